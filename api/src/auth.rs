@@ -1,0 +1,160 @@
+//! Who calls, and what they may do. Keys are looked up by their hash; what was found is believed
+//! for a moment, so that the hot path asks the store once a second and not once a request.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest};
+use model::key::{Key, KeyHash, Verb, allow};
+use model::tenant::Tenant;
+use store::world::Stopwatch;
+
+use crate::App;
+use crate::problem::ApiError;
+
+/// How long a key that was found is believed: a key revoked by another process works so long.
+const BELIEVED_FOR: Duration = Duration::from_secs(1);
+/// Keys believed at once.
+const BELIEVED_MAX: usize = 1_024;
+/// The longest text that is taken for a key.
+const KEY_BYTES_MAX: usize = 512;
+
+/// The holder of the key that a request came with. A handler that takes one answers 401 without.
+pub struct Caller(Arc<Key>);
+
+impl FromRequest for Caller {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let app = request.app_data::<Data<App>>().cloned();
+        let hash = bearer(request).map(KeyHash::of);
+        Box::pin(async move {
+            let app = app.ok_or_else(|| ApiError::internal("the server has no App"))?;
+            let hash = hash.ok_or_else(unauthorized)?;
+            app.auth.key(&app, hash).await?.map(Caller).ok_or_else(unauthorized)
+        })
+    }
+}
+
+impl Caller {
+    /// May this caller do that at all? Asked before anything is read or looked up.
+    ///
+    /// # Errors
+    /// `forbidden_role`.
+    pub fn may(&self, verb: Verb) -> Result<(), ApiError> {
+        if allow(&self.0.role, verb, self.0.role.tenant()) {
+            return Ok(());
+        }
+        let role = self.0.role.as_str();
+        Err(ApiError::new("forbidden_role", format!("a key of the role {role} may not do this")))
+    }
+
+    /// May it do that to what belongs to `tenant`?
+    ///
+    /// # Errors
+    /// `forbidden_role`, and `not_found` for what belongs to another tenant.
+    pub fn may_on(&self, verb: Verb, tenant: &Tenant) -> Result<(), ApiError> {
+        self.may(verb)?;
+        if allow(&self.0.role, verb, Some(tenant)) { Ok(()) } else { Err(ApiError::not_found()) }
+    }
+
+    /// The tenant that something is to be done for: the given one, else the key's own, else
+    /// `default`.
+    ///
+    /// # Errors
+    /// As [`Caller::may_on`].
+    pub fn tenant(&self, verb: Verb, given: Option<Tenant>) -> Result<Tenant, ApiError> {
+        let tenant = given.or_else(|| self.0.role.tenant().cloned()).unwrap_or_default();
+        self.may_on(verb, &tenant)?;
+        Ok(tenant)
+    }
+
+    /// The tenant that a list is narrowed to: the given one, else the key's own, else none.
+    ///
+    /// # Errors
+    /// As [`Caller::may_on`].
+    pub fn list_tenant(
+        &self,
+        verb: Verb,
+        given: Option<Tenant>,
+    ) -> Result<Option<Tenant>, ApiError> {
+        self.may(verb)?;
+        let tenant = given.or_else(|| self.0.role.tenant().cloned());
+        if let Some(tenant) = &tenant {
+            self.may_on(verb, tenant)?;
+        }
+        Ok(tenant)
+    }
+}
+
+/// The key's text in `Authorization: Bearer …` (RFC 6750 section 2.1).
+fn bearer(request: &HttpRequest) -> Option<&str> {
+    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, text) = value.split_once(' ')?;
+    let text = text.trim();
+    let fits = scheme.eq_ignore_ascii_case("bearer") && (1..=KEY_BYTES_MAX).contains(&text.len());
+    fits.then_some(text)
+}
+
+fn unauthorized() -> ApiError {
+    ApiError::new("unauthorized", "this needs a valid API key as Authorization: Bearer")
+}
+
+/// The keys that were found a moment ago, by their hash.
+#[derive(Default)]
+pub struct Cache(RwLock<Believed>);
+
+#[derive(Default)]
+struct Believed {
+    keys: HashMap<[u8; 32], (Arc<Key>, Stopwatch)>,
+    /// Counts the changes, so that a lookup that began before one is not believed after it.
+    changes: u64,
+}
+
+impl Cache {
+    async fn key(&self, app: &App, hash: KeyHash) -> Result<Option<Arc<Key>>, ApiError> {
+        let changes = {
+            let believed = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            match believed.keys.get(&hash.0) {
+                Some((key, found)) if found.elapsed() < BELIEVED_FOR && key.hash.matches(&hash) => {
+                    return Ok(Some(Arc::clone(key)));
+                }
+                _ => believed.changes,
+            }
+        };
+        // The store may compare as it likes: what it found is compared again in constant time.
+        let Some(key) = app.store.key(&hash).await?.filter(|key| key.hash.matches(&hash)) else {
+            return Ok(None);
+        };
+        let key = Arc::new(key);
+        self.believe(hash, &key, changes);
+        Ok(Some(key))
+    }
+
+    fn believe(&self, hash: KeyHash, key: &Arc<Key>, changes: u64) {
+        let mut believed = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if believed.changes != changes {
+            return;
+        }
+        if believed.keys.len() >= BELIEVED_MAX {
+            believed.keys.retain(|_, (_, found)| found.elapsed() < BELIEVED_FOR);
+        }
+        if believed.keys.len() < BELIEVED_MAX {
+            believed.keys.insert(hash.0, (Arc::clone(key), Stopwatch::start()));
+        }
+    }
+
+    /// To be called after each change of a key.
+    pub fn forget(&self) {
+        let mut believed = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        believed.keys.clear();
+        believed.changes += 1;
+    }
+}

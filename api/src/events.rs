@@ -1,0 +1,210 @@
+//! Events: publish them, look at them. Publishing is the hot path: one pass over the body, one call
+//! to the store, one push that nobody waits for in vain.
+
+mod new;
+mod view;
+
+use actix_web::web::{Data, Json, Path};
+use actix_web::{HttpRequest, HttpResponse, get, post};
+use model::event::{Event, NewEvent};
+use model::id::EventUid;
+use model::key::Verb;
+use model::tenant::Tenant;
+use store::{Accepted, DeliveryFilter, EventFilter, Item, Lane, Push};
+
+use self::new::{Batch, Publish};
+use self::view::{BatchResult, EventDetail, EventView, Published, PublishedBatch};
+use crate::App;
+use crate::auth::Caller;
+use crate::body::Body;
+use crate::deliveries;
+use crate::metrics::EventResult;
+use crate::page::{LIMIT_MAX, Page, page};
+use crate::problem::{ApiError, Problem};
+use crate::query::Params;
+
+/// Publish an event
+///
+/// Answers once the event is durable; from then on it is delivered to every webhook that wants it,
+/// at least once. `id` or the header `Idempotency-Key` make a repeat harmless: the same content
+/// again answers the same with `"duplicate": true`. `data` is any JSON and reaches the
+/// subscribers byte for byte.
+#[utoipa::path(
+    tag = "events",
+    params((
+        "Idempotency-Key" = Option<String>, Header,
+        description = "Up to 255 printable ASCII characters; kept as long as the event"
+    )),
+    request_body = Publish,
+    responses(
+        (status = 202, description = "Accepted and durable", body = Published),
+        (status = 409, description = "The id was used for another event", body = Problem,
+         content_type = "application/problem+json"),
+    )
+)]
+#[post("/v1/events")]
+pub async fn publish_event(
+    app: Data<App>,
+    caller: Caller,
+    request: HttpRequest,
+    body: Body,
+) -> Result<HttpResponse, ApiError> {
+    caller.may(Verb::Publish)?;
+    let published: Publish = refused_if_err(&app, body.read())?;
+    let key = refused_if_err(&app, new::idempotency_key(request.headers()))?;
+    let event = refused_if_err(&app, published.event(&app, &caller, key))?;
+
+    let accepted = accept(&app, vec![event]).await?.pop();
+    let published = accepted.ok_or_else(|| ApiError::internal("the store accepted no event"))??;
+    Ok(HttpResponse::Accepted().json(published))
+}
+
+/// Publish many events
+///
+/// Up to 1000 in one request. Each is judged for itself: `results` has one entry per event, in
+/// their order, with its id or with what was wrong with it.
+#[utoipa::path(
+    tag = "events",
+    request_body = Batch,
+    responses((status = 202, description = "Those with an id are accepted and durable", body = PublishedBatch))
+)]
+#[post("/v1/events/batch")]
+pub async fn publish_batch(
+    app: Data<App>,
+    caller: Caller,
+    request: HttpRequest,
+    body: Body,
+) -> Result<HttpResponse, ApiError> {
+    caller.may(Verb::Publish)?;
+    let batch: Batch = body.read()?;
+    new::no_idempotency_key(request.headers())?;
+    if batch.events.len() > app.limits.batch_events {
+        let detail = format!("a batch takes up to {} events", app.limits.batch_events);
+        return Err(ApiError::new("batch_too_large", detail));
+    }
+    let mut valid = Vec::with_capacity(batch.events.len());
+    let mut refusals = Vec::with_capacity(batch.events.len());
+    for event in batch.events {
+        let event = event.and_then(|event| event.event(&app, &caller, None));
+        match refused_if_err(&app, event) {
+            Ok(event) => {
+                valid.push(event);
+                refusals.push(None);
+            }
+            Err(error) => refusals.push(Some(error)),
+        }
+    }
+    let mut accepted = accept(&app, valid).await?.into_iter();
+    let unanswered = || Err(ApiError::internal("the store left an event unanswered"));
+    let results = refusals.into_iter().map(|refusal| match refusal {
+        Some(error) => BatchResult::from(Err(error)),
+        None => BatchResult::from(accepted.next().unwrap_or_else(unanswered)),
+    });
+    let results = results.collect();
+    Ok(HttpResponse::Accepted().json(PublishedBatch { results }))
+}
+
+/// List events
+///
+/// Newest first, without their data.
+#[utoipa::path(
+    tag = "events",
+    params(view::EventQuery),
+    responses((status = 200, body = Page<EventView>))
+)]
+#[get("/v1/events")]
+pub async fn list_events(
+    app: Data<App>,
+    caller: Caller,
+    params: Params,
+) -> Result<Json<Page<EventView>>, ApiError> {
+    caller.may(Verb::Look)?;
+    let query = params.read(&["tenant", "type", "since", "until", "limit", "cursor"])?;
+    let filter = EventFilter {
+        tenant: caller.list_tenant(Verb::Look, query.tenant()?)?,
+        event_type: query.get("type").map(str::to_owned),
+        since: query.timestamp("since")?,
+        until: query.timestamp("until")?,
+    };
+    let limit = query.limit()?;
+    let (after, list) = query.cursor("events")?;
+    let after = after.map(|bytes| EventUid(model::id::Uid(bytes)));
+    let events = app.store.list_events(filter, after, limit + 1).await?;
+    let cursor = |event: &Event| list.cursor(event.uid.0.as_bytes());
+    Ok(Json(page(events, limit, cursor, |event| EventView::new(&event))))
+}
+
+/// Get an event
+///
+/// With its data and its first 200 deliveries; `GET /v1/deliveries?event_id=` has them all.
+/// Ids chosen by publishers are per tenant: with a key that is not bound to one, `tenant` says
+/// which is meant. `evt_…` ids need none.
+#[utoipa::path(
+    tag = "events",
+    params(
+        ("id" = String, Path, description = "`evt_…`, or the id its publisher chose"),
+        ("tenant" = Option<String>, Query, description = "Default: the key's own, else `default`"),
+    ),
+    responses((status = 200, body = EventDetail))
+)]
+#[get("/v1/events/{id}")]
+pub async fn get_event(
+    app: Data<App>,
+    caller: Caller,
+    id: Path<String>,
+    params: Params,
+) -> Result<Json<EventDetail>, ApiError> {
+    caller.may(Verb::Look)?;
+    let tenant = caller.tenant(Verb::Look, params.read(&["tenant"])?.tenant()?)?;
+    let event = app.store.event(&tenant, &id).await?.ok_or_else(ApiError::not_found)?;
+    caller.may_on(Verb::Look, &event.tenant)?;
+
+    let filter = DeliveryFilter { event: Some(event.uid), ..DeliveryFilter::default() };
+    let deliveries = app.store.list_deliveries(filter, None, LIMIT_MAX).await?;
+    let deliveries = deliveries::views(&app, deliveries).await?;
+    Ok(Json(EventDetail::new(&event, deliveries)?))
+}
+
+/// Makes events durable, then queues those that are new. One answer per event, in their order.
+pub(crate) async fn accept(
+    app: &App,
+    events: Vec<NewEvent>,
+) -> Result<Vec<Result<Published, ApiError>>, ApiError> {
+    // What the answer and the push need, since the store takes the events.
+    let kept: Vec<(Tenant, Option<String>)> =
+        events.iter().map(|event| (event.tenant.clone(), event.id.clone())).collect();
+    let accepted = app.store.accept(events).await?;
+
+    let mut pushes = Vec::with_capacity(accepted.len());
+    let mut answers = Vec::with_capacity(accepted.len());
+    for (accepted, (tenant, id)) in accepted.into_iter().zip(kept) {
+        app.metrics.event(EventResult::of(&accepted));
+        answers.push(match accepted {
+            Accepted::New { uid, seq } => {
+                pushes.push(fan_out(tenant, uid, seq));
+                Ok(Published { id: id.unwrap_or_else(|| uid.to_string()), duplicate: false })
+            }
+            Accepted::Duplicate { id, .. } => Ok(Published { id, duplicate: true }),
+            Accepted::IdTaken => Err(ApiError::new(
+                "event_id_conflict",
+                "this id was used for an event with other content",
+            )),
+            Accepted::KeyTaken => Err(ApiError::new(
+                "idempotency_key_conflict",
+                "this Idempotency-Key was used for an event with other content",
+            )),
+        });
+    }
+    app.push(pushes).await;
+    Ok(answers)
+}
+
+fn fan_out(tenant: Tenant, event: EventUid, seq: i64) -> Push {
+    let item = Item { lane: Lane::fan_out(tenant), event };
+    Push { item, seq, after: std::time::Duration::ZERO, retry: false }
+}
+
+/// Counts an event that was not even taken to the store.
+fn refused_if_err<T>(app: &App, result: Result<T, ApiError>) -> Result<T, ApiError> {
+    result.inspect_err(|_| app.metrics.event(EventResult::Refused))
+}

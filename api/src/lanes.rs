@@ -1,0 +1,67 @@
+//! What the API says to the queue. The queue is speed, not truth: what it does not hear it is fed
+//! from the store later, so its failures are logged and nobody is told, and nobody waits for long.
+
+use std::future::Future;
+use std::time::Duration;
+
+use model::webhook::{Webhook, WebhookStatus};
+use store::{Item, Lane, Limits, Look, Push, QueueError};
+use tokio::time::timeout;
+
+use crate::App;
+
+/// How long a request waits for the queue.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+impl App {
+    pub(crate) async fn push(&self, pushes: Vec<Push>) {
+        if !pushes.is_empty() {
+            heard("push", self.queue.push(pushes)).await;
+        }
+    }
+
+    /// Makes a delivery due at once.
+    pub(crate) async fn push_delivery(&self, delivery: &store::Delivery) {
+        let lane = Lane::deliver(delivery.tenant.clone(), delivery.id.webhook);
+        let item = Item { lane, event: delivery.id.event };
+        let push = Push { item, seq: delivery.seq, after: Duration::ZERO, retry: true };
+        self.push(vec![push]).await;
+    }
+
+    /// Tells the queue what a webhook's lane may do now.
+    pub(crate) async fn set_lane(&self, webhook: &Webhook) {
+        let lane = Lane::deliver(webhook.tenant.clone(), webhook.id);
+        let paused = webhook.status == WebhookStatus::Paused;
+        let limits = Limits { max_in_flight: webhook.config.max_in_flight, paused };
+        heard("set", self.queue.set(&lane, limits)).await;
+    }
+
+    /// Lets go of a deleted webhook's lane, so that what waits in it is ended by the workers.
+    pub(crate) async fn release_lane(&self, webhook: &Webhook) {
+        let lane = Lane::deliver(webhook.tenant.clone(), webhook.id);
+        heard("set", self.queue.set(&lane, Limits::default())).await;
+    }
+
+    /// What the queue says of `lanes`, in their order; none if it says nothing.
+    pub(crate) async fn look(&self, lanes: &[Lane]) -> Option<Look> {
+        let look = heard("look", self.queue.look(lanes)).await?;
+        (look.lanes.len() == lanes.len()).then_some(look)
+    }
+}
+
+async fn heard<T>(
+    verb: &'static str,
+    said: impl Future<Output = Result<T, QueueError>>,
+) -> Option<T> {
+    match timeout(PATIENCE, said).await {
+        Ok(Ok(answer)) => Some(answer),
+        Ok(Err(error)) => {
+            tracing::warn!(queue.verb = verb, error = %error, "the queue did not do what it was told");
+            None
+        }
+        Err(_) => {
+            tracing::warn!(queue.verb = verb, "the queue did not answer in time");
+            None
+        }
+    }
+}

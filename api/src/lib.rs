@@ -1,0 +1,214 @@
+//! The door in: publish, register, look. One actix-web server with the whole HTTP API.
+//!
+//! A handler reads: authenticate (`auth`), authorize, parse (`body`, `json`, `query`, `page`), act,
+//! respond. Whatever goes wrong becomes a [`ApiError`] and leaves as a problem with a stable code
+//! (`problem`). `observe` is around all of it; `document` says what there is.
+
+pub mod problem;
+
+mod auth;
+mod body;
+mod json;
+mod page;
+mod query;
+
+pub mod events;
+pub mod webhooks;
+
+pub mod deliveries;
+
+pub mod dev;
+pub mod health;
+pub mod keys;
+
+pub mod metrics;
+
+mod document;
+mod lanes;
+mod observe;
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, Data, PathConfig};
+use actix_web::{HttpRequest, HttpServer};
+use model::egress;
+use model::secret::MasterKeys;
+use prometheus_client::registry::Registry;
+use store::world::Clock;
+use store::{Queue, Store};
+use tokio_util::sync::CancellationToken;
+use utoipa_actix_web::AppExt as _;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::document::Document;
+pub use crate::metrics::Metrics;
+pub use crate::problem::ApiError;
+
+/// The longest body of a request but a batch of events, in bytes.
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// The longest body of a batch of events, in bytes.
+pub const BATCH_BYTES_MAX: usize = 10 * 1024 * 1024;
+/// The most events of a batch.
+pub const BATCH_EVENTS_MAX: usize = 1_000;
+
+/// How long a client may take to send a request's head, and again for its body.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may be idle between requests: longer than load balancers keep theirs, so
+/// that it is they who close.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// Connections at once, over all workers.
+const CONNECTIONS_MAX: usize = 8_192;
+/// How long requests in flight may take once the server is told to stop.
+const SHUTDOWN_S: u64 = 20;
+
+/// How much a request may carry.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    pub body_bytes: usize,
+    pub batch_bytes: usize,
+    pub batch_events: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: BODY_BYTES_MAX,
+            batch_bytes: BATCH_BYTES_MAX,
+            batch_events: BATCH_EVENTS_MAX,
+        }
+    }
+}
+
+/// What the API stands on.
+pub struct Parts {
+    pub store: Arc<dyn Store>,
+    pub queue: Arc<dyn Queue>,
+    pub clock: Clock,
+    pub master_keys: Arc<MasterKeys>,
+    pub egress: Arc<egress::Policy>,
+    pub limits: Limits,
+    /// Whether `/dev/*` is there: inboxes and a clock that can be stepped, without a key.
+    pub dev: bool,
+    /// Everything that `/metrics` shows.
+    pub registry: Arc<Registry>,
+    pub metrics: Metrics,
+    /// Cancelled once the process is to stop: `/readyz` says so from then on.
+    pub draining: CancellationToken,
+}
+
+/// The API's state, one for all its threads.
+pub struct App {
+    pub store: Arc<dyn Store>,
+    pub queue: Arc<dyn Queue>,
+    pub clock: Clock,
+    pub master_keys: Arc<MasterKeys>,
+    pub egress: Arc<egress::Policy>,
+    pub limits: Limits,
+    pub dev: bool,
+    pub registry: Arc<Registry>,
+    pub metrics: Metrics,
+    pub draining: CancellationToken,
+    auth: auth::Cache,
+    inboxes: dev::Inboxes,
+}
+
+impl App {
+    pub fn new(parts: Parts) -> Self {
+        let Parts { store, queue, clock, master_keys, egress, limits, dev, .. } = parts;
+        let Parts { registry, metrics, draining, .. } = parts;
+        Self {
+            store,
+            queue,
+            clock,
+            master_keys,
+            egress,
+            limits,
+            dev,
+            registry,
+            metrics,
+            draining,
+            auth: auth::Cache::default(),
+            inboxes: dev::Inboxes::default(),
+        }
+    }
+}
+
+/// The server, ready to be awaited. It handles no signals: its handle stops it.
+///
+/// # Errors
+/// When the listener cannot be used.
+pub fn server(app: Arc<App>, listener: TcpListener, workers: usize) -> io::Result<Server> {
+    let workers = workers.max(1);
+    let document = Arc::new(Document::new(app.dev));
+    let server = HttpServer::new(move || {
+        let dev = app.dev;
+        actix_web::App::new()
+            .app_data(Data::from(Arc::clone(&app)))
+            .app_data(Data::from(Arc::clone(&document)))
+            .app_data(PathConfig::default().error_handler(|_, _| ApiError::not_found().into()))
+            .wrap(from_fn(observe::observe))
+            .into_utoipa_app()
+            .configure(|config| routes(config, dev))
+            .into_app()
+            .default_service(web::to(no_route))
+    })
+    .workers(workers)
+    .max_connections(CONNECTIONS_MAX.div_ceil(workers))
+    .client_request_timeout(REQUEST_TIMEOUT)
+    .keep_alive(KEEP_ALIVE)
+    .shutdown_timeout(SHUTDOWN_S)
+    .disable_signals()
+    .listen(listener)?;
+    Ok(server.run())
+}
+
+/// The API's description, OpenAPI 3.1, without `/dev/*`.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    document::openapi(false)
+}
+
+/// Every route there is. The busiest are first, because they are tried in this order.
+fn routes(config: &mut ServiceConfig, dev: bool) {
+    config
+        .service(events::publish_event)
+        .service(events::publish_batch)
+        .service(events::list_events)
+        .service(events::get_event)
+        .service(webhooks::register_webhook)
+        .service(webhooks::list_webhooks)
+        .service(webhooks::get_webhook)
+        .service(webhooks::patch_webhook)
+        .service(webhooks::delete_webhook)
+        .service(webhooks::pause_webhook)
+        .service(webhooks::resume_webhook)
+        .service(webhooks::get_secret)
+        .service(webhooks::rotate_secret)
+        .service(webhooks::test_webhook)
+        .service(deliveries::list_deliveries)
+        .service(deliveries::get_delivery)
+        .service(deliveries::retry_delivery)
+        .service(deliveries::cancel_delivery)
+        .service(keys::create_key)
+        .service(keys::list_keys)
+        .service(keys::delete_key)
+        .service(health::get_health)
+        .service(health::get_readiness)
+        .service(health::get_metrics)
+        .service(problem::list_errors)
+        .service(problem::get_error)
+        .service(document::get_document);
+    if dev {
+        dev::routes(config);
+    }
+}
+
+/// Whatever no route took: 405 if the path is one of ours, else 404.
+async fn no_route(request: HttpRequest, document: Data<Document>) -> Result<&'static str, ApiError> {
+    let allowed = document.methods_of(request.path());
+    if allowed.is_empty() { Err(ApiError::not_found()) } else { Err(ApiError::method(&allowed)) }
+}

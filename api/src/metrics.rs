@@ -1,0 +1,171 @@
+//! What the API counts. Every metric it knows stands here, once; labels are bounded: routes are
+//! patterns, never paths, and nothing is labelled by webhook or tenant.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use actix_web::http::Method;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+use store::{Accepted, Look};
+
+/// Seconds, from a fast publish to the longest that a request may take.
+const REQUEST_BUCKETS_S: [f64; 12] =
+    [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
+
+/// The API's metrics. Clones count together.
+#[derive(Clone)]
+pub struct Metrics {
+    events_accepted: Family<EventLabels, Counter>,
+    requests: Family<RequestLabels, Counter>,
+    request_duration: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    queue_depth: Family<DepthLabels, Gauge>,
+    queue_oldest_ready_age: Gauge<f64, AtomicU64>,
+    webhook_status: Family<StatusLabels, Gauge>,
+}
+
+impl Metrics {
+    /// Adds them to a registry without a prefix of its own.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            events_accepted: Family::default(),
+            requests: Family::default(),
+            request_duration: Family::new_with_constructor(|| Histogram::new(REQUEST_BUCKETS_S)),
+            queue_depth: Family::default(),
+            queue_oldest_ready_age: Gauge::default(),
+            webhook_status: Family::default(),
+        };
+        registry.register(
+            "postrider_events_accepted",
+            "Events published, by what became of them",
+            metrics.events_accepted.clone(),
+        );
+        registry.register(
+            "postrider_http_requests",
+            "Requests answered",
+            metrics.requests.clone(),
+        );
+        registry.register(
+            "postrider_http_request_duration_seconds",
+            "From a request's head to its answer",
+            metrics.request_duration.clone(),
+        );
+        registry.register(
+            "postrider_queue_depth",
+            "Items in the queue: queued, leased to workers, and of those on the wire",
+            metrics.queue_depth.clone(),
+        );
+        registry.register(
+            "postrider_queue_oldest_ready_age_seconds",
+            "How long the item waits that could be served longest",
+            metrics.queue_oldest_ready_age.clone(),
+        );
+        registry.register(
+            "postrider_webhook_status",
+            "Webhooks in each status",
+            metrics.webhook_status.clone(),
+        );
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("postrider_build", "What is running", version);
+        metrics
+    }
+
+    pub(crate) fn event(&self, result: EventResult) {
+        self.events_accepted.get_or_create(&EventLabels { result: result.as_str() }).inc();
+    }
+
+    pub(crate) fn request(&self, route: String, method: &Method, code: u16, took: Duration) {
+        let method = method_label(method);
+        let labels = RouteLabels { route, method };
+        self.request_duration.get_or_create(&labels).observe(took.as_secs_f64());
+        let labels = RequestLabels { route: labels.route, method, code };
+        self.requests.get_or_create(&labels).inc();
+    }
+
+    /// Sets what the queue says of itself.
+    pub(crate) fn look(&self, look: &Look) {
+        let total = &look.total;
+        for (state, count) in
+            [("queued", total.queued), ("leased", total.leased), ("in_flight", total.in_flight)]
+        {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.queue_depth.get_or_create(&DepthLabels { state }).set(count);
+        }
+        let age = total.oldest_due.map(|due| look.now.since(due)).unwrap_or_default();
+        self.queue_oldest_ready_age.set(age.as_secs_f64());
+    }
+
+    pub(crate) fn webhooks(&self, status: &'static str, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.webhook_status.get_or_create(&StatusLabels { status }).set(count);
+    }
+}
+
+/// What became of an event that was published.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum EventResult {
+    Accepted,
+    Duplicate,
+    /// Its id or key was used for another event.
+    Conflict,
+    /// It is not valid.
+    Refused,
+}
+
+impl EventResult {
+    pub fn of(accepted: &Accepted) -> Self {
+        match accepted {
+            Accepted::New { .. } => EventResult::Accepted,
+            Accepted::Duplicate { .. } => EventResult::Duplicate,
+            Accepted::IdTaken | Accepted::KeyTaken => EventResult::Conflict,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            EventResult::Accepted => "accepted",
+            EventResult::Duplicate => "duplicate",
+            EventResult::Conflict => "conflict",
+            EventResult::Refused => "refused",
+        }
+    }
+}
+
+/// A method as a label. Whoever calls may invent methods; those count as one.
+fn method_label(method: &Method) -> &'static str {
+    let known = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+    known.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EventLabels {
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabels {
+    route: String,
+    method: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    route: String,
+    method: &'static str,
+    code: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DepthLabels {
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StatusLabels {
+    status: &'static str,
+}

@@ -1,0 +1,190 @@
+//! Webhooks: register, look, change, pause, delete; their secrets; and trying them out.
+
+mod fields;
+mod register;
+mod secret;
+mod state;
+mod trial;
+mod view;
+
+use actix_web::web::{Data, Json, Path};
+use actix_web::{HttpResponse, get, patch, post};
+use model::id::WebhookId;
+use model::key::Verb;
+use model::webhook::{Webhook, WebhookStatus};
+use store::{Saved, WebhookFilter};
+
+pub use self::register::{Registered, RegisterBody, register};
+pub use self::secret::{get_secret, rotate_secret};
+pub(crate) use self::secret::open as open_secret;
+pub use self::state::{delete_webhook, pause_webhook, resume_webhook};
+pub use self::trial::test_webhook;
+
+use self::fields::PatchBody;
+use self::view::{RegisteredView, WebhookQuery, WebhookView};
+use crate::App;
+use crate::auth::Caller;
+use crate::body::Body;
+use crate::page::{Page, page};
+use crate::problem::{ApiError, Problem};
+use crate::query::Params;
+
+/// How often a change is tried again that others got in the way of.
+const TRIES: u32 = 5;
+
+/// Register a webhook
+///
+/// `{"webhook_url": "https://…"}` is enough: it then gets every event. The answer carries the
+/// signing secret, once. Registering a URL again changes the fields that are given, makes a
+/// disabled webhook active, and answers 200 without the secret.
+#[utoipa::path(
+    tag = "webhooks",
+    request_body = RegisterBody,
+    responses(
+        (status = 201, description = "Registered; the secret is shown here", body = RegisteredView),
+        (status = 200, description = "The URL was registered before; what was given has changed",
+         body = WebhookView),
+        (status = 409, description = "`secret` differs from the webhook's, or others keep changing it",
+         body = Problem, content_type = "application/problem+json"),
+    )
+)]
+#[post("/v1/webhooks/register")]
+pub async fn register_webhook(
+    app: Data<App>,
+    caller: Caller,
+    body: Body,
+) -> Result<HttpResponse, ApiError> {
+    caller.may(Verb::Manage)?;
+    let body: RegisterBody = body.read()?;
+    let tenant = caller.tenant(Verb::Manage, body.tenant.clone())?;
+    let registered = register(&app, &tenant, body).await?;
+    let webhook = WebhookView::new(&registered.webhook);
+    Ok(match registered.secret {
+        Some(secret) => {
+            let secret = secret.expose().to_owned();
+            HttpResponse::Created().json(RegisteredView { webhook, secret })
+        }
+        None => HttpResponse::Ok().json(webhook),
+    })
+}
+
+/// List webhooks
+///
+/// Newest first.
+#[utoipa::path(
+    tag = "webhooks",
+    params(WebhookQuery),
+    responses((status = 200, body = Page<WebhookView>))
+)]
+#[get("/v1/webhooks")]
+pub async fn list_webhooks(
+    app: Data<App>,
+    caller: Caller,
+    params: Params,
+) -> Result<Json<Page<WebhookView>>, ApiError> {
+    caller.may(Verb::Look)?;
+    let query = params.read(&["tenant", "status", "limit", "cursor"])?;
+    let expected = "active, paused or disabled";
+    let filter = WebhookFilter {
+        tenant: caller.list_tenant(Verb::Look, query.tenant()?)?,
+        status: query.parsed("status", expected, WebhookStatus::parse)?,
+    };
+    let limit = query.limit()?;
+    let (after, list) = query.cursor("webhooks")?;
+    let after = after.map(|bytes| WebhookId(model::id::Uid(bytes)));
+    let webhooks = app.store.list_webhooks(filter, after, limit + 1).await?;
+    let cursor = |webhook: &Webhook| list.cursor(webhook.id.0.as_bytes());
+    Ok(Json(page(webhooks, limit, cursor, |webhook| WebhookView::new(&webhook))))
+}
+
+/// Get a webhook
+#[utoipa::path(
+    tag = "webhooks",
+    params(("id" = String, Path, description = "`wh_…`")),
+    responses((status = 200, body = WebhookView))
+)]
+#[get("/v1/webhooks/{id}")]
+pub async fn get_webhook(
+    app: Data<App>,
+    caller: Caller,
+    id: Path<String>,
+) -> Result<Json<WebhookView>, ApiError> {
+    let webhook = find(&app, &caller, Verb::Look, &id).await?;
+    Ok(Json(WebhookView::new(&webhook)))
+}
+
+/// Change a webhook
+///
+/// Given fields change, omitted ones stay; null resets a field to its default. URL and headers are
+/// read when a request is sent, so deliveries that wait follow the change.
+#[utoipa::path(
+    tag = "webhooks",
+    params(("id" = String, Path, description = "`wh_…`")),
+    request_body = PatchBody,
+    responses(
+        (status = 200, body = WebhookView),
+        (status = 409, description = "Another webhook has the URL, or others keep changing this one",
+         body = Problem, content_type = "application/problem+json"),
+    )
+)]
+#[patch("/v1/webhooks/{id}")]
+pub async fn patch_webhook(
+    app: Data<App>,
+    caller: Caller,
+    id: Path<String>,
+    body: Body,
+) -> Result<Json<WebhookView>, ApiError> {
+    caller.may(Verb::Manage)?;
+    let body: PatchBody = body.read()?;
+    if let Some(url) = &body.webhook_url {
+        app.egress.check_registration(url).map_err(|e| register::url_refused(e))?;
+    }
+    let webhook = change(&app, &caller, Verb::Manage, &id, |webhook| {
+        if let Some(url) = &body.webhook_url {
+            webhook.config.url = url.clone();
+        }
+        body.fields.apply(&app, webhook)
+    });
+    Ok(Json(WebhookView::new(&webhook.await?)))
+}
+
+/// The webhook that `id` names, if this caller may do that to it.
+async fn find(app: &App, caller: &Caller, verb: Verb, id: &str) -> Result<Webhook, ApiError> {
+    caller.may(verb)?;
+    let id = WebhookId::parse(id).ok_or_else(ApiError::not_found)?;
+    let webhook = app.store.webhooks(&[id]).await?.pop().ok_or_else(ApiError::not_found)?;
+    caller.may_on(verb, &webhook.tenant)?;
+    Ok(webhook)
+}
+
+/// Reads a webhook, changes it and writes it back, again if others changed it in between; then
+/// tells the queue.
+async fn change(
+    app: &App,
+    caller: &Caller,
+    verb: Verb,
+    id: &str,
+    mut by: impl FnMut(&mut Webhook) -> Result<(), ApiError>,
+) -> Result<Webhook, ApiError> {
+    for _ in 0..TRIES {
+        let mut webhook = find(app, caller, verb, id).await?;
+        by(&mut webhook)?;
+        webhook.updated_at = app.clock.now();
+        match app.store.update_webhook(webhook).await? {
+            Saved::Saved(webhook) => {
+                app.set_lane(&webhook).await;
+                return Ok(webhook);
+            }
+            Saved::UrlTaken(other) => {
+                let detail = format!("webhook {other} has this URL");
+                return Err(ApiError::new("url_taken", detail).at("/webhook_url".into()));
+            }
+            Saved::Stale => {}
+        }
+    }
+    Err(changed_meanwhile())
+}
+
+fn changed_meanwhile() -> ApiError {
+    ApiError::new("changed_meanwhile", "the webhook was changed by others again and again")
+}

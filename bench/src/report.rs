@@ -1,0 +1,248 @@
+//! What the benchmark says: each target with what was measured, then the figures behind it.
+
+use std::fmt::Write;
+use std::fs;
+
+use serde::Serialize;
+
+use crate::measure::Spread;
+use crate::run::{Integrity, Run};
+use crate::scenarios::Results;
+
+const RATE_MIN: f64 = 0.50;
+const CPU_MAX: f64 = 2.8;
+const FAN_OUT_MIN: f64 = 0.55;
+const LATENCY_MAX_MS: f64 = 2.0;
+const HANGING_MAX: f64 = 1.5;
+const HANGING_MAX_MS: f64 = 5.0;
+const DRAIN_MIN: f64 = 1.3;
+const IDLE_MAX_MIB: f64 = 40.0;
+
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub machine: Machine,
+    pub targets: Vec<Target>,
+    pub integrity: Integrity,
+    pub results: Results,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Machine {
+    pub cores: usize,
+    /// Of the last minute, before the benchmark began: above 0.5 others were using the machine.
+    pub load_average: String,
+    pub connections: usize,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Target {
+    pub name: &'static str,
+    pub wanted: String,
+    pub measured: String,
+    /// `met`, or `missed by …`.
+    pub verdict: String,
+}
+
+impl Machine {
+    pub fn look(connections: usize) -> Self {
+        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        Self {
+            cores: std::thread::available_parallelism().map_or(0, usize::from),
+            load_average: load.split(' ').next().unwrap_or_default().to_owned(),
+            connections,
+        }
+    }
+}
+
+impl Report {
+    pub fn new(machine: Machine, integrity: Integrity, results: Results) -> Self {
+        Self { targets: targets(&results, &integrity), machine, integrity, results }
+    }
+
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = self.write(&mut text);
+        text
+    }
+
+    fn write(&self, text: &mut String) -> std::fmt::Result {
+        let Machine { cores, load_average, connections } = &self.machine;
+        writeln!(text, "{cores} cores, load {load_average} before, {connections} connections\n")?;
+        for target in &self.targets {
+            let Target { name, wanted, measured, verdict } = target;
+            writeln!(text, "{name:<34} {wanted:<22} {measured:<32} {verdict}")?;
+        }
+        let header = "per second   CPU-µs   publisher   receiver     accept p50/p99         receipt p50/p95/p99 ms";
+        writeln!(text, "\n{:<22} {header}", "")?;
+        for (name, runs) in self.results.runs() {
+            write_runs(text, name, &runs)?;
+        }
+        let Integrity { deliveries, lost, duplicated, unexpected } = self.integrity;
+        writeln!(
+            text,
+            "\n{deliveries} deliveries in all: {lost} lost, {duplicated} duplicated, {unexpected} unexpected"
+        )
+    }
+}
+
+fn write_runs(text: &mut String, name: &str, runs: &[&Run]) -> std::fmt::Result {
+    for run in runs {
+        let (accept, latency) = (run.accept, run.latency);
+        writeln!(
+            text,
+            "{name:<22} {:>10.0} {:>8.1} {:>11.1} {:>10.1} {:>9.2} /{:>7.2} {:>9.2} /{:>8.2} /{:>8.2}",
+            run.per_second,
+            run.cpu_us,
+            run.publisher_cpu_us,
+            run.receiver_cpu_us,
+            accept.p50_ms,
+            accept.p99_ms,
+            latency.p50_ms,
+            latency.p95_ms,
+            latency.p99_ms,
+        )?;
+    }
+    Ok(())
+}
+
+impl Results {
+    /// All runs, named, in the order of the scenarios.
+    fn runs(&self) -> Vec<(&'static str, Vec<&Run>)> {
+        let mut runs: Vec<(&'static str, Vec<&Run>)> = Vec::new();
+        if let Some(one) = &self.one_to_one {
+            runs.push(("1→1 relay", one.yardstick.iter().collect()));
+            runs.push(("1→1 postrider", one.postrider.iter().collect()));
+        }
+        if let Some(ten) = &self.fan_out {
+            runs.push(("1→10 naked", ten.yardstick.iter().collect()));
+            runs.push(("1→10 postrider", ten.postrider.iter().collect()));
+        }
+        if let Some(latency) = &self.latency {
+            runs.push(("30 % load relay", vec![&latency.relay]));
+            runs.push(("30 % load postrider", vec![&latency.postrider]));
+        }
+        if let Some(hanging) = &self.hanging {
+            runs.push(("none of ten hangs", hanging.without.iter().collect()));
+            runs.push(("one of ten hangs", hanging.with.iter().collect()));
+        }
+        if let Some(drain) = &self.drain {
+            runs.push(("drain", vec![drain]));
+        }
+        runs
+    }
+
+    fn peak_mib(&self) -> Option<f64> {
+        let runs = self.one_to_one.iter().chain(&self.fan_out);
+        let runs = runs.flat_map(|compared| &compared.postrider).chain(&self.drain);
+        Spread::of(runs.map(|run| run.peak_mib)).map(|peaks| peaks.max)
+    }
+}
+
+fn targets(results: &Results, integrity: &Integrity) -> Vec<Target> {
+    let mut targets = Vec::new();
+    if let Some(one) = &results.one_to_one {
+        if let Some(ratio) = one.ratio(|run| run.per_second) {
+            targets.push(at_least("1→1, of the relay's rate", RATE_MIN, ratio));
+        }
+        if let Some(ratio) = one.ratio(|run| run.cpu_us) {
+            targets.push(at_most("1→1, of the relay's CPU", CPU_MAX, ratio));
+        }
+    }
+    if let Some(ratio) = results.fan_out.as_ref().and_then(|ten| ten.ratio(|run| run.per_second)) {
+        targets.push(at_least("1→10, of the naked loop's rate", FAN_OUT_MIN, ratio));
+    }
+    targets.push(whole(integrity));
+    targets.extend(latency(results));
+    targets.extend(hanging(results));
+    if let (Some(drain), Some(one)) = (&results.drain, &results.one_to_one) {
+        let ratio = drain.per_second / one.rate();
+        targets.extend(
+            Spread::of([ratio]).map(|ratio| at_least("drain, of the 1→1 rate", DRAIN_MIN, ratio)),
+        );
+    }
+    if let Some(idle) = results.idle {
+        let peak = results.peak_mib();
+        let peak = peak.map_or(String::new(), |peak| format!(" (peak under load {peak:.0})"));
+        targets.push(Target {
+            name: "idle memory",
+            wanted: format!("≤ {IDLE_MAX_MIB} MiB"),
+            measured: format!("{:.1} MiB{peak}", idle.now_mib),
+            verdict: verdict(idle.now_mib - IDLE_MAX_MIB, IDLE_MAX_MIB, " MiB"),
+        });
+    }
+    targets
+}
+
+fn at_least(name: &'static str, limit: f64, ratio: Spread) -> Target {
+    Target {
+        name,
+        wanted: format!("≥ {limit:.2}"),
+        measured: spread(ratio),
+        verdict: verdict(limit - ratio.median, limit, ""),
+    }
+}
+
+fn at_most(name: &'static str, limit: f64, ratio: Spread) -> Target {
+    Target {
+        name,
+        wanted: format!("≤ {limit:.2}"),
+        measured: spread(ratio),
+        verdict: verdict(ratio.median - limit, limit, ""),
+    }
+}
+
+fn whole(integrity: &Integrity) -> Target {
+    let Integrity { lost, duplicated, unexpected, .. } = integrity;
+    let wrong = lost + duplicated + unexpected;
+    Target {
+        name: "lost, duplicated, unexpected",
+        wanted: "0, 0, 0".to_owned(),
+        measured: format!("{lost}, {duplicated}, {unexpected}"),
+        verdict: match wrong {
+            0 => "met".to_owned(),
+            _ => format!("missed by {wrong}"),
+        },
+    }
+}
+
+fn latency(results: &Results) -> Option<Target> {
+    let latency = results.latency.as_ref()?;
+    let fsync = latency.fsync.p50_ms;
+    let limit = LATENCY_MAX_MS + fsync;
+    let p50 = latency.postrider.latency.p50_ms;
+    Some(Target {
+        name: "30 % load, publish→receipt p50",
+        wanted: format!("≤ {LATENCY_MAX_MS} + {fsync:.2} ms fsync"),
+        measured: format!("{p50:.2} ms at {:.0}/s", latency.events_per_second),
+        verdict: verdict(p50 - limit, limit, " ms"),
+    })
+}
+
+fn hanging(results: &Results) -> Option<Target> {
+    let hanging = results.hanging.as_ref()?;
+    let p99 = |runs: &[Run]| Spread::of(runs.iter().map(|run| run.latency.p99_ms));
+    let (without, with) = (p99(&hanging.without)?.median, p99(&hanging.with)?.median);
+    let limit = (without * HANGING_MAX).max(without + HANGING_MAX_MS);
+    Some(Target {
+        name: "one of ten hangs, the others' p99",
+        wanted: format!("≤ {HANGING_MAX}× or +{HANGING_MAX_MS} ms"),
+        measured: format!("{without:.2} → {with:.2} ms"),
+        verdict: verdict(with - limit, limit, " ms"),
+    })
+}
+
+fn verdict(beyond: f64, limit: f64, unit: &str) -> String {
+    match beyond > 0.0 {
+        true => format!("missed by {beyond:.2}{unit} ({:.0} %)", 100.0 * beyond / limit),
+        false => "met".to_owned(),
+    }
+}
+
+fn spread(spread: Spread) -> String {
+    let Spread { median, min, max } = spread;
+    match min == max {
+        true => format!("{median:.2}"),
+        false => format!("{median:.2} ({min:.2}–{max:.2})"),
+    }
+}

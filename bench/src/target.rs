@@ -1,0 +1,178 @@
+//! What is measured: the real Postrider binary, or the relay in its place. Both take the same publish
+//! requests; Postrider starts on a fresh data directory each time and never with `--dev`.
+
+use std::fs::{self, File};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio::process::Command;
+use tokio::time::{sleep, timeout};
+
+use crate::Result;
+use crate::control::Role;
+use crate::process::Process;
+use crate::receiver::Listening;
+use crate::relay::Serve;
+use crate::sender::IN_FLIGHT;
+use crate::{event, wire};
+
+const KEY: &str = "the-admin-key-of-the-benchmark-0123456789";
+const START_LIMIT: Duration = Duration::from_secs(30);
+const CALL_LIMIT: Duration = Duration::from_secs(10);
+/// A graceful stop waits for what is on the wire.
+const STOP_LIMIT: Duration = Duration::from_secs(45);
+const LOG_TAIL_LINES: usize = 15;
+
+pub struct Target {
+    pub address: SocketAddr,
+    pub key: &'static str,
+    pub pid: u32,
+    running: Running,
+}
+
+enum Running {
+    Relay(Role),
+    Postrider { process: Process, folder: Folder },
+}
+
+impl Target {
+    /// The relay, sending all it gets to one webhook.
+    pub async fn relay(webhook: &str) -> Result<Self> {
+        let mut role = Role::start("relay")?;
+        let serve = Serve { key: KEY.to_owned(), webhook: webhook.to_owned() };
+        let Listening { port } = role.ask(&serve, START_LIMIT).await?;
+        Ok(Self {
+            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            key: KEY,
+            pid: role.process.pid,
+            running: Running::Relay(role),
+        })
+    }
+
+    /// Postrider, ready, with no webhooks yet.
+    pub async fn postrider(binary: &Path, folder: &Path) -> Result<Self> {
+        let folder = Folder::new(folder)?;
+        let log = File::create(folder.log())?;
+        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let child = Command::new(binary)
+            .args(["serve", "--listen", &address.to_string(), "--data-dir"])
+            .arg(folder.0.join("data"))
+            // Nothing of the caller's settings.
+            .env_clear()
+            .env("POSTRIDER_ADMIN_KEY", KEY)
+            .env("POSTRIDER_EGRESS_ALLOW", "127.0.0.0/8")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| format!("cannot start {}: {error}", binary.display()))?;
+        let process = Process::new(child)?;
+        let mut target = Self {
+            address,
+            key: KEY,
+            pid: process.pid,
+            running: Running::Postrider { process, folder },
+        };
+        target.ready().await?;
+        Ok(target)
+    }
+
+    async fn ready(&mut self) -> Result<()> {
+        let begun = Instant::now();
+        while begun.elapsed() < START_LIMIT {
+            if let Ok((200, _)) = self.call("GET", "/readyz", "").await {
+                return Ok(());
+            }
+            if let Running::Postrider { process, folder } = &mut self.running
+                && let Some(status) = process.ended()?
+            {
+                return Err(
+                    format!("Postrider ended at start, {status}:\n{}", folder.tail()).into()
+                );
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        Err(format!("Postrider was not ready within {START_LIMIT:?}").into())
+    }
+
+    /// Registers a webhook and returns its id.
+    pub async fn register(&self, url: &str, timeout: Duration) -> Result<String> {
+        let webhook = json!({
+            "webhook_url": url,
+            "event_types": [event::TYPE],
+            "max_in_flight": IN_FLIGHT,
+            "timeout_ms": timeout.as_millis() as u64,
+        });
+        let path = "/v1/webhooks/register";
+        let (status, answer) = self.call("POST", path, &webhook.to_string()).await?;
+        match (status, answer["id"].as_str()) {
+            (201, Some(id)) => Ok(id.to_owned()),
+            _ => Err(format!("registering {url} was answered {status}: {answer}").into()),
+        }
+    }
+
+    /// `pause` or `resume`.
+    pub async fn order(&self, webhook: &str, verb: &str) -> Result<()> {
+        let path = format!("/v1/webhooks/{webhook}/{verb}");
+        match self.call("POST", &path, "").await? {
+            (200..300, _) => Ok(()),
+            (status, answer) => Err(format!("{verb} was answered {status}: {answer}").into()),
+        }
+    }
+
+    async fn call(&self, method: &str, path: &str, body: &str) -> Result<(u16, serde_json::Value)> {
+        let call = wire::call(self.address, method, path, self.key, body);
+        Ok(timeout(CALL_LIMIT, call).await??)
+    }
+
+    /// The end, as an operator would end it. The data directory goes with it.
+    pub async fn stop(self) -> Result<()> {
+        match self.running {
+            Running::Relay(role) => drop(role),
+            Running::Postrider { process, folder } => {
+                if !process.stop(STOP_LIMIT).await? {
+                    eprintln!("Postrider did not stop within {STOP_LIMIT:?} and was killed");
+                }
+                drop(folder);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A fresh folder, removed with all in it when dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(parent: &Path) -> Result<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let (pid, n) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = parent.join(format!("bench-{pid}-{n}"));
+        fs::create_dir(&path)?;
+        Ok(Self(path))
+    }
+
+    fn log(&self) -> PathBuf {
+        self.0.join("server.log")
+    }
+
+    fn tail(&self) -> String {
+        let log = fs::read_to_string(self.log()).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            eprintln!("cannot remove {}: {error}", self.0.display());
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! What the client commands share: the server they speak to, the key they show it, and what its
+//! answers mean for the person at the terminal.
+
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::failure::{Exit, Failure};
+use crate::settings::Secret;
+
+/// The longest a person waits for an answer.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// The largest page the API gives.
+const PAGE_MAX: usize = 200;
+
+/// Which server, and as whom.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Server")]
+pub struct Connection {
+    /// The server to speak to
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "POSTRIDER_URL",
+        default_value = "http://127.0.0.1:8080"
+    )]
+    pub url: String,
+
+    /// Data directory of a server on this machine: the key in its dev.key is used if POSTRIDER_KEY
+    /// is not set
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "POSTRIDER_DATA_DIR",
+        default_value = crate::settings::DATA_DIR_DEFAULT
+    )]
+    pub data_dir: PathBuf,
+}
+
+/// One server, spoken to with one key.
+pub struct Client {
+    http: reqwest::Client,
+    url: String,
+    key: Secret,
+}
+
+impl Client {
+    /// # Errors
+    /// When there is no key to show.
+    pub fn new(connection: &Connection) -> Result<Self, Failure> {
+        let key = key(connection)?;
+        let http = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("postrider/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|e| Failure::failed(format!("no HTTP client can be made: {e}.")))?;
+        Ok(Self { http, url: connection.url.trim_end_matches('/').to_owned(), key })
+    }
+
+    pub async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, Failure> {
+        self.ask(Method::GET, path, query, None).await
+    }
+
+    /// Posts a body that is JSON already, byte for byte.
+    pub async fn post(&self, path: &str, body: String) -> Result<Value, Failure> {
+        self.ask(Method::POST, path, &[], Some(body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Result<Value, Failure> {
+        self.ask(Method::DELETE, path, &[], None).await
+    }
+
+    /// The first `limit` items of a list, page by page, in the form of one page.
+    pub async fn list(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        limit: usize,
+    ) -> Result<Value, Failure> {
+        let (mut data, mut cursor) = (Vec::new(), Value::Null);
+        loop {
+            let page_limit = (limit - data.len()).min(PAGE_MAX).to_string();
+            let mut query = [query, &[("limit", page_limit.as_str())]].concat();
+            if let Some(cursor) = cursor.as_str() {
+                query.push(("cursor", cursor));
+            }
+            let page = self.get(path, &query).await?;
+            let items = page["data"].as_array().cloned().unwrap_or_default();
+            cursor = page["next_cursor"].clone();
+            let last = items.is_empty() || cursor.is_null();
+            data.extend(items);
+            if last || data.len() >= limit {
+                return Ok(json!({ "data": data, "next_cursor": cursor }));
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Option<String>,
+    ) -> Result<Value, Failure> {
+        let mut request = self.http.request(method, format!("{}{path}", self.url));
+        request = request.bearer_auth(self.key.expose()).query(query);
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body);
+        }
+        let response = request.send().await.map_err(|e| self.unanswered(&e))?;
+        let status = response.status();
+        let bytes = response.bytes().await.map_err(|e| self.unanswered(&e))?;
+        let answer =
+            if bytes.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&bytes) };
+        match answer {
+            Ok(answer) if status.is_success() => Ok(answer),
+            Ok(problem) => Err(refused(status, &problem)),
+            Err(_) => Err(Failure::failed(format!(
+                "{} answers {status} with something that is not JSON: is it Postrider? \
+                 POSTRIDER_URL says which server to speak to.",
+                self.url
+            ))),
+        }
+    }
+
+    fn unanswered(&self, error: &reqwest::Error) -> Failure {
+        let url = &self.url;
+        if error.is_builder() {
+            Failure::usage(format!(
+                "POSTRIDER_URL is {url:?}, which is not a URL such as http://127.0.0.1:8080."
+            ))
+        } else if error.is_connect() {
+            Failure::failed(format!(
+                "no server answers at {url}: start one with `postrider serve --dev`, or name \
+                 another with POSTRIDER_URL."
+            ))
+        } else if error.is_timeout() {
+            let seconds = TIMEOUT.as_secs();
+            Failure::failed(format!("{url} did not answer within {seconds} s; look at its log."))
+        } else {
+            Failure::failed(format!("the answer of {url} was cut off; try again: {error}."))
+        }
+    }
+}
+
+/// Runs one client command to its end.
+pub fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|e| Failure::failed(format!("no runtime can be started: {e}.")))?.block_on(work)
+}
+
+/// `POSTRIDER_KEY`, else the key that `serve --dev` left in the data directory.
+fn key(connection: &Connection) -> Result<Secret, Failure> {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+    let (text, from) = match (set("POSTRIDER_KEY"), set("POSTRIDER_KEY_FILE")) {
+        (Some(key), _) => (Ok(key), "POSTRIDER_KEY".into()),
+        (None, Some(file)) => (std::fs::read_to_string(&file), file),
+        (None, None) => {
+            let file = connection.data_dir.join("dev.key");
+            (std::fs::read_to_string(&file), file.display().to_string())
+        }
+    };
+    match text {
+        Ok(key) if key.trim().bytes().all(|b| b.is_ascii_graphic()) => {
+            Ok(key.trim().to_owned().into())
+        }
+        Ok(_) => Err(Failure::new(Exit::Auth, format!("what {from} holds is not a key."))),
+        Err(e) if e.kind() == ErrorKind::NotFound => Err(Failure::new(
+            Exit::Auth,
+            format!(
+                "no key to show to {}: POSTRIDER_KEY is not set and there is no {from}; start a \
+                 server here with `postrider serve --dev`, or name the data directory of one with \
+                 --data-dir.",
+                connection.url
+            ),
+        )),
+        Err(e) => Err(Failure::new(Exit::Auth, format!("the key in {from} cannot be read: {e}."))),
+    }
+}
+
+/// What a problem (RFC 9457) means for who asked.
+fn refused(status: StatusCode, problem: &Value) -> Failure {
+    let detail = problem["detail"].as_str().or(problem["title"].as_str());
+    let detail = detail.unwrap_or("the server refused").trim_end_matches('.');
+    let code = problem["code"].as_str().unwrap_or(status.as_str()).to_owned();
+    let (exit, advice) = match status.as_u16() {
+        401 => (Exit::Auth, "; check POSTRIDER_KEY, or the dev.key of --data-dir"),
+        403 => (Exit::Auth, "; set POSTRIDER_KEY to a key whose role allows it"),
+        404 => (Exit::NotFound, ""),
+        400 | 413 | 415 | 422 => (Exit::Usage, ""),
+        503 => (Exit::Failed, "; try again"),
+        _ => (Exit::Failed, ""),
+    };
+    Failure::new(exit, format!("{} ({}){advice}.", plain(detail), plain(&code)))
+}
+
+/// A text of the server's, without what would move a terminal's cursor.
+pub fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_refusal_has_its_exit_code_and_keeps_the_servers_words() {
+        for (status, exit) in [
+            (400, Exit::Usage),
+            (401, Exit::Auth),
+            (403, Exit::Auth),
+            (404, Exit::NotFound),
+            (409, Exit::Failed),
+            (413, Exit::Usage),
+            (422, Exit::Usage),
+            (500, Exit::Failed),
+            (503, Exit::Failed),
+        ] {
+            let problem = json!({ "code": "some_code", "detail": "It is so.\u{1b}[2J" });
+            let failure = refused(StatusCode::from_u16(status).expect("a status"), &problem);
+            assert_eq!(failure.exit, exit, "{status}");
+            assert!(failure.sentence.starts_with("It is so"), "{}", failure.sentence);
+            assert!(failure.sentence.contains("(some_code)"), "{}", failure.sentence);
+            assert!(!failure.sentence.contains('\u{1b}'));
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! `postrider config`: every setting as it stands for a server that would start here and now.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::failure::Failure;
+use crate::output::say;
+use crate::settings::{self, Flags};
+
+#[derive(Debug, Args)]
+pub struct Config {
+    /// The settings file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Print the defaults in the form of a settings file, whatever is set
+    #[arg(long)]
+    defaults: bool,
+
+    /// Print JSON
+    #[arg(long, conflicts_with = "defaults")]
+    json: bool,
+
+    #[command(flatten)]
+    flags: Flags,
+}
+
+pub fn run(config: &Config) -> Result<(), Failure> {
+    if config.defaults {
+        say(settings::defaults().trim_end());
+        return Ok(());
+    }
+    let (settings, effective) =
+        settings::read(&config.flags, config.config.as_deref(), &settings::env)?;
+    if config.json {
+        say(settings::as_json(&effective));
+    } else {
+        say(settings::as_toml(&effective).trim_end());
+    }
+    // Shown first, so that it is seen where the wrong one comes from.
+    settings.check()
+}

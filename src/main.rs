@@ -1,0 +1,115 @@
+//! Postrider, the sender side of webhooks: the command line and the wiring.
+//!
+//! `serve` puts the parts together; `send`, `keys`, `webhooks` and `deliveries` speak to a running
+//! server over its API; `config` explains the settings.
+
+mod settings;
+
+mod serve;
+
+mod client;
+
+mod send;
+
+mod deliveries;
+mod keys;
+mod webhooks;
+
+mod config;
+
+mod failure;
+mod log;
+mod output;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
+
+/// Sends webhooks: takes in events, signs them, delivers them to every webhook that wants them,
+/// tries again until they arrive, and shows what happened.
+#[derive(Debug, Parser)]
+#[command(
+    name = "postrider",
+    version,
+    max_term_width = 100,
+    after_help = "To try it: `postrider serve --dev` in one terminal, in another\n  \
+                  postrider send order.paid '{\"total\": 50.75}'"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server: the API and the engine that delivers
+    Serve(serve::Serve),
+    /// Publish an event and see where it goes
+    Send(send::Send),
+    /// Make, list and revoke API keys
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// See who is subscribed to what
+    #[command(subcommand)]
+    Webhooks(webhooks::Webhooks),
+    /// See what went where
+    #[command(subcommand)]
+    Deliveries(deliveries::Deliveries),
+    /// Show every setting, what it means, its value and what set it
+    Config(config::Config),
+}
+
+fn main() -> ExitCode {
+    // Err: one is installed already, and any will do.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match run(&Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Serve(serve) => serve::run(serve),
+        Command::Send(send) => send::run(send),
+        Command::Keys(keys) => keys::run(keys),
+        Command::Webhooks(webhooks) => webhooks::run(webhooks),
+        Command::Deliveries(deliveries) => deliveries::run(deliveries),
+        Command::Config(config) => config::run(config),
+    }
+}
+
+/// How many items a list shows.
+fn limit(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(limit) if (1..=10_000).contains(&limit) => Ok(limit),
+        _ => Err("a number from 1 to 10000".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn verify_cli() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_flag_is_explained() {
+        fn check(command: &clap::Command) {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for arg in command.get_arguments().filter(|arg| !arg.is_hide_set()) {
+                let help = arg.get_help().or(arg.get_long_help());
+                assert!(help.is_some(), "{} {}", command.get_name(), arg.get_id());
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
+    }
+}

@@ -1,0 +1,12 @@
+//! What goes to stdout. Unlike `println!`, it does not panic when the reader has seen enough, as
+//! `head` does.
+
+use std::fmt::Display;
+use std::io::Write as _;
+
+pub fn say(text: impl Display) {
+    if writeln!(std::io::stdout(), "{text}").is_err() {
+        // Nobody listens: nothing that is still to be said matters.
+        std::process::exit(1);
+    }
+}

@@ -1,0 +1,98 @@
+//! What a person reads when the server is up: where it is, which key, what to try next.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use super::bootstrap::First;
+use super::demo;
+use crate::output::say;
+use crate::settings::{DATA_DIR_DEFAULT, Settings};
+
+const PORT_DEFAULT: u16 = 8080;
+
+pub fn print(first: &First, settings: &Settings, dev: bool, address: SocketAddr) {
+    say(text(first, &settings.server.data_dir, dev, address, &program()));
+}
+
+fn text(first: &First, data_dir: &Path, dev: bool, address: SocketAddr, program: &str) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    let mut lines = vec![format!("Postrider {version} is at http://{address}")];
+    if let Some(key) = &first.shown_key {
+        lines.push(format!("  admin key   {}  (shown this once: keep it)", key.expose()));
+    }
+    if dev {
+        let flags = flags(data_dir, address);
+        lines.push(format!("  admin key   in {}", data_dir.join("dev.key").display()));
+        lines.push(format!("  demo inbox  {}  (gets every order.*)", demo::inbox(address)));
+        lines.push("Try it, in another terminal:".into());
+        lines.push(format!("  {program} send order.paid '{{\"total\": 50.75}}'{flags}"));
+        lines.push(format!("  curl {}", demo::inbox(address)));
+    }
+    lines.join("\n")
+}
+
+/// The path by which this program was started, so that a command can be copied as it stands.
+fn program() -> String {
+    quoted(&std::env::args().next().unwrap_or_else(|| "postrider".into()))
+}
+
+/// What the command line has to be told about a server that is not where it looks for one.
+fn flags(data_dir: &Path, address: SocketAddr) -> String {
+    let mut flags = String::new();
+    if address != SocketAddr::from(([127, 0, 0, 1], PORT_DEFAULT)) {
+        flags.push_str(&format!(" --url http://{address}"));
+    }
+    if data_dir != Path::new(DATA_DIR_DEFAULT) {
+        flags.push_str(&format!(" --data-dir {}", quoted(&data_dir.to_string_lossy())));
+    }
+    flags
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:,@%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dev(data_dir: &str, address: &str, program: &str) -> String {
+        let first = First { shown_key: None, is_first_dev: true };
+        let address = address.parse().expect("an address");
+        text(&first, Path::new(data_dir), true, address, program)
+    }
+
+    #[test]
+    fn the_next_command_can_be_copied_wherever_the_server_is() {
+        let plain = dev(DATA_DIR_DEFAULT, "127.0.0.1:8080", "target/debug/postrider");
+        assert!(
+            plain.contains("\n  target/debug/postrider send order.paid '{\"total\": 50.75}'\n"),
+            "{plain}"
+        );
+        let moved = dev("/tmp/a b", "127.0.0.1:9", "./postrider");
+        let expected = "'{\"total\": 50.75}' --url http://127.0.0.1:9 --data-dir '/tmp/a b'\n";
+        assert!(moved.contains(expected), "{moved}");
+    }
+
+    #[test]
+    fn a_new_admin_key_is_shown_and_no_other() {
+        let address = "127.0.0.1:8080".parse().expect("an address");
+        let shown = |first: &First| text(first, Path::new("d"), false, address, "postrider");
+        let new = First { shown_key: Some("prk_new".to_owned().into()), is_first_dev: false };
+        assert!(shown(&new).contains("prk_new"));
+        let known = First { shown_key: None, is_first_dev: false };
+        assert_eq!(shown(&known).lines().count(), 1);
+    }
+
+    #[test]
+    fn words_that_a_shell_would_split_are_quoted() {
+        assert_eq!(quoted("./postrider"), "./postrider");
+        assert_eq!(quoted("it's here"), r"'it'\''s here'");
+    }
+}

@@ -1,0 +1,30 @@
+//! The port of the API.
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
+
+use crate::failure::Failure;
+
+/// Before anything else is touched, so that a second server on the port changes nothing.
+pub fn open(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
+    let listener = TcpListener::bind(address).map_err(|e| refused(address, &e))?;
+    // With port 0 the system has chosen one.
+    let address = listener.local_addr().map_err(|e| refused(address, &e))?;
+    Ok((listener, address))
+}
+
+/// Says why, and what to change.
+pub fn refused(address: SocketAddr, error: &std::io::Error) -> Failure {
+    match error.kind() {
+        ErrorKind::AddrInUse => Failure::failed(format!(
+            "another process listens on {address}: stop it, or choose another port with --listen."
+        )),
+        ErrorKind::PermissionDenied => Failure::failed(format!(
+            "listening on {address} is not permitted: ports below 1024 belong to root; choose \
+             another with --listen."
+        )),
+        _ => Failure::failed(format!(
+            "listening on {address} is not possible: {error}; choose another with --listen."
+        )),
+    }
+}

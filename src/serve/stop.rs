@@ -1,0 +1,101 @@
+//! Stopping in two steps. First nothing new is begun and what is under way may finish; when the
+//! grace is over, what is left is cancelled, gives its attempt back and is sent after the next
+//! start. A second signal ends the process at once: the store is made for that.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use store::Store;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::failure::Failure;
+
+/// How long cancelled deliveries may take to be recorded as such.
+const AFTER_ABORT: Duration = Duration::from_secs(5);
+
+/// A server at work.
+pub struct Running {
+    pub door: ServerHandle,
+    pub server: JoinHandle<io::Result<()>>,
+    pub engine: JoinHandle<()>,
+    pub draining: CancellationToken,
+    pub stop: worker::Stop,
+    pub store: Arc<dyn Store>,
+    pub grace: Duration,
+}
+
+impl Running {
+    /// Serves until a signal, or until one of its parts ends on its own.
+    pub async fn until_stopped(mut self) -> Result<(), Failure> {
+        let mut signals = Signals::new()?;
+        let ended = tokio::select! {
+            name = signals.next() => {
+                tracing::info!(signal = name, "stopping; a second signal stops at once");
+                Ok(())
+            }
+            server = &mut self.server => Err(unasked("API", &server)),
+            engine = &mut self.engine => Err(unasked("engine", &engine)),
+        };
+        actix_web::rt::spawn(async move {
+            let name = signals.next().await;
+            tracing::warn!(signal = name, "stopping at once");
+            std::process::exit(1);
+        });
+        self.drain().await;
+        ended
+    }
+
+    /// Closing the door and claiming no more begin together, so that the grace is for both.
+    async fn drain(self) {
+        self.draining.cancel();
+        self.stop.claim.cancel();
+        self.door.stop(true).await;
+        if !self.engine.is_finished() {
+            let mut engine = self.engine;
+            if timeout(self.grace, &mut engine).await.is_err() {
+                tracing::warn!("deliveries are still under way: they are cancelled and sent later");
+                self.stop.abort.cancel();
+                if timeout(AFTER_ABORT, engine).await.is_err() {
+                    tracing::error!("the engine does not stop; what it held is sent again");
+                }
+            }
+        }
+        match self.store.close().await {
+            Ok(()) => tracing::info!("stopped"),
+            Err(error) => tracing::error!(%error, "the store did not close well"),
+        }
+    }
+}
+
+/// Neither part ends before it is told to.
+fn unasked(part: &str, ended: &dyn std::fmt::Debug) -> Failure {
+    Failure::failed(format!("the {part} ended by itself ({ended:?}); the log says why."))
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let open = |kind| {
+            signal(kind).map_err(|e| Failure::failed(format!("signals cannot be received: {e}.")))
+        };
+        let (terminate, interrupt) = (SignalKind::terminate(), SignalKind::interrupt());
+        Ok(Self { terminate: open(terminate)?, interrupt: open(interrupt)? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

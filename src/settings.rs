@@ -1,0 +1,261 @@
+//! The settings a process is started with. The doc comment of a field is its documentation:
+//! `--help`, `postrider config` and `config.default.toml` all show it, so it is written for the
+//! operator.
+//!
+//! An argument's id is its key in the file, and its names elsewhere follow from it:
+//! `engine.slots` is `--engine-slots` and `POSTRIDER_ENGINE_SLOTS`. Those marked
+//! `hide_env_values` are secrets: never shown, and also read from the file that `…_FILE` names.
+
+mod check;
+mod layers;
+mod secret;
+mod show;
+mod toml_file;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::RangedU64ValueParser;
+use clap::{Args, ValueEnum};
+use ipnet::IpNet;
+
+pub use layers::{Flags, read};
+pub use secret::Secret;
+pub use show::{as_json, as_toml, defaults};
+
+/// Where a server keeps its data, and where the client commands look for its key.
+pub const DATA_DIR_DEFAULT: &str = "./postrider-data";
+
+/// Everything, by concern.
+#[derive(Debug, Clone, Args)]
+pub struct Settings {
+    #[command(flatten)]
+    pub server: Server,
+    #[command(flatten)]
+    pub keys: Keys,
+    #[command(flatten)]
+    pub services: Services,
+    #[command(flatten)]
+    pub egress: Egress,
+    #[command(flatten)]
+    pub limits: Limits,
+    #[command(flatten)]
+    pub engine: Engine,
+    #[command(flatten)]
+    pub log: Log,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Place")]
+pub struct Server {
+    /// Address and port on which the API answers.
+    #[arg(
+        id = "listen",
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8080",
+        value_parser = address
+    )]
+    pub listen: SocketAddr,
+
+    /// Directory that holds the database and the master key; made if it does not exist. One
+    /// process at a time.
+    #[arg(id = "data_dir", long = "data-dir", value_name = "DIR", default_value = DATA_DIR_DEFAULT)]
+    pub data_dir: PathBuf,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Keys")]
+pub struct Keys {
+    /// The first admin key, 32 characters or more, for automation. If none is given and none
+    /// exists, one is generated and printed once.
+    #[arg(
+        id = "admin_key",
+        long = "admin-key",
+        value_name = "KEY",
+        hide = true,
+        hide_env_values = true
+    )]
+    pub admin_key: Option<Secret>,
+
+    /// The keys that encrypt signing secrets: 32 bytes each in hex or base64, separated by commas;
+    /// the first encrypts, all decrypt. If none is given, one is generated into the data
+    /// directory as master.key.
+    #[arg(
+        id = "master_key",
+        long = "master-key",
+        value_name = "KEYS",
+        hide = true,
+        hide_env_values = true
+    )]
+    pub master_key: Option<Secret>,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Services")]
+pub struct Services {
+    /// PostgreSQL instead of the embedded database. This version has the embedded mode only and
+    /// does not start with it.
+    #[arg(
+        id = "database_url",
+        long = "database-url",
+        value_name = "URL",
+        hide = true,
+        hide_env_values = true
+    )]
+    pub database_url: Option<Secret>,
+
+    /// Redis instead of the queue in the process. This version has the embedded mode only and
+    /// does not start with it.
+    #[arg(
+        id = "redis_url",
+        long = "redis-url",
+        value_name = "URL",
+        hide = true,
+        hide_env_values = true
+    )]
+    pub redis_url: Option<Secret>,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Egress")]
+pub struct Egress {
+    /// Networks that webhooks may point into although they are private or reserved, such as
+    /// 10.1.0.0/16. All others of that kind are refused.
+    #[arg(id = "egress.allow", long = "egress-allow", value_name = "CIDR", value_delimiter = ',')]
+    pub allow: Vec<IpNet>,
+
+    /// Plain http to every permitted address; otherwise https only, and http only into the
+    /// networks of egress.allow.
+    #[arg(
+        id = "egress.http",
+        long = "egress-http",
+        value_name = "BOOL",
+        default_value = "false",
+        default_missing_value = "true",
+        num_args = 0..=1,
+        require_equals = true
+    )]
+    pub http: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct Limits {
+    /// The largest event that is accepted, in bytes of its request body.
+    #[arg(
+        id = "limits.event_bytes",
+        long = "limits-event-bytes",
+        value_name = "N",
+        default_value = "262144",
+        value_parser = between(1_024, 16 * 1_024 * 1_024)
+    )]
+    pub event_bytes: usize,
+
+    /// The most events in one batch.
+    #[arg(
+        id = "limits.batch_events",
+        long = "limits-batch-events",
+        value_name = "N",
+        default_value = "1000",
+        value_parser = between(1, 10_000)
+    )]
+    pub batch_events: usize,
+
+    /// The largest batch that is accepted, in bytes of its request body.
+    #[arg(
+        id = "limits.batch_bytes",
+        long = "limits-batch-bytes",
+        value_name = "N",
+        default_value = "5242880",
+        value_parser = between(1_024, 64 * 1_024 * 1_024)
+    )]
+    pub batch_bytes: usize,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Engine")]
+pub struct Engine {
+    /// Deliveries under way at once, from claim to record. A crash can repeat at most so many.
+    #[arg(
+        id = "engine.slots",
+        long = "engine-slots",
+        value_name = "N",
+        default_value = "1024",
+        value_parser = between(1, 65_536)
+    )]
+    pub slots: usize,
+
+    /// Threads that deliver, apart from those that answer the API. If not given, as many as the
+    /// machine has cores.
+    #[arg(id = "engine.threads", long = "engine-threads", value_name = "N", value_parser = between(1, 1_024))]
+    pub threads: Option<usize>,
+
+    /// Deliveries of one webhook held in memory; what is over it waits in the database.
+    #[arg(
+        id = "engine.lane_cap",
+        long = "engine-lane-cap",
+        value_name = "N",
+        default_value = "10000",
+        value_parser = between(100, 1_000_000)
+    )]
+    pub lane_cap: usize,
+
+    /// How long a stop waits for deliveries under way, in milliseconds. The longest attempt takes
+    /// 30 s; what is interrupted is sent again at the next start.
+    #[arg(
+        id = "engine.shutdown_grace_ms",
+        long = "engine-shutdown-grace-ms",
+        value_name = "MS",
+        default_value = "31000",
+        value_parser = clap::value_parser!(u64).range(0..=600_000)
+    )]
+    pub shutdown_grace_ms: u64,
+}
+
+impl Engine {
+    pub fn shutdown_grace(&self) -> Duration {
+        Duration::from_millis(self.shutdown_grace_ms)
+    }
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Log")]
+pub struct Log {
+    /// What is logged to stderr: error, warn, info, debug or trace, and after a comma exceptions
+    /// such as worker=debug.
+    #[arg(id = "log.level", long = "log", value_name = "LEVEL", default_value = "info", value_parser = crate::log::check)]
+    pub level: String,
+
+    /// Lines for people or one JSON object a line for programs.
+    #[arg(id = "log.format", long = "log-format", value_name = "FORMAT", default_value = "text")]
+    pub format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// This process's environment. A variable that is not Unicode counts as its nearest text, which
+/// its parser then refuses.
+pub fn env(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+fn between(min: u64, max: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(min..=max)
+}
+
+/// Reads an address with its port. `localhost` is taken as 127.0.0.1, for those who type it.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    if let Some(port) = text.strip_prefix("localhost:").and_then(|port| port.parse().ok()) {
+        return Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
+    }
+    text.parse().map_err(|_| "not an address and port such as 127.0.0.1:8080 or [::]:8080".into())
+}
+
+#[cfg(test)]
+mod tests;

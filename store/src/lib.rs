@@ -1,0 +1,23 @@
+//! The memory of Postrider: two traits, and their drivers.
+//!
+//! The [`Store`] is the truth: events, deliveries, attempts, webhooks, keys. The [`Queue`] is
+//! speed: which delivery is due next, fairly, and who works on it; it is believed in nothing and
+//! may lose everything at any moment. `tests/conformance` runs every case on every driver, and
+//! behaviour that has no case there does not exist.
+//!
+//! | | embedded | distributed |
+//! |---|---|---|
+//! | `Store` | [`sqlite`] | |
+//! | `Queue` | [`memory`] | |
+
+mod queue;
+mod sql;
+mod store;
+
+pub mod memory;
+pub mod sqlite;
+
+pub mod world;
+
+pub use queue::*;
+pub use store::*;

@@ -1,0 +1,321 @@
+//! One lane: what waits in it, what is leased, and whether it can be served.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+use model::id::EventUid;
+use model::time::Timestamp;
+
+use crate::queue::*;
+
+/// Where a lane stands in the order of service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Nothing to serve, or something else must happen first.
+    Nowhere,
+    /// In its tenant's ring.
+    Ring,
+    /// In the timers, until that moment.
+    Timer(Timestamp),
+}
+
+#[derive(Debug)]
+pub(super) struct LaneState {
+    pub(super) lane: Lane,
+    pub(super) place: Place,
+    limits: Limits,
+    held_until: Timestamp,
+    failures: u32,
+    in_flight: u32,
+    /// Never tried, in the order they came: due since, seq, event.
+    fresh: VecDeque<(Timestamp, i64, EventUid)>,
+    /// Tried before, or not due when they came, by (due, seq).
+    timed: BTreeSet<(Timestamp, i64, EventUid)>,
+    members: HashMap<EventUid, Member>,
+    leased: usize,
+    /// New items and retries take turns; this says whose turn it is.
+    retry_next: bool,
+    pub(super) hunger: Option<LaneHunger>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Member {
+    Fresh,
+    Timed(Timestamp, i64),
+    /// On the wire: holds a place.
+    Sent(Token, i64),
+    /// Answered, not yet recorded.
+    Answered(Token, i64),
+}
+
+/// The lane refused or dropped items, which only the store knows now.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LaneHunger {
+    /// When the first of them is due.
+    pub(super) missing_due: Timestamp,
+    /// Who is feeding it, and until when nobody else shall.
+    pub(super) lease: Option<(Token, Timestamp)>,
+    /// Something was refused after it was leased out.
+    pub(super) again: bool,
+}
+
+impl LaneState {
+    pub(super) fn new(lane: Lane) -> Self {
+        // What is handed to subscribers is limited per webhook; fanning out is not on the wire.
+        let max_in_flight = match lane.work {
+            Work::FanOut => u32::MAX,
+            Work::Deliver(_) => Limits::default().max_in_flight,
+        };
+        Self {
+            lane,
+            place: Place::Nowhere,
+            limits: Limits { max_in_flight, ..Limits::default() },
+            held_until: Timestamp::default(),
+            failures: 0,
+            in_flight: 0,
+            fresh: VecDeque::new(),
+            timed: BTreeSet::new(),
+            members: HashMap::new(),
+            leased: 0,
+            retry_next: false,
+            hunger: None,
+        }
+    }
+
+    /// Adds an item, or brings it forward. False if it was refused.
+    pub(super) fn push(&mut self, now: Timestamp, push: &Push, cap: usize) -> bool {
+        let due = now + push.after;
+        let event = push.item.event;
+        match self.members.get(&event).copied() {
+            Some(Member::Timed(was_due, seq)) if due < was_due => {
+                self.timed.remove(&(was_due, seq, event));
+                self.insert_timed(due, seq, event);
+                true
+            }
+            Some(_) => true,
+            None if self.members.len() >= cap && !self.make_room(due) => {
+                self.starve(due);
+                false
+            }
+            None if push.retry || !push.after.is_zero() => {
+                self.insert_timed(due, push.seq, event);
+                true
+            }
+            None => {
+                self.fresh.push_back((due, push.seq, event));
+                self.members.insert(event, Member::Fresh);
+                true
+            }
+        }
+    }
+
+    /// Drops the item that is due last if that is later than `due`.
+    fn make_room(&mut self, due: Timestamp) -> bool {
+        match self.timed.last().copied() {
+            Some((dropped_due, seq, event)) if dropped_due > due => {
+                self.timed.remove(&(dropped_due, seq, event));
+                self.members.remove(&event);
+                self.starve(dropped_due);
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    fn starve(&mut self, due: Timestamp) {
+        match &mut self.hunger {
+            Some(hunger) => {
+                hunger.missing_due = hunger.missing_due.min(due);
+                hunger.again = true;
+            }
+            none => *none = Some(LaneHunger { missing_due: due, lease: None, again: false }),
+        }
+    }
+
+    fn insert_timed(&mut self, due: Timestamp, seq: i64, event: EventUid) {
+        self.timed.insert((due, seq, event));
+        self.members.insert(event, Member::Timed(due, seq));
+    }
+
+    /// Takes the item whose turn it is. Only to be called when [`Self::servable`].
+    pub(super) fn take(&mut self, now: Timestamp, token: Token) -> Option<EventUid> {
+        let retry_is_due = self.timed.first().is_some_and(|(due, ..)| *due <= now);
+        let take_retry = retry_is_due && (self.retry_next || self.fresh.is_empty());
+        self.retry_next = !take_retry;
+        let (_, seq, event) =
+            if take_retry { self.timed.pop_first()? } else { self.fresh.pop_front()? };
+        self.members.insert(event, Member::Sent(token, seq));
+        self.in_flight += 1;
+        self.leased += 1;
+        Some(event)
+    }
+
+    /// Frees the place on the wire. False if the token is not the current one.
+    pub(super) fn answered(&mut self, event: EventUid, token: Token, failed: bool) -> bool {
+        match self.members.get_mut(&event) {
+            Some(member @ Member::Sent(..)) => {
+                let Member::Sent(current, seq) = *member else { return false };
+                if current != token {
+                    return false;
+                }
+                *member = Member::Answered(token, seq);
+                self.in_flight -= 1;
+                self.failures = if failed { self.failures.saturating_add(1) } else { 0 };
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    pub(super) fn hold(&mut self, until: Timestamp) {
+        self.held_until = self.held_until.max(until);
+    }
+
+    /// Ends the lease: the item is gone, or due again. False if the token is not the current one.
+    pub(super) fn release(
+        &mut self,
+        event: EventUid,
+        token: Token,
+        again: Option<Timestamp>,
+        cap: usize,
+    ) -> bool {
+        let seq = match self.members.get(&event) {
+            Some(Member::Sent(current, seq)) if *current == token => {
+                self.in_flight -= 1;
+                *seq
+            }
+            Some(Member::Answered(current, seq)) if *current == token => *seq,
+            Some(_) | None => return false,
+        };
+        self.leased -= 1;
+        self.members.remove(&event);
+        if let Some(due) = again {
+            if self.members.len() < cap || self.make_room(due) {
+                self.insert_timed(due, seq, event);
+            } else {
+                self.starve(due);
+            }
+        }
+        true
+    }
+
+    pub(super) fn is_leased(&self, event: EventUid, token: Token) -> bool {
+        match self.members.get(&event) {
+            Some(Member::Sent(current, _) | Member::Answered(current, _)) => *current == token,
+            Some(Member::Fresh | Member::Timed(..)) | None => false,
+        }
+    }
+
+    pub(super) fn set(&mut self, limits: Limits) {
+        self.limits = limits;
+        self.held_until = Timestamp::default();
+    }
+
+    /// Whether it can be served now, will be at a moment, or neither.
+    pub(super) fn wanted_place(&self, now: Timestamp) -> Place {
+        if self.limits.paused || self.in_flight >= self.places() {
+            return Place::Nowhere;
+        }
+        let next_due = match self.timed.first() {
+            _ if !self.fresh.is_empty() => now,
+            Some((due, ..)) => *due,
+            None => return Place::Nowhere,
+        };
+        let moment = next_due.max(self.held_until);
+        if moment <= now { Place::Ring } else { Place::Timer(moment) }
+    }
+
+    /// Requests it may have on the wire: one after failures in a row, until one succeeds.
+    fn places(&self) -> u32 {
+        let failing = self.failures >= FAILURES_TO_ONE_PLACE;
+        if failing { 1 } else { self.limits.max_in_flight }
+    }
+
+    /// When it is to be fed: below half of its cap at once; else when something it dropped is due
+    /// while it holds something that is not.
+    pub(super) fn feed_at(&self, cap: usize) -> Option<Timestamp> {
+        let hunger = self.hunger?;
+        let free_again = hunger.lease.map_or(Timestamp::default(), |(_, until)| until);
+        if self.members.len() * 2 < cap {
+            return Some(free_again);
+        }
+        let (last_due, ..) = *self.timed.last()?;
+        (last_due > hunger.missing_due).then(|| hunger.missing_due.max(free_again))
+    }
+
+    /// Ends the lease of its hunger, which stays if there is more in the store or something was
+    /// refused meanwhile.
+    pub(super) fn fed(&mut self, now: Timestamp, token: Token, how: How) {
+        let Some(hunger) = &mut self.hunger else { return };
+        if hunger.lease.map(|(t, _)| t) != Some(token) {
+            return;
+        }
+        match how {
+            How::Answered { .. } => return,
+            How::Done if !hunger.again => {
+                self.hunger = None;
+                return;
+            }
+            How::Done => hunger.lease = None,
+            How::Again { after } => {
+                hunger.lease = (!after.is_zero()).then_some((Token(0), now + after));
+            }
+        }
+        if hunger.missing_due == Timestamp::MAX {
+            // The feeder saw more in the store than it pushed; when that is due is not known.
+            hunger.missing_due = Timestamp::default();
+        }
+    }
+
+    /// Whether forgetting it would lose nothing but what is the default anyway.
+    pub(super) fn is_idle(&self, now: Timestamp) -> bool {
+        self.members.is_empty()
+            && self.hunger.is_none()
+            && self.failures == 0
+            && self.held_until <= now
+            && (self.lane.work == Work::FanOut || self.limits == Limits::default())
+    }
+
+    pub(super) fn queued(&self) -> usize {
+        self.members.len() - self.leased
+    }
+
+    pub(super) fn leased(&self) -> usize {
+        self.leased
+    }
+
+    pub(super) fn look(&self, now: Timestamp) -> LaneLook {
+        let place = self.wanted_place(now);
+        let waiting_for = if self.queued() == 0 {
+            None
+        } else if self.limits.paused {
+            Some(WaitingFor::Paused)
+        } else if self.in_flight >= self.places() {
+            Some(WaitingFor::Concurrency)
+        } else {
+            matches!(place, Place::Timer(_)).then_some(WaitingFor::Backoff)
+        };
+        LaneLook {
+            queued: self.queued(),
+            leased: self.leased,
+            in_flight: self.on_the_wire(),
+            oldest_due: self.oldest_due(),
+            next_moment: match place {
+                Place::Ring => Some(now),
+                Place::Timer(moment) => Some(moment),
+                Place::Nowhere => None,
+            },
+            waiting_for,
+        }
+    }
+
+    /// Requests on the wire: none while fanning out.
+    pub(super) fn on_the_wire(&self) -> usize {
+        if self.lane.work == Work::FanOut { 0 } else { self.in_flight as usize }
+    }
+
+    pub(super) fn oldest_due(&self) -> Option<Timestamp> {
+        let fresh = self.fresh.front().map(|(due, ..)| *due);
+        let timed = self.timed.first().map(|(due, ..)| *due);
+        fresh.into_iter().chain(timed).min()
+    }
+}

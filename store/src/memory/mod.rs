@@ -1,0 +1,109 @@
+//! The queue in this process's memory: the embedded default. It forgets everything when the
+//! process ends, which is no harm: a new queue is hungry for everything.
+//!
+//! One mutex guards it all; no verb holds it for longer than its batch takes, and nothing waits
+//! while holding it.
+
+mod lane;
+mod state;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use model::tenant::Tenant;
+use tokio::sync::Notify;
+
+use crate::queue::*;
+use crate::world::Clock;
+use state::State;
+
+pub struct Memory {
+    clock: Clock,
+    state: Mutex<State>,
+    /// Holds one permit, so that a push between a claim and its `wait` is not missed.
+    something: Notify,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    pub lane_cap: usize,
+    pub lease: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { lane_cap: LANE_CAP_DEFAULT, lease: LEASE_DEFAULT }
+    }
+}
+
+impl Memory {
+    pub fn new(clock: Clock, settings: Settings) -> Self {
+        Self { clock, state: Mutex::new(State::new(settings)), something: Notify::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic in here would be a bug; what it left is still better than a queue that is gone,
+        // since the store checks everything the queue says.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Queue for Memory {
+    async fn push(&self, items: Vec<Push>) -> Result<Vec<Item>, QueueError> {
+        let now = self.clock.now();
+        let refused = {
+            let mut state = self.state();
+            items.into_iter().filter_map(|item| state.push(now, item)).collect()
+        };
+        self.something.notify_one();
+        Ok(refused)
+    }
+
+    async fn claim(&self, max: usize, skip: &[Tenant]) -> Result<Claimed, QueueError> {
+        let now = self.clock.now();
+        let mut state = self.state();
+        state.tick(now);
+        Ok(Claimed { now, leased: state.claim(now, max, skip), hungry: state.claim_hungry(now) })
+    }
+
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), QueueError> {
+        let now = self.clock.now();
+        let served_more = {
+            let mut state = self.state();
+            settlements.into_iter().fold(false, |more, s| state.settle(now, s) | more)
+        };
+        if served_more {
+            self.something.notify_one();
+        }
+        Ok(())
+    }
+
+    async fn set(&self, lane: &Lane, limits: Limits) -> Result<(), QueueError> {
+        let now = self.clock.now();
+        self.state().set(now, lane, limits);
+        self.something.notify_one();
+        Ok(())
+    }
+
+    async fn look(&self, lanes: &[Lane]) -> Result<Look, QueueError> {
+        let now = self.clock.now();
+        let mut state = self.state();
+        state.tick(now);
+        Ok(state.look(now, lanes))
+    }
+
+    async fn wait(&self) {
+        let next = self.state().next_moment();
+        tokio::select! {
+            () = self.something.notified() => {}
+            () = async {
+                match next {
+                    Some(moment) => self.clock.sleep_until(moment).await,
+                    None => std::future::pending().await,
+                }
+            } => {}
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! All lanes and the order they are served in: tenants take turns, and within a tenant its lanes.
+//!
+//! ```text
+//! Nowhere ──something to serve──► Ring ──taken──► Ring | Timer | Nowhere
+//!    ▲                              ▲
+//!    └── paused, no place, empty    └── Timer: its moment came
+//! ```
+//! Only lanes that can be served now are in a ring, so a claim never looks at one in vain.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+use model::tenant::Tenant;
+use model::time::Timestamp;
+
+use super::Settings;
+use super::lane::{LaneState, Place};
+use crate::queue::*;
+
+/// Hungry lanes handed out by one claim.
+const HUNGRY_PER_CLAIM: usize = 16;
+
+type LaneKey = usize;
+
+pub(super) struct State {
+    settings: Settings,
+    lanes: Vec<Option<LaneState>>,
+    free_keys: Vec<LaneKey>,
+    by_lane: HashMap<Lane, LaneKey>,
+    /// Tenants with a lane in their ring, in turn.
+    tenants: VecDeque<Tenant>,
+    rings: HashMap<Tenant, VecDeque<LaneKey>>,
+    timers: BTreeSet<(Timestamp, LaneKey)>,
+    /// Every lease lasts equally long, so they end in the order they began.
+    leases: VecDeque<(Timestamp, Lease)>,
+    last_token: u64,
+    /// Lanes with a hunger.
+    starving: BTreeSet<LaneKey>,
+    /// A new queue knows nothing: set until everything was fed.
+    everything: Option<EverythingHunger>,
+    totals: Totals,
+}
+
+struct Lease {
+    key: LaneKey,
+    item: Item,
+    token: Token,
+}
+
+#[derive(Clone, Copy, Default)]
+struct EverythingHunger {
+    lease: Option<(Token, Timestamp)>,
+}
+
+impl EverythingHunger {
+    /// From when it may be leased out.
+    fn free_at(&self) -> Timestamp {
+        self.lease.map_or(Timestamp::default(), |(_, until)| until)
+    }
+}
+
+impl State {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            lanes: Vec::new(),
+            free_keys: Vec::new(),
+            by_lane: HashMap::new(),
+            tenants: VecDeque::new(),
+            rings: HashMap::new(),
+            timers: BTreeSet::new(),
+            leases: VecDeque::new(),
+            last_token: 0,
+            starving: BTreeSet::new(),
+            everything: Some(EverythingHunger::default()),
+            totals: Totals::default(),
+        }
+    }
+
+    /// Adds an item; returns it if it was refused.
+    pub(super) fn push(&mut self, now: Timestamp, push: Push) -> Option<Item> {
+        let key = self.key(&push.item.lane);
+        let cap = self.settings.lane_cap;
+        let taken = self.change(now, key, |lane| lane.push(now, &push, cap));
+        (!taken).then_some(push.item)
+    }
+
+    /// What passing time changes: timers that are due, leases that ended.
+    pub(super) fn tick(&mut self, now: Timestamp) {
+        while let Some((moment, key)) = self.timers.first().copied() {
+            if moment > now {
+                break;
+            }
+            self.change(now, key, |_| ());
+        }
+        while self.leases.front().is_some_and(|(ends, _)| *ends <= now) {
+            let Some((_, lease)) = self.leases.pop_front() else { break };
+            let cap = self.settings.lane_cap;
+            if self.lane_is(lease.key, &lease.item.lane) {
+                self.change(now, lease.key, |lane| {
+                    lane.release(lease.item.event, lease.token, Some(now), cap)
+                });
+            }
+        }
+    }
+
+    pub(super) fn claim(&mut self, now: Timestamp, max: usize, skip: &[Tenant]) -> Vec<Leased> {
+        let mut leased = Vec::new();
+        let mut skipped = Vec::new();
+        while leased.len() < max {
+            let Some(tenant) = self.tenants.pop_front() else { break };
+            if skip.contains(&tenant) {
+                skipped.push(tenant);
+                continue;
+            }
+            if let Some(one) = self.claim_one(now, &tenant) {
+                leased.push(one);
+            }
+            self.requeue_tenant(tenant);
+        }
+        for tenant in skipped.into_iter().rev() {
+            self.tenants.push_front(tenant);
+        }
+        leased
+    }
+
+    /// One item of the lane whose turn it is in the tenant's ring.
+    fn claim_one(&mut self, now: Timestamp, tenant: &Tenant) -> Option<Leased> {
+        let key = self.rings.get_mut(tenant)?.pop_front()?;
+        self.last_token += 1;
+        let token = Token(self.last_token);
+        let lane = self.lanes[key].as_mut()?;
+        lane.place = Place::Nowhere;
+        let event = lane.take(now, token);
+        let item = event.map(|event| Item { lane: lane.lane.clone(), event });
+        if let Some(item) = &item {
+            self.totals.queued -= 1;
+            self.totals.leased += 1;
+            self.totals.in_flight += usize::from(item.lane.work != Work::FanOut);
+            let ends = now + self.settings.lease;
+            self.leases.push_back((ends, Lease { key, item: item.clone(), token }));
+        }
+        self.change(now, key, |_| ());
+        item.map(|item| Leased { item, token })
+    }
+
+    /// A tenant goes to the back of the line while any of its lanes can be served.
+    fn requeue_tenant(&mut self, tenant: Tenant) {
+        match self.rings.get(&tenant) {
+            Some(ring) if !ring.is_empty() => self.tenants.push_back(tenant),
+            Some(_) => drop(self.rings.remove(&tenant)),
+            None => {}
+        }
+    }
+
+    pub(super) fn claim_hungry(&mut self, now: Timestamp) -> Vec<Hungry> {
+        let until = now + self.settings.lease;
+        let mut hungry = Vec::new();
+        if let Some(hunger) = &mut self.everything
+            && hunger.free_at() <= now
+        {
+            self.last_token += 1;
+            let token = Token(self.last_token);
+            hunger.lease = Some((token, until));
+            hungry.push(Hungry { hunger: Hunger::Everything, token });
+        }
+        for key in &self.starving {
+            if hungry.len() == HUNGRY_PER_CLAIM {
+                break;
+            }
+            let Some(lane) = self.lanes[*key].as_mut() else { continue };
+            let due = lane.feed_at(self.settings.lane_cap).is_some_and(|at| at <= now);
+            if let (true, Some(hunger)) = (due, lane.hunger.as_mut()) {
+                self.last_token += 1;
+                let token = Token(self.last_token);
+                hunger.lease = Some((token, until));
+                hunger.again = false;
+                // What is missing is being read from the store now; refusals from here on count.
+                hunger.missing_due = Timestamp::MAX;
+                hungry.push(Hungry { hunger: Hunger::Lane(lane.lane.clone()), token });
+            }
+        }
+        hungry
+    }
+
+    /// Applies one settlement; true if something may be served now that was not before.
+    pub(super) fn settle(&mut self, now: Timestamp, settlement: Settlement) -> bool {
+        let Settlement { subject, token, how } = settlement;
+        match subject {
+            Subject::Item(item) => self.settle_item(now, &item, token, how),
+            Subject::Hunger(Hunger::Everything) => {
+                let current = self.everything.and_then(|h| h.lease).map(|(t, _)| t);
+                if current == Some(token) {
+                    self.everything = match how {
+                        How::Done => None,
+                        How::Answered { .. } => self.everything,
+                        How::Again { after } => {
+                            Some(EverythingHunger { lease: Some((Token(0), now + after)) })
+                        }
+                    };
+                }
+                true
+            }
+            Subject::Hunger(Hunger::Lane(lane)) => {
+                if let Some(key) = self.by_lane.get(&lane).copied() {
+                    self.change(now, key, |lane| lane.fed(now, token, how));
+                }
+                true
+            }
+        }
+    }
+
+    fn settle_item(&mut self, now: Timestamp, item: &Item, token: Token, how: How) -> bool {
+        let Some(key) = self.by_lane.get(&item.lane).copied() else { return false };
+        let cap = self.settings.lane_cap;
+        let settled = self.change(now, key, |lane| match how {
+            How::Answered { failed, hold } => {
+                let current = lane.answered(item.event, token, failed);
+                if let (true, Some(hold)) = (current, hold) {
+                    lane.hold(now + hold);
+                }
+                current
+            }
+            How::Done => lane.release(item.event, token, None, cap),
+            How::Again { after } => lane.release(item.event, token, Some(now + after), cap),
+        });
+        self.forget_ended_leases();
+        settled
+    }
+
+    /// Leases end in order, but are settled in any: drops those at the front that are over.
+    fn forget_ended_leases(&mut self) {
+        while let Some((_, lease)) = self.leases.front() {
+            let open = self.lane_is(lease.key, &lease.item.lane)
+                && self.lanes[lease.key]
+                    .as_ref()
+                    .is_some_and(|lane| lane.is_leased(lease.item.event, lease.token));
+            if open {
+                break;
+            }
+            self.leases.pop_front();
+        }
+    }
+
+    pub(super) fn set(&mut self, now: Timestamp, lane: &Lane, limits: Limits) {
+        let key = self.key(lane);
+        self.change(now, key, |lane| lane.set(limits));
+    }
+
+    pub(super) fn look(&self, now: Timestamp, lanes: &[Lane]) -> Look {
+        let state = |lane: &Lane| {
+            self.by_lane.get(lane).and_then(|key| self.lanes[*key].as_ref()).map(|l| l.look(now))
+        };
+        let oldest_due = self
+            .rings
+            .values()
+            .flatten()
+            .filter_map(|key| self.lanes[*key].as_ref()?.oldest_due())
+            .min();
+        Look {
+            now,
+            total: Totals { lanes: self.by_lane.len(), oldest_due, ..self.totals },
+            lanes: lanes.iter().map(|lane| state(lane).unwrap_or_default()).collect(),
+        }
+    }
+
+    /// When the next thing happens by itself; a moment in the past if something can be served.
+    pub(super) fn next_moment(&self) -> Option<Timestamp> {
+        let timer = self.timers.first().map(|(moment, _)| *moment);
+        let lease = self.leases.front().map(|(ends, _)| *ends);
+        let everything = self.everything.map(|hunger| hunger.free_at());
+        let starving = self
+            .starving
+            .iter()
+            .filter_map(|key| self.lanes[*key].as_ref()?.feed_at(self.settings.lane_cap));
+        timer.into_iter().chain(lease).chain(everything).chain(starving).min()
+    }
+
+    /// Changes a lane, then puts it where it now belongs. Every change of a lane goes through here.
+    fn change<T>(&mut self, now: Timestamp, key: LaneKey, f: impl FnOnce(&mut LaneState) -> T) -> T
+    where
+        T: Default,
+    {
+        let Some(lane) = self.lanes.get_mut(key).and_then(Option::as_mut) else {
+            return T::default();
+        };
+        let before = (lane.queued(), lane.leased(), lane.on_the_wire());
+        let result = f(lane);
+        self.totals.queued = self.totals.queued + lane.queued() - before.0;
+        self.totals.leased = self.totals.leased + lane.leased() - before.1;
+        self.totals.in_flight = self.totals.in_flight + lane.on_the_wire() - before.2;
+        if lane.hunger.is_some() {
+            self.starving.insert(key)
+        } else {
+            self.starving.remove(&key)
+        };
+        self.place(now, key);
+        result
+    }
+
+    fn place(&mut self, now: Timestamp, key: LaneKey) {
+        let Some(lane) = self.lanes[key].as_mut() else { return };
+        let wanted = lane.wanted_place(now);
+        match (lane.place, wanted) {
+            // Leaving the ring costs a search, and happens only on a pause or a hold.
+            (Place::Ring, Place::Nowhere | Place::Timer(_)) => {
+                if let Some(ring) = self.rings.get_mut(&lane.lane.tenant) {
+                    ring.retain(|k| *k != key);
+                }
+            }
+            (Place::Timer(was), _) if wanted != lane.place => {
+                self.timers.remove(&(was, key));
+            }
+            _ => {}
+        }
+        match (lane.place, wanted) {
+            (Place::Ring, Place::Ring) => {}
+            (_, Place::Ring) => {
+                let tenant = lane.lane.tenant.clone();
+                let ring = self.rings.entry(tenant.clone()).or_insert_with(|| {
+                    self.tenants.push_back(tenant);
+                    VecDeque::new()
+                });
+                ring.push_back(key);
+            }
+            (_, Place::Timer(moment)) => {
+                self.timers.insert((moment, key));
+            }
+            (_, Place::Nowhere) => {}
+        }
+        lane.place = wanted;
+        if wanted == Place::Nowhere && lane.is_idle(now) {
+            self.by_lane.remove(&lane.lane);
+            self.lanes[key] = None;
+            self.free_keys.push(key);
+        }
+    }
+
+    fn key(&mut self, lane: &Lane) -> LaneKey {
+        if let Some(key) = self.by_lane.get(lane) {
+            return *key;
+        }
+        let state = Some(LaneState::new(lane.clone()));
+        let key = match self.free_keys.pop() {
+            Some(key) => {
+                self.lanes[key] = state;
+                key
+            }
+            None => {
+                self.lanes.push(state);
+                self.lanes.len() - 1
+            }
+        };
+        self.by_lane.insert(lane.clone(), key);
+        key
+    }
+
+    /// Whether the key still stands for that lane: keys of forgotten lanes are used again.
+    fn lane_is(&self, key: LaneKey, lane: &Lane) -> bool {
+        self.lanes[key].as_ref().is_some_and(|l| l.lane == *lane)
+    }
+}

@@ -1,0 +1,252 @@
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use model::id::{DeliveryId, EventUid, WebhookId};
+use model::tenant::Tenant;
+use model::time::Timestamp;
+
+/// Items a lane holds, queued and leased; what does not fit stays in the store.
+pub const LANE_CAP_DEFAULT: usize = 10_000;
+/// How long a worker may hold an item: the longest attempt (30 s) and time to record it.
+pub const LEASE_DEFAULT: Duration = Duration::from_secs(45);
+/// Failures in a row after which a lane has one place, until something succeeds.
+pub const FAILURES_TO_ONE_PLACE: u32 = 3;
+
+/// What is due next, fairly, and who works on it. Holds ids and due times, never payloads or
+/// states, and may lose everything at any moment: whatever it says is checked in the store.
+///
+/// Each verb takes a batch and is atomic per item. No verb takes a time: the queue owns its clock,
+/// and `claim` returns it.
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// Adds what is neither queued nor leased and returns what was refused. A queued item whose
+    /// new due time is earlier is brought forward. A lane over its cap keeps what is due soonest,
+    /// refuses the rest and is hungry from then on. Repeated: nothing.
+    async fn push(&self, items: Vec<Push>) -> Result<Vec<Item>, QueueError>;
+
+    /// Leases up to `max` due items, taking turns between tenants, then between their lanes, and
+    /// within a lane between new items and retries. Tenants in `skip` get none. An expired lease's
+    /// item is due again at once. Also leases out what is hungry.
+    async fn claim(&self, max: usize, skip: &[Tenant]) -> Result<Claimed, QueueError>;
+
+    /// Frees the place on the wire, or ends the lease. Repeated, or with a token that is no longer
+    /// valid: nothing.
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), QueueError>;
+
+    /// What a lane may do. Repeated: the same.
+    async fn set(&self, lane: &Lane, limits: Limits) -> Result<(), QueueError>;
+
+    /// What is in the queue, in all and in each of `lanes`, in their order.
+    async fn look(&self, lanes: &[Lane]) -> Result<Look, QueueError>;
+
+    /// Returns when something may be due that was not at the last `claim`; it may return early,
+    /// never late. One waiter a worker.
+    async fn wait(&self);
+}
+
+/// A queue of the queue: items of one lane wait for one another, lanes do not.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lane {
+    pub tenant: Tenant,
+    pub work: Work,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Work {
+    /// Events to fan out.
+    FanOut,
+    /// Deliveries to one webhook.
+    Deliver(WebhookId),
+}
+
+impl Lane {
+    pub fn fan_out(tenant: Tenant) -> Self {
+        Self { tenant, work: Work::FanOut }
+    }
+
+    pub fn deliver(tenant: Tenant, webhook: WebhookId) -> Self {
+        Self { tenant, work: Work::Deliver(webhook) }
+    }
+}
+
+impl fmt::Debug for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.work {
+            Work::FanOut => write!(f, "{}/fan-out", self.tenant),
+            Work::Deliver(webhook) => write!(f, "{}/{webhook}", self.tenant),
+        }
+    }
+}
+
+/// An event in a lane: the event to fan out, or its delivery to the lane's webhook.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Item {
+    pub lane: Lane,
+    pub event: EventUid,
+}
+
+impl Item {
+    /// The delivery this item stands for; none if it is an event to fan out.
+    pub fn delivery(&self) -> Option<DeliveryId> {
+        match self.lane.work {
+            Work::FanOut => None,
+            Work::Deliver(webhook) => Some(DeliveryId { event: self.event, webhook }),
+        }
+    }
+}
+
+/// An item to be queued.
+#[derive(Debug, Clone)]
+pub struct Push {
+    pub item: Item,
+    /// Its event's place in publish order.
+    pub seq: i64,
+    /// From now until it is due.
+    pub after: Duration,
+    /// Whether it was tried before: new items are not held up by retries.
+    pub retry: bool,
+}
+
+/// Proves that a lease is the current one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Token(pub u64);
+
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// The queue's clock at this claim.
+    pub now: Timestamp,
+    pub leased: Vec<Leased>,
+    pub hungry: Vec<Hungry>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leased {
+    pub item: Item,
+    pub token: Token,
+}
+
+/// Something that must be fed from the store, leased like an item: if nobody settles it in time it
+/// is handed out again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hungry {
+    pub hunger: Hunger,
+    pub token: Token,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Hunger {
+    /// The queue is new or lost its memory: every lane with unfinished work is to be fed.
+    Everything,
+    /// A lane refused items and has room again, or one of them is due.
+    Lane(Lane),
+}
+
+#[derive(Debug, Clone)]
+pub struct Settlement {
+    pub subject: Subject,
+    pub token: Token,
+    pub how: How,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    Item(Item),
+    Hunger(Hunger),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// The answer is in and the place on the wire is free; the lease goes on until it is recorded.
+    /// `hold`: the subscriber asked for quiet, so the lane serves nothing for so long.
+    Answered { failed: bool, hold: Option<Duration> },
+    /// Recorded, nothing more to do. For a hunger: everything unfinished was pushed.
+    Done,
+    /// To be done again after so long. For a hunger: there is more in the store.
+    Again { after: Duration },
+}
+
+impl Leased {
+    pub fn settle(self, how: How) -> Settlement {
+        Settlement { subject: Subject::Item(self.item), token: self.token, how }
+    }
+}
+
+impl Hungry {
+    pub fn settle(self, how: How) -> Settlement {
+        Settlement { subject: Subject::Hunger(self.hunger), token: self.token, how }
+    }
+}
+
+/// What a lane may do. Setting it also ends a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests on the wire at once.
+    pub max_in_flight: u32,
+    pub paused: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_in_flight: model::webhook::MAX_IN_FLIGHT_DEFAULT, paused: false }
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Look {
+    pub now: Timestamp,
+    pub total: Totals,
+    pub lanes: Vec<LaneLook>,
+}
+
+/// Counts over the whole queue.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    pub lanes: usize,
+    /// Waiting in the queue, due or not.
+    pub queued: usize,
+    pub leased: usize,
+    /// Requests on the wire.
+    pub in_flight: usize,
+    /// When the item that could be served longest became due.
+    pub oldest_due: Option<Timestamp>,
+}
+
+/// One lane as it stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LaneLook {
+    pub queued: usize,
+    pub leased: usize,
+    pub in_flight: usize,
+    /// When its oldest queued item is or was due.
+    pub oldest_due: Option<Timestamp>,
+    /// When it will next be served; none if something else has to happen first.
+    pub next_moment: Option<Timestamp>,
+    pub waiting_for: Option<WaitingFor>,
+}
+
+/// Why a lane with items is not being served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitingFor {
+    /// Its next item is not due yet, or the subscriber asked for quiet.
+    Backoff,
+    /// As many requests are on the wire as it may have.
+    Concurrency,
+    Paused,
+}
+
+impl WaitingFor {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            WaitingFor::Backoff => "backoff",
+            WaitingFor::Concurrency => "concurrency",
+            WaitingFor::Paused => "paused",
+        }
+    }
+}
+
+/// The queue could not be reached or refused; the same call may work later. Its text is for the
+/// log.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the queue is unavailable: {0}")]
+pub struct QueueError(pub String);

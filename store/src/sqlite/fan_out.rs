@@ -1,0 +1,56 @@
+use model::id::{EventUid, Uid, WebhookId};
+use rusqlite::{Connection, OptionalExtension as _, Result, params};
+
+use super::{rows, sql};
+use crate::store::{Chunk, InboxRow};
+
+pub(super) fn inbox(db: &Connection, events: &[EventUid]) -> Result<Vec<InboxRow>> {
+    let mut statement = db.prepare_cached(const { sql("inbox") })?;
+    let mut found = Vec::with_capacity(events.len());
+    for event in events {
+        let row = statement
+            .query_row([event.0.as_bytes()], |row| {
+                let webhook = |column| -> Result<_> {
+                    Ok(row.get::<_, Option<[u8; 16]>>(column)?.map(|id| WebhookId(Uid(id))))
+                };
+                Ok(InboxRow {
+                    event: *event,
+                    seq: row.get(0)?,
+                    tenant: rows::tenant(row, 1)?,
+                    event_type: rows::event_type(row, 2)?,
+                    accepted_at: rows::time(row, 3)?,
+                    registry_version: rows::version(row, 4)?,
+                    cursor: webhook(5)?,
+                    only_webhook: webhook(6)?,
+                })
+            })
+            .optional()?;
+        found.extend(row);
+    }
+    Ok(found)
+}
+
+pub(super) fn fan_out(db: &Connection, chunks: &[Chunk]) -> Result<()> {
+    let mut add = db.prepare_cached(const { sql("fan_out_delivery") })?;
+    let mut advance = db.prepare_cached(const { sql("fan_out_cursor") })?;
+    for Chunk { row, webhooks } in chunks {
+        for webhook in webhooks {
+            add.execute(params![
+                row.event.0.as_bytes(),
+                webhook.0.as_bytes(),
+                row.tenant.as_str(),
+                row.seq,
+                row.accepted_at.0
+            ])?;
+        }
+        if let Some(last) = webhooks.last() {
+            advance.execute(params![row.event.0.as_bytes(), last.0.as_bytes()])?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn fanned_out(db: &Connection, events: &[EventUid]) -> Result<()> {
+    let mut statement = db.prepare_cached(const { sql("fanned_out") })?;
+    events.iter().try_for_each(|event| statement.execute([event.0.as_bytes()]).map(drop))
+}

@@ -1,0 +1,117 @@
+use std::time::Duration;
+
+use model::delivery::EndedBy;
+use model::id::{DeliveryId, EventUid, Uid, WebhookId};
+use model::tenant::Tenant;
+use model::time::Timestamp;
+use model::webhook::{WebhookConfig, WebhookStatus};
+use rusqlite::{Connection, OptionalExtension as _, Result, params};
+
+use super::{rows, sql};
+use crate::queue::{Lane, Work};
+use crate::store::{Stranded, Waiting};
+
+/// Fan-out lanes by tenant come first, then webhooks by id. Each step seeks the next lane in an
+/// index, so that a lane of a million items costs no more than one of one.
+pub(super) fn lanes(db: &Connection, after: Option<&Lane>, limit: u32) -> Result<Vec<Lane>> {
+    let limit = limit as usize;
+    let mut lanes = Vec::new();
+    let mut webhook = Uid([0; 16]);
+    match after.map(|lane| (&lane.tenant, lane.work)) {
+        None => fan_out_lanes(db, "", limit, &mut lanes)?,
+        Some((tenant, Work::FanOut)) => fan_out_lanes(db, tenant.as_str(), limit, &mut lanes)?,
+        Some((_, Work::Deliver(id))) => webhook = id.0,
+    }
+    let mut next = db.prepare_cached(const { sql("lanes_deliver") })?;
+    while lanes.len() < limit {
+        let found = next
+            .query_row([webhook.as_bytes()], |row| Ok((rows::uid(row, 0)?, rows::tenant(row, 1)?)))
+            .optional()?;
+        let Some((id, tenant)) = found else { break };
+        webhook = id;
+        lanes.push(Lane::deliver(tenant, WebhookId(id)));
+    }
+    Ok(lanes)
+}
+
+fn fan_out_lanes(db: &Connection, after: &str, limit: usize, lanes: &mut Vec<Lane>) -> Result<()> {
+    let mut next = db.prepare_cached(const { sql("lanes_fan_out") })?;
+    let mut after = after.to_owned();
+    while lanes.len() < limit {
+        let found: Option<Tenant> =
+            next.query_row([&after], |row| rows::tenant(row, 0)).optional()?;
+        let Some(tenant) = found else { break };
+        after = tenant.as_str().to_owned();
+        lanes.push(Lane::fan_out(tenant));
+    }
+    Ok(())
+}
+
+pub(super) fn unfinished(db: &Connection, lane: &Lane, limit: u32) -> Result<Vec<Waiting>> {
+    match lane.work {
+        Work::FanOut => db
+            .prepare_cached(const { sql("unfinished_fan_out") })?
+            .query_map(params![lane.tenant.as_str(), limit], |row| {
+                let event = EventUid(rows::uid(row, 0)?);
+                Ok(Waiting { event, seq: row.get(1)?, due: Timestamp::default(), retry: false })
+            })?
+            .collect(),
+        Work::Deliver(webhook) => db
+            .prepare_cached(const { sql("unfinished_deliver") })?
+            .query_map(params![webhook.0.as_bytes(), limit], |row| {
+                let by_hand: bool = row.get(4)?;
+                let due = if by_hand { Timestamp::default() } else { rows::time(row, 2)? };
+                let event = EventUid(rows::uid(row, 0)?);
+                Ok(Waiting { event, seq: row.get(1)?, due, retry: row.get(3)? })
+            })?
+            .collect(),
+    }
+}
+
+/// Also says whether some webhook has nothing stranded any more and need not be looked at again.
+pub(super) fn stranded(
+    db: &Connection,
+    now: Timestamp,
+    limit: u32,
+) -> Result<(Vec<Stranded>, bool)> {
+    let mut stranded = Vec::new();
+    let mut over = false;
+    let mut webhooks = db.prepare_cached(const { sql("stranded_webhooks") })?;
+    let mut webhooks = webhooks.query([])?;
+    while let Some(row) = webhooks.next()? {
+        let webhook = WebhookId(rows::uid(row, 0)?);
+        let status = rows::word(row, 1, WebhookStatus::parse)?;
+        let (ended_by, due_by, opened_before) = match (row.get(2)?, status) {
+            (true, _) => (EndedBy::WebhookDeleted, Timestamp::MAX, Timestamp::MAX),
+            (false, WebhookStatus::Disabled) => (EndedBy::Disabled, Timestamp::MAX, Timestamp::MAX),
+            (false, WebhookStatus::Paused) => {
+                (EndedBy::Age, now, now - max_age(rows::text(row, 3)?))
+            }
+            (false, WebhookStatus::Active) => continue,
+        };
+        let left = limit.saturating_sub(u32::try_from(stranded.len()).unwrap_or(u32::MAX));
+        if left == 0 {
+            break;
+        }
+        let before = stranded.len();
+        let mut deliveries = db.prepare_cached(const { sql("stranded_deliveries") })?;
+        let key = params![webhook.0.as_bytes(), due_by.0, opened_before.0, left];
+        for found in deliveries.query_map(key, |row| {
+            let delivery = DeliveryId { event: EventUid(rows::uid(row, 0)?), webhook };
+            Ok(Stranded { delivery, attempts: rows::count(row, 1)?, ended_by })
+        })? {
+            stranded.push(found?);
+        }
+        over |= stranded.len() == before && ended_by != EndedBy::Age;
+    }
+    Ok((stranded, over))
+}
+
+fn max_age(config: &str) -> Duration {
+    let config: Option<WebhookConfig> = serde_json::from_str(config).ok();
+    config.map_or(model::retry::MAX_AGE_MAX, |config| config.retry.max_age)
+}
+
+pub(super) fn stranded_over(db: &Connection) -> Result<()> {
+    db.prepare_cached(const { sql("stranded_over") })?.execute([]).map(drop)
+}

@@ -1,0 +1,288 @@
+//! The store in one SQLite file: the embedded default.
+//!
+//! One thread writes ([`writer`]), some read ([`readers`]), and one copies the write-ahead log
+//! into the file behind the writer's back ([`checkpoints`]). An accepted event is on disk before
+//! its answer; what is only recorded is so within 100 ms, since a power loss then costs no more
+//! than sending it again.
+
+mod accept;
+mod by_hand;
+mod checkpoints;
+mod deliver;
+mod fan_out;
+mod feed;
+mod keys;
+mod look;
+mod readers;
+mod rows;
+mod webhooks;
+mod writer;
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use model::attempt::Attempt;
+use model::event::{Event, NewEvent};
+use model::id::{DeliveryId, EventUid, KeyId, WebhookId};
+use model::key::{Key, KeyHash};
+use model::tenant::Tenant;
+use model::time::Timestamp;
+use model::webhook::Webhook;
+use rusqlite::Connection;
+
+use crate::queue::Lane;
+use crate::sql::named;
+use crate::store::*;
+use crate::world::Clock;
+use readers::Readers;
+use writer::Writer;
+
+/// Threads that read for lists and pages.
+const LOOK_THREADS: usize = 2;
+/// How long a statement waits for another connection's lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Statements a connection keeps prepared: more than there are.
+const PREPARED_MAX: usize = 128;
+
+mod migrations {
+    refinery::embed_migrations!("../migrations/sqlite");
+}
+
+/// The statement called `name`.
+const fn sql(name: &str) -> &'static str {
+    named(include_str!("statements.sql"), name)
+}
+
+pub struct Sqlite {
+    writer: Writer,
+    /// For the worker.
+    engine: Readers,
+    /// For people.
+    look: Readers,
+    clock: Clock,
+    /// Held for as long as this lives: a second process on the same folder is refused.
+    _lock: File,
+}
+
+/// Why the store could not be opened; each is a sentence for the person who starts it.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("the data folder {0} is in use by another Postrider process")]
+    InUse(String),
+    #[error("the data folder {0} cannot be used: {1}")]
+    Folder(String, std::io::Error),
+    #[error("the database in {0} cannot be opened: {1}")]
+    Database(String, String),
+}
+
+impl Sqlite {
+    /// Opens the store in the folder `data_dir`, makes it if there is none, and brings its tables
+    /// up to date.
+    ///
+    /// # Errors
+    /// `InUse` while another process has it open; `Folder` and `Database` name what is wrong.
+    pub async fn open(data_dir: &Path, clock: Clock) -> Result<Self, OpenError> {
+        let shown = data_dir.display().to_string();
+        let folder = |e| OpenError::Folder(shown.clone(), e);
+        std::fs::create_dir_all(data_dir).map_err(folder)?;
+        let lock = File::options().create(true).append(true).open(data_dir.join("lock"));
+        let lock = lock.map_err(folder)?;
+        lock.try_lock().map_err(|e| match e {
+            TryLockError::WouldBlock => OpenError::InUse(shown.clone()),
+            TryLockError::Error(e) => OpenError::Folder(shown.clone(), e),
+        })?;
+        let path = data_dir.join("postrider.db");
+        let opened = tokio::task::spawn_blocking(move || open(&path)).await;
+        let (writer, engine, look) = opened
+            .map_err(|e| e.to_string())
+            .and_then(|opened| opened)
+            .map_err(|e| OpenError::Database(shown.clone(), e))?;
+        Ok(Self { writer, engine, look, clock, _lock: lock })
+    }
+}
+
+fn open(path: &Path) -> Result<(Writer, Readers, Readers), String> {
+    let text = |e: rusqlite::Error| e.to_string();
+    let mut db = connect(path).map_err(text)?;
+    migrations::migrations::runner().run(&mut db).map_err(|e| e.to_string())?;
+    let error = |e: StoreError| e.to_string();
+    let writer = Writer::start(db).map_err(error)?;
+    checkpoints::start(path, &writer).map_err(error)?;
+    let engine = Readers::start(path, "sqlite-engine", 1).map_err(error)?;
+    let look = Readers::start(path, "sqlite-look", LOOK_THREADS).map_err(error)?;
+    Ok((writer, engine, look))
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let db = Connection::open(path)?;
+    db.busy_timeout(BUSY_TIMEOUT)?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    // The log is copied by a thread of its own, never by who happens to commit.
+    db.pragma_update(None, "wal_autocheckpoint", 0)?;
+    db.pragma_update(None, "temp_store", "MEMORY")?;
+    db.set_prepared_statement_cache_capacity(PREPARED_MAX);
+    Ok(db)
+}
+
+/// What a failure means to who called.
+fn failure(error: &rusqlite::Error) -> StoreError {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, DiskFull, NotADatabase};
+    let text = error.to_string();
+    match error.sqlite_error_code() {
+        Some(DiskFull) => StoreError::Full(text),
+        Some(DatabaseCorrupt | NotADatabase) => StoreError::Damaged(text),
+        Some(_) => StoreError::Unavailable(text),
+        None => StoreError::Damaged(text),
+    }
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
+        self.writer.write(true, move |db| accept::accept(db, &events)).await
+    }
+
+    async fn inbox(&self, events: &[EventUid]) -> Result<Vec<InboxRow>, StoreError> {
+        let events = events.to_vec();
+        self.engine.read(move |db| fan_out::inbox(db, &events)).await
+    }
+
+    async fn fan_out(&self, chunks: Vec<Chunk>) -> Result<(), StoreError> {
+        self.writer.write(false, move |db| fan_out::fan_out(db, &chunks)).await
+    }
+
+    async fn fanned_out(&self, events: Vec<EventUid>) -> Result<(), StoreError> {
+        self.writer.write(false, move |db| fan_out::fanned_out(db, &events)).await
+    }
+
+    async fn load(&self, deliveries: Vec<DeliveryId>) -> Result<Vec<Option<Loaded>>, StoreError> {
+        self.engine.read(move |db| deliver::load(db, &deliveries)).await
+    }
+
+    async fn record(&self, outcomes: Vec<Outcome>) -> Result<Vec<Recorded>, StoreError> {
+        self.writer.write(false, move |db| deliver::record(db, &outcomes)).await
+    }
+
+    async fn lanes(&self, after: Option<&Lane>, limit: u32) -> Result<Vec<Lane>, StoreError> {
+        let after = after.cloned();
+        self.engine.read(move |db| feed::lanes(db, after.as_ref(), limit)).await
+    }
+
+    async fn unfinished(&self, lane: &Lane, limit: u32) -> Result<Vec<Waiting>, StoreError> {
+        let lane = lane.clone();
+        self.engine.read(move |db| feed::unfinished(db, &lane, limit)).await
+    }
+
+    async fn stranded(&self, now: Timestamp, limit: u32) -> Result<Vec<Stranded>, StoreError> {
+        let (stranded, over) = self.look.read(move |db| feed::stranded(db, now, limit)).await?;
+        if over {
+            self.writer.write(false, feed::stranded_over).await?;
+        }
+        Ok(stranded)
+    }
+
+    async fn registry(&self, tenant: &Tenant) -> Result<Registry, StoreError> {
+        let tenant = tenant.clone();
+        self.engine.read(move |db| webhooks::registry(db, &tenant)).await
+    }
+
+    async fn webhooks(&self, ids: &[WebhookId]) -> Result<Vec<Webhook>, StoreError> {
+        let ids = ids.to_vec();
+        self.engine.read(move |db| webhooks::webhooks(db, &ids)).await
+    }
+
+    async fn webhook_at(&self, tenant: &Tenant, url: &str) -> Result<Option<Webhook>, StoreError> {
+        let (tenant, url) = (tenant.clone(), url.to_owned());
+        self.look.read(move |db| webhooks::webhook_at(db, &tenant, &url)).await
+    }
+
+    async fn list_webhooks(
+        &self,
+        filter: WebhookFilter,
+        after: Option<WebhookId>,
+        limit: u32,
+    ) -> Result<Vec<Webhook>, StoreError> {
+        self.look.read(move |db| webhooks::list(db, &filter, after, limit)).await
+    }
+
+    async fn insert_webhook(&self, webhook: Webhook) -> Result<Saved, StoreError> {
+        self.writer.write(true, move |db| webhooks::insert(db, &webhook)).await
+    }
+
+    async fn update_webhook(&self, webhook: Webhook) -> Result<Saved, StoreError> {
+        self.writer.write(true, move |db| webhooks::update(db, &webhook)).await
+    }
+
+    async fn delete_webhook(&self, id: WebhookId) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        self.writer.write(true, move |db| webhooks::delete(db, id, now)).await
+    }
+
+    async fn event(&self, tenant: &Tenant, id: &str) -> Result<Option<Event>, StoreError> {
+        let (tenant, id) = (tenant.clone(), id.to_owned());
+        self.look.read(move |db| look::event(db, &tenant, &id)).await
+    }
+
+    async fn list_events(
+        &self,
+        filter: EventFilter,
+        after: Option<EventUid>,
+        limit: u32,
+    ) -> Result<Vec<Event>, StoreError> {
+        self.look.read(move |db| look::list_events(db, &filter, after, limit)).await
+    }
+
+    async fn list_deliveries(
+        &self,
+        filter: DeliveryFilter,
+        after: Option<DeliveryId>,
+        limit: u32,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        self.look.read(move |db| look::list_deliveries(db, &filter, after, limit)).await
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
+        self.look.read(move |db| look::delivery(db, id)).await
+    }
+
+    async fn attempts(&self, id: DeliveryId, limit: u32) -> Result<Vec<Attempt>, StoreError> {
+        self.look.read(move |db| look::attempts(db, id, limit)).await
+    }
+
+    async fn retry(&self, id: DeliveryId, now: Timestamp) -> Result<Option<Delivery>, StoreError> {
+        self.writer.write(true, move |db| by_hand::retry(db, id, now)).await
+    }
+
+    async fn cancel(&self, id: DeliveryId, now: Timestamp) -> Result<Option<Delivery>, StoreError> {
+        self.writer.write(true, move |db| by_hand::cancel(db, id, now)).await
+    }
+
+    async fn put_key(&self, key: Key) -> Result<(), StoreError> {
+        self.writer.write(true, move |db| keys::put(db, &key)).await
+    }
+
+    async fn key(&self, hash: &KeyHash) -> Result<Option<Key>, StoreError> {
+        let hash = *hash;
+        self.look.read(move |db| keys::find(db, &hash)).await
+    }
+
+    async fn keys(&self) -> Result<Vec<Key>, StoreError> {
+        self.look.read(keys::all).await
+    }
+
+    async fn delete_key(&self, id: KeyId) -> Result<bool, StoreError> {
+        self.writer.write(true, move |db| keys::delete(db, id)).await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.look.read(|db| db.query_row("SELECT 1", [], |_| Ok(()))).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.engine.close();
+        self.look.close();
+        self.writer.close().await
+    }
+}

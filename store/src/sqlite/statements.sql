@@ -1,0 +1,205 @@
+-- Every statement of the driver, by the name of the method that uses it.
+
+-- name: accept_event
+INSERT INTO events (uid, tenant, id, type, timestamp, accepted_at, data)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+RETURNING seq
+
+-- name: accept_key_find
+SELECT k.uid, k.digest, e.id
+FROM event_keys k LEFT JOIN events e ON e.uid = k.uid
+WHERE k.tenant = ?1 AND k.kind = ?2 AND k.key = ?3
+
+-- name: accept_key_add
+INSERT INTO event_keys (tenant, kind, key, uid, digest) VALUES (?1, ?2, ?3, ?4, ?5)
+
+-- name: accept_inbox
+INSERT INTO inbox (seq, event, tenant, registry_version, only_webhook)
+VALUES (?1, ?2, ?3, coalesce((SELECT registry_version FROM tenants WHERE tenant = ?3), 0), ?4)
+
+-- name: inbox
+SELECT i.seq, i.tenant, e.type, e.accepted_at, i.registry_version, i.cursor, i.only_webhook
+FROM inbox i JOIN events e ON e.seq = i.seq
+WHERE i.event = ?1
+
+-- name: fan_out_delivery
+INSERT OR IGNORE INTO deliveries
+    (event, webhook, tenant, seq, status, attempts, planned, by_hand, due, opened_at)
+VALUES (?1, ?2, ?3, ?4, 'pending', 0, 0, 0, ?5, ?5)
+
+-- name: fan_out_cursor
+UPDATE inbox SET cursor = ?2 WHERE event = ?1
+
+-- name: fanned_out
+DELETE FROM inbox WHERE event = ?1
+
+-- name: load
+SELECT d.status, d.due, d.attempts, d.planned, d.opened_at, d.by_hand,
+       w.status, w.version,
+       e.tenant, e.id, e.type, e.timestamp, e.accepted_at, e.data
+FROM deliveries d
+JOIN events e ON e.uid = d.event
+LEFT JOIN webhooks w ON w.id = d.webhook AND w.deleted_at IS NULL
+WHERE d.event = ?1 AND d.webhook = ?2
+
+-- name: record
+UPDATE deliveries SET
+    status = ?4, ended_by = ?5, ended_at = ?6,
+    due = coalesce(?7, due),
+    attempts = attempts + ?8,
+    planned = planned + ?9,
+    by_hand = CASE WHEN ?10 THEN 0 ELSE by_hand END,
+    last_at = coalesce(?11, last_at),
+    last_total_us = CASE WHEN ?11 IS NULL THEN last_total_us ELSE ?12 END,
+    last_status = CASE WHEN ?11 IS NULL THEN last_status ELSE ?13 END,
+    last_error = CASE WHEN ?11 IS NULL THEN last_error ELSE ?14 END
+WHERE event = ?1 AND webhook = ?2 AND attempts = ?3 AND ended_at IS NULL
+RETURNING due, by_hand
+
+-- name: record_late_success
+UPDATE deliveries SET
+    status = 'delivered', ended_by = 'delivered', ended_at = ?3, by_hand = 0,
+    last_at = ?4, last_total_us = ?5, last_status = ?6, last_error = NULL
+WHERE event = ?1 AND webhook = ?2 AND status <> 'delivered'
+
+-- name: record_standing
+SELECT due, by_hand FROM deliveries WHERE event = ?1 AND webhook = ?2 AND ended_at IS NULL
+
+-- name: record_attempt
+INSERT OR IGNORE INTO attempts
+    (event, webhook, n, trigger, started_at, dns_us, connect_us, first_byte_us, body_us, total_us,
+     status, error, detail, headers, body, truncated)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+
+-- name: record_attempt_last
+SELECT coalesce(max(n), 0) FROM attempts WHERE event = ?1 AND webhook = ?2
+
+-- name: record_disable_webhook
+UPDATE webhooks SET status = 'disabled', status_reason = ?2, version = ?3, updated_at = ?4,
+    stranding = 1
+WHERE id = ?1 AND status <> 'disabled' AND deleted_at IS NULL
+
+-- name: webhook_tenant
+SELECT tenant FROM webhooks WHERE id = ?1 AND status <> 'disabled' AND deleted_at IS NULL
+
+-- name: bump_registry
+INSERT INTO tenants (tenant, registry_version) VALUES (?1, 1)
+ON CONFLICT (tenant) DO UPDATE SET registry_version = registry_version + 1
+RETURNING registry_version
+
+-- name: lanes_fan_out
+SELECT tenant FROM inbox WHERE tenant > ?1 ORDER BY tenant LIMIT 1
+
+-- name: lanes_deliver
+SELECT webhook, tenant FROM deliveries
+WHERE ended_at IS NULL AND webhook > ?1 ORDER BY webhook LIMIT 1
+
+-- name: unfinished_fan_out
+SELECT event, seq FROM inbox WHERE tenant = ?1 ORDER BY seq LIMIT ?2
+
+-- name: unfinished_deliver
+SELECT event, seq, due, attempts > 0, by_hand FROM deliveries
+WHERE webhook = ?1 AND ended_at IS NULL ORDER BY due, seq LIMIT ?2
+
+-- name: stranded_webhooks
+SELECT id, status, deleted_at IS NOT NULL, config FROM webhooks WHERE stranding ORDER BY id
+
+-- name: stranded_deliveries
+SELECT event, attempts FROM deliveries
+WHERE webhook = ?1 AND ended_at IS NULL AND due <= ?2 AND opened_at < ?3
+ORDER BY due LIMIT ?4
+
+-- name: stranded_over
+UPDATE webhooks SET stranding = 0
+WHERE stranding AND (status = 'disabled' OR deleted_at IS NOT NULL)
+  AND NOT EXISTS (
+      SELECT 1 FROM deliveries d WHERE d.webhook = webhooks.id AND d.ended_at IS NULL)
+
+-- name: registry_version
+SELECT registry_version FROM tenants WHERE tenant = ?1
+
+-- name: registry
+SELECT id, tenant, status, status_reason, registered_version, version, config, secrets,
+       created_at, updated_at
+FROM webhooks WHERE tenant = ?1 AND deleted_at IS NULL ORDER BY id
+
+-- name: webhook
+SELECT id, tenant, status, status_reason, registered_version, version, config, secrets,
+       created_at, updated_at
+FROM webhooks WHERE id = ?1 AND deleted_at IS NULL
+
+-- name: webhook_at
+SELECT id, tenant, status, status_reason, registered_version, version, config, secrets,
+       created_at, updated_at
+FROM webhooks WHERE tenant = ?1 AND url = ?2 AND deleted_at IS NULL
+
+-- name: list_webhooks
+SELECT id, tenant, status, status_reason, registered_version, version, config, secrets,
+       created_at, updated_at
+FROM webhooks WHERE deleted_at IS NULL
+
+-- name: insert_webhook
+INSERT INTO webhooks (id, tenant, url, status, status_reason, registered_version, version, config,
+    secrets, created_at, updated_at, stranding)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?4 <> 'active')
+
+-- name: update_webhook
+UPDATE webhooks SET url = ?3, status = ?4, status_reason = ?5, version = ?6, config = ?7,
+    secrets = ?8, updated_at = ?9, stranding = ?4 <> 'active'
+WHERE id = ?1 AND version = ?2 AND deleted_at IS NULL
+
+-- name: delete_webhook
+UPDATE webhooks SET deleted_at = ?2, secrets = '[]', stranding = 1, version = ?3
+WHERE id = ?1 AND deleted_at IS NULL
+
+-- name: delete_webhook_tenant
+SELECT tenant FROM webhooks WHERE id = ?1 AND deleted_at IS NULL
+
+-- name: event_by_uid
+SELECT uid, tenant, id, type, timestamp, accepted_at, data FROM events WHERE uid = ?1
+
+-- name: event_by_id
+SELECT e.uid, e.tenant, e.id, e.type, e.timestamp, e.accepted_at, e.data
+FROM event_keys k JOIN events e ON e.uid = k.uid
+WHERE k.tenant = ?1 AND k.kind = 'id' AND k.key = ?2
+
+-- name: list_events
+SELECT uid, tenant, id, type, timestamp, accepted_at, x'' FROM events WHERE 1
+
+-- name: list_deliveries
+SELECT d.event, d.webhook, d.tenant, e.id, e.type, d.seq, d.status, d.ended_by, d.attempts,
+       d.by_hand, e.accepted_at, d.opened_at, d.due, d.ended_at, d.last_at, d.last_total_us,
+       d.last_status, d.last_error
+FROM deliveries d JOIN events e ON e.uid = d.event WHERE 1
+
+-- name: attempts
+SELECT n, trigger, started_at, dns_us, connect_us, first_byte_us, body_us, total_us, status, error,
+       detail, headers, body, truncated
+FROM attempts WHERE event = ?1 AND webhook = ?2 ORDER BY n LIMIT ?3
+
+-- name: retry_waiting
+UPDATE deliveries SET by_hand = 1 WHERE event = ?1 AND webhook = ?2 AND ended_at IS NULL
+
+-- name: retry_ended
+UPDATE deliveries SET
+    status = CASE WHEN attempts = 0 THEN 'pending' ELSE 'retrying' END,
+    ended_by = NULL, ended_at = NULL, planned = 0, by_hand = 0, due = ?3, opened_at = ?3
+WHERE event = ?1 AND webhook = ?2 AND status IN ('failed', 'cancelled')
+
+-- name: cancel
+UPDATE deliveries SET status = 'cancelled', ended_by = 'cancelled', ended_at = ?3, by_hand = 0
+WHERE event = ?1 AND webhook = ?2 AND ended_at IS NULL
+
+-- name: put_key
+INSERT INTO keys (id, name, role, tenant, hash, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, role = excluded.role,
+    tenant = excluded.tenant, hash = excluded.hash, created_at = excluded.created_at
+
+-- name: key
+SELECT id, name, role, tenant, hash, created_at FROM keys WHERE hash = ?1
+
+-- name: keys
+SELECT id, name, role, tenant, hash, created_at FROM keys ORDER BY created_at, id
+
+-- name: delete_key
+DELETE FROM keys WHERE id = ?1

@@ -1,0 +1,141 @@
+use model::id::WebhookId;
+use model::tenant::Tenant;
+use model::time::Timestamp;
+use model::webhook::Webhook;
+use rusqlite::{Connection, OptionalExtension as _, Result, params};
+
+use super::look::Conditions;
+use super::rows::{self, damaged};
+use super::sql;
+use crate::store::{Registry, Saved, WebhookFilter};
+
+pub(super) fn registry(db: &Connection, tenant: &Tenant) -> Result<Registry> {
+    // One snapshot for both reads, so that the version is never newer than the webhooks.
+    db.prepare_cached("BEGIN")?.execute([])?;
+    let read = (|| {
+        let version = db
+            .prepare_cached(const { sql("registry_version") })?
+            .query_row([tenant.as_str()], |row| rows::version(row, 0))
+            .optional()?;
+        let webhooks = db
+            .prepare_cached(const { sql("registry") })?
+            .query_map([tenant.as_str()], rows::webhook)?
+            .collect::<Result<_>>()?;
+        Ok(Registry { version: version.unwrap_or(0), webhooks })
+    })();
+    db.prepare_cached("COMMIT")?.execute([])?;
+    read
+}
+
+pub(super) fn webhooks(db: &Connection, ids: &[WebhookId]) -> Result<Vec<Webhook>> {
+    let mut statement = db.prepare_cached(const { sql("webhook") })?;
+    let mut found = Vec::with_capacity(ids.len());
+    for id in ids {
+        found.extend(statement.query_row([id.0.as_bytes()], rows::webhook).optional()?);
+    }
+    Ok(found)
+}
+
+pub(super) fn webhook_at(db: &Connection, tenant: &Tenant, url: &str) -> Result<Option<Webhook>> {
+    db.prepare_cached(const { sql("webhook_at") })?
+        .query_row([tenant.as_str(), url], rows::webhook)
+        .optional()
+}
+
+pub(super) fn list(
+    db: &Connection,
+    filter: &WebhookFilter,
+    after: Option<WebhookId>,
+    limit: u32,
+) -> Result<Vec<Webhook>> {
+    let mut conditions = Conditions::new(const { sql("list_webhooks") });
+    conditions.also("tenant =", filter.tenant.as_ref().map(|t| t.as_str().to_owned()));
+    conditions.also("status =", filter.status.map(|s| s.as_str().to_owned()));
+    conditions.also("id <", after.map(|id| id.0.0.to_vec()));
+    conditions.query(db, "ORDER BY id DESC", limit, rows::webhook)
+}
+
+pub(super) fn insert(db: &Connection, webhook: &Webhook) -> Result<Saved> {
+    let url = webhook.config.url.as_str();
+    if let Some(other) = webhook_at(db, &webhook.tenant, url)? {
+        return Ok(Saved::UrlTaken(other.id));
+    }
+    let version = bump(db, &webhook.tenant)?;
+    let saved = Webhook { registered_version: version, version, ..webhook.clone() };
+    db.prepare_cached(const { sql("insert_webhook") })?.execute(params![
+        saved.id.0.as_bytes(),
+        saved.tenant.as_str(),
+        url,
+        saved.status.as_str(),
+        saved.status_reason,
+        column(version)?,
+        json(&saved.config)?,
+        json(&saved.secrets)?,
+        saved.created_at.0,
+        saved.updated_at.0
+    ])?;
+    Ok(Saved::Saved(saved))
+}
+
+pub(super) fn update(db: &Connection, webhook: &Webhook) -> Result<Saved> {
+    let url = webhook.config.url.as_str();
+    match webhook_at(db, &webhook.tenant, url)? {
+        Some(other) if other.id != webhook.id => return Ok(Saved::UrlTaken(other.id)),
+        Some(_) | None => {}
+    }
+    let current = webhooks(db, &[webhook.id])?.pop();
+    if current.is_none_or(|current| current.version != webhook.version) {
+        return Ok(Saved::Stale);
+    }
+    let version = bump(db, &webhook.tenant)?;
+    db.prepare_cached(const { sql("update_webhook") })?.execute(params![
+        webhook.id.0.as_bytes(),
+        column(webhook.version)?,
+        url,
+        webhook.status.as_str(),
+        webhook.status_reason,
+        column(version)?,
+        json(&webhook.config)?,
+        json(&webhook.secrets)?,
+        webhook.updated_at.0
+    ])?;
+    Ok(Saved::Saved(Webhook { version, ..webhook.clone() }))
+}
+
+pub(super) fn delete(db: &Connection, id: WebhookId, now: Timestamp) -> Result<bool> {
+    let Some(webhook) = webhooks(db, &[id])?.pop() else { return Ok(false) };
+    let version = bump(db, &webhook.tenant)?;
+    db.prepare_cached(const { sql("delete_webhook") })?.execute(params![
+        id.0.as_bytes(),
+        now.0,
+        column(version)?
+    ])?;
+    Ok(true)
+}
+
+/// Disables a webhook that is not disabled yet.
+pub(super) fn disable(db: &Connection, id: WebhookId, reason: &str, at: Timestamp) -> Result<()> {
+    let tenant = db
+        .prepare_cached(const { sql("webhook_tenant") })?
+        .query_row([id.0.as_bytes()], |row| rows::tenant(row, 0))
+        .optional()?;
+    let Some(tenant) = tenant else { return Ok(()) };
+    let version = bump(db, &tenant)?;
+    db.prepare_cached(const { sql("record_disable_webhook") })?
+        .execute(params![id.0.as_bytes(), reason, column(version)?, at.0])
+        .map(drop)
+}
+
+/// The tenant's next registry version.
+fn bump(db: &Connection, tenant: &Tenant) -> Result<u64> {
+    db.prepare_cached(const { sql("bump_registry") })?
+        .query_row([tenant.as_str()], |row| rows::version(row, 0))
+}
+
+fn column(version: u64) -> Result<i64> {
+    i64::try_from(version).map_err(|e| damaged(0, e.to_string()))
+}
+
+fn json<T: serde::Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|e| damaged(0, e.to_string()))
+}

@@ -1,0 +1,282 @@
+//! The one thread that writes. Whatever waits is written in one transaction, so that an fsync is
+//! shared by all who wait for it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::failure;
+use crate::StoreError;
+use crate::world::Stopwatch;
+
+/// Jobs of one transaction.
+const BATCH_MAX: usize = 1_024;
+/// Jobs that wait; beyond it callers wait for room.
+const WAITING_MAX: usize = 8_192;
+/// What was committed without an fsync gets one within this time: a power loss costs no more.
+const UNSYNCED_MAX: Duration = Duration::from_millis(100);
+
+/// The way to the writing thread.
+pub(super) struct Writer(mpsc::Sender<Message>);
+
+/// A way that is gone when nobody else has one, or the writer is closed.
+pub(super) struct WeakWriter(mpsc::WeakSender<Message>);
+
+impl WeakWriter {
+    pub(super) fn upgrade(&self) -> Option<Writer> {
+        self.0.upgrade().filter(|jobs| !jobs.is_closed()).map(Writer)
+    }
+}
+
+enum Message {
+    Job(Job),
+    /// Start the write-ahead log anew, if no reader holds it: it grows without end under load.
+    RestartLog,
+    Close(oneshot::Sender<Result<(), StoreError>>),
+}
+
+struct Job {
+    /// Whether its answer means "on disk".
+    durable: bool,
+    work: Box<dyn Work>,
+}
+
+/// A job may be run twice: when a batch fails, each of its jobs is repeated alone.
+trait Work: Send {
+    fn run(&mut self, db: &Connection) -> rusqlite::Result<()>;
+    fn answer(self: Box<Self>, outcome: Result<(), StoreError>);
+}
+
+impl Writer {
+    pub(super) fn start(db: Connection) -> Result<Self, StoreError> {
+        let (jobs, waiting) = mpsc::channel(WAITING_MAX);
+        std::thread::Builder::new()
+            .name("sqlite-writer".into())
+            .spawn(move || {
+                let (put_off, synchronous, unsynced) = (None, None, None);
+                Thread { db, waiting, put_off, synchronous, unsynced }.run();
+            })
+            .map_err(|e| StoreError::Unavailable(e.to_string()))?;
+        Ok(Self(jobs))
+    }
+
+    /// Runs `f` in a transaction and returns once that is committed; on disk if `durable`.
+    pub(super) async fn write<T, F>(&self, durable: bool, f: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let work = Box::new(Call { f, result: None, reply });
+        let sent = self.0.send(Message::Job(Job { durable, work })).await;
+        sent.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+
+    pub(super) fn downgrade(&self) -> WeakWriter {
+        WeakWriter(self.0.downgrade())
+    }
+
+    pub(super) fn restart_log(&self) {
+        // If there is no room for the message there is another one in a second.
+        let _ = self.0.try_send(Message::RestartLog);
+    }
+
+    pub(super) async fn close(&self) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(Message::Close(reply)).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::Unavailable("it is closed".into())
+}
+
+struct Call<F, T> {
+    f: F,
+    result: Option<T>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<F, T> Work for Call<F, T>
+where
+    T: Send,
+    F: FnMut(&Connection) -> rusqlite::Result<T> + Send,
+{
+    fn run(&mut self, db: &Connection) -> rusqlite::Result<()> {
+        // A panic is one job's bug: it must not end the thread that everybody writes through.
+        let result = catch_unwind(AssertUnwindSafe(|| (self.f)(db)));
+        self.result = Some(result.map_err(|_| rusqlite::Error::UnwindingPanic)??);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, outcome: Result<(), StoreError>) {
+        let Self { result, reply, .. } = *self;
+        // Nobody waits any more if the request was given up: what is written is written.
+        let _ = reply.send(outcome.and_then(|()| result.ok_or_else(closed)));
+    }
+}
+
+struct Thread {
+    db: Connection,
+    waiting: mpsc::Receiver<Message>,
+    /// A message that is no job, met while a batch was gathered.
+    put_off: Option<Message>,
+    /// What `PRAGMA synchronous` was last set to: true for an fsync at every commit.
+    synchronous: Option<bool>,
+    /// Since when something is committed that no fsync has covered.
+    unsynced: Option<Stopwatch>,
+}
+
+impl Thread {
+    fn run(mut self) {
+        match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+            Ok(runtime) => runtime.block_on(self.write_all()),
+            Err(e) => tracing::error!(error = %e, "the store's writer could not start"),
+        }
+    }
+
+    async fn write_all(&mut self) {
+        loop {
+            match self.next().await {
+                Next::Message(Message::Job(first)) => {
+                    let batch = self.gather(first);
+                    self.write(batch);
+                }
+                Next::Message(Message::RestartLog) => self.restart_log(),
+                Next::Message(Message::Close(reply)) => {
+                    let closed = self.close();
+                    let _ = reply.send(closed);
+                    return;
+                }
+                Next::SyncDue => self.sync(),
+                Next::Abandoned => return,
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Next {
+        if let Some(message) = self.put_off.take() {
+            return Next::Message(message);
+        }
+        let received = match self.unsynced {
+            None => self.waiting.recv().await,
+            Some(since) => {
+                let left = UNSYNCED_MAX.saturating_sub(since.elapsed());
+                match timeout(left, self.waiting.recv()).await {
+                    Ok(received) if !left.is_zero() => received,
+                    // Putting the message off keeps the promise under a load that never pauses.
+                    Ok(received) => {
+                        self.put_off = received;
+                        return Next::SyncDue;
+                    }
+                    Err(_) => return Next::SyncDue,
+                }
+            }
+        };
+        received.map_or(Next::Abandoned, Next::Message)
+    }
+
+    fn gather(&mut self, first: Job) -> Vec<Job> {
+        let mut batch = vec![first];
+        while batch.len() < BATCH_MAX {
+            match self.waiting.try_recv() {
+                Ok(Message::Job(job)) => batch.push(job),
+                Ok(other) => {
+                    self.put_off = Some(other);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        batch
+    }
+
+    fn write(&mut self, mut batch: Vec<Job>) {
+        match self.commit(&mut batch) {
+            Ok(()) => batch.into_iter().for_each(|job| job.work.answer(Ok(()))),
+            Err(e) if batch.len() == 1 => {
+                batch.into_iter().for_each(|job| job.work.answer(Err(failure(&e))));
+            }
+            // One bad job fails alone: the others are repeated without it.
+            Err(_) => {
+                for job in batch {
+                    self.write(vec![job]);
+                }
+            }
+        }
+    }
+
+    fn commit(&mut self, batch: &mut [Job]) -> rusqlite::Result<()> {
+        let durable = batch.iter().any(|job| job.durable);
+        self.set_synchronous(durable)?;
+        self.db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let done = batch
+            .iter_mut()
+            .try_for_each(|job| job.work.run(&self.db))
+            .and_then(|()| self.db.prepare_cached("COMMIT")?.execute([]).map(drop));
+        if done.is_err() && !self.db.is_autocommit() {
+            self.db.prepare_cached("ROLLBACK")?.execute([])?;
+        }
+        done?;
+        // An fsync of the log covers all that was written to it before.
+        if durable {
+            self.unsynced = None;
+        } else if self.unsynced.is_none() {
+            self.unsynced = Some(Stopwatch::start());
+        }
+        Ok(())
+    }
+
+    /// An fsync of the log. SQLite makes one only with a commit, so this commits next to nothing.
+    fn sync(&mut self) {
+        let synced = self
+            .set_synchronous(true)
+            .and_then(|()| self.db.pragma_update(None, "user_version", 1));
+        match synced {
+            Ok(()) => self.unsynced = None,
+            Err(e) => {
+                // Tried again with the next message or in another 100 ms; meanwhile what was
+                // recorded is at worst sent again after a power loss.
+                self.unsynced = Some(Stopwatch::start());
+                tracing::error!(error = %e, "the store could not be made durable");
+            }
+        }
+    }
+
+    fn set_synchronous(&mut self, full: bool) -> rusqlite::Result<()> {
+        if self.synchronous != Some(full) {
+            let level = if full { "FULL" } else { "NORMAL" };
+            self.db.pragma_update(None, "synchronous", level)?;
+            self.synchronous = Some(full);
+        }
+        Ok(())
+    }
+
+    fn restart_log(&mut self) {
+        if let Err(e) = checkpoint(&self.db, "RESTART") {
+            tracing::warn!(error = %e, "the store's log could not be restarted");
+        }
+    }
+
+    fn close(&mut self) -> Result<(), StoreError> {
+        checkpoint(&self.db, "TRUNCATE").map(drop).map_err(|e| failure(&e))
+    }
+}
+
+enum Next {
+    Message(Message),
+    SyncDue,
+    Abandoned,
+}
+
+/// Copies the log into the database file. Returns the log's frames and how many are copied.
+pub(super) fn checkpoint(db: &Connection, mode: &str) -> rusqlite::Result<(i64, i64)> {
+    db.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+        Ok((row.get(1)?, row.get(2)?))
+    })
+}

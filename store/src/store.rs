@@ -1,0 +1,333 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use model::attempt::{Attempt, ErrorClass};
+use model::delivery::{EndedBy, Next, Status};
+use model::event::{Event, EventType, NewEvent};
+use model::id::{DeliveryId, EventUid, KeyId, WebhookId};
+use model::key::{Key, KeyHash};
+use model::tenant::Tenant;
+use model::time::Timestamp;
+use model::webhook::{Webhook, WebhookStatus};
+
+use crate::queue::Lane;
+
+/// The truth: what was accepted, what is to be delivered, what was tried, who subscribed.
+///
+/// Each method is atomic. Methods that take a batch are atomic per item, and one bad item fails
+/// alone.
+#[async_trait]
+pub trait Store: Send + Sync {
+    // Accepting.
+
+    /// Keeps each event with its keys and an inbox row that says "still to fan out", and returns
+    /// once they are durable. An event whose id or idempotency key was used before is not kept.
+    async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError>;
+
+    // Fanning out.
+
+    /// The inbox rows of those of `events` that are still to fan out.
+    async fn inbox(&self, events: &[EventUid]) -> Result<Vec<InboxRow>, StoreError>;
+
+    /// Makes deliveries and moves the cursor of their inbox row. A delivery that exists stays as
+    /// it is.
+    async fn fan_out(&self, chunks: Vec<Chunk>) -> Result<(), StoreError>;
+
+    /// Deletes the inbox rows of events whose deliveries were all pushed. Repeated: nothing.
+    async fn fanned_out(&self, events: Vec<EventUid>) -> Result<(), StoreError>;
+
+    // Delivering.
+
+    /// How each delivery stands and what to send, in the order of `deliveries`; none where there
+    /// is no such delivery.
+    async fn load(&self, deliveries: Vec<DeliveryId>) -> Result<Vec<Option<Loaded>>, StoreError>;
+
+    /// Applies each outcome if the delivery still has the number of attempts it was loaded with.
+    /// A late one is kept as an attempt and changes the state only if it is a success: delivered
+    /// wins and is final. Returns how each delivery stands now.
+    async fn record(&self, outcomes: Vec<Outcome>) -> Result<Vec<Recorded>, StoreError>;
+
+    // Feeding the queue.
+
+    /// Lanes with unfinished work, in order, from the one after `after`.
+    async fn lanes(&self, after: Option<&Lane>, limit: u32) -> Result<Vec<Lane>, StoreError>;
+
+    /// The next unfinished items of a lane, by (due, seq).
+    async fn unfinished(&self, lane: &Lane, limit: u32) -> Result<Vec<Waiting>, StoreError>;
+
+    /// Unfinished deliveries that nothing will end by sending: of disabled or deleted webhooks,
+    /// and those of paused ones that grew too old by `now`.
+    async fn stranded(&self, now: Timestamp, limit: u32) -> Result<Vec<Stranded>, StoreError>;
+
+    // Webhooks. Every change bumps the tenant's registry version in the same transaction.
+
+    /// All webhooks of a tenant and the registry version they were read at.
+    async fn registry(&self, tenant: &Tenant) -> Result<Registry, StoreError>;
+
+    /// Those of `ids` that exist.
+    async fn webhooks(&self, ids: &[WebhookId]) -> Result<Vec<Webhook>, StoreError>;
+
+    /// The tenant's webhook with that normalised URL.
+    async fn webhook_at(&self, tenant: &Tenant, url: &str) -> Result<Option<Webhook>, StoreError>;
+
+    /// Newest first, from before `after`.
+    async fn list_webhooks(
+        &self,
+        filter: WebhookFilter,
+        after: Option<WebhookId>,
+        limit: u32,
+    ) -> Result<Vec<Webhook>, StoreError>;
+
+    /// Adds a webhook; its versions are assigned here and returned.
+    async fn insert_webhook(&self, webhook: Webhook) -> Result<Saved, StoreError>;
+
+    /// Replaces a webhook if it still has the version it was read with.
+    async fn update_webhook(&self, webhook: Webhook) -> Result<Saved, StoreError>;
+
+    /// Forgets a webhook and its secrets; its deliveries stay on record and those unfinished
+    /// become stranded. False if there was none.
+    async fn delete_webhook(&self, id: WebhookId) -> Result<bool, StoreError>;
+
+    // Looking.
+
+    /// The event that `id` names: an `evt_…` id, else one chosen by `tenant`'s publisher.
+    async fn event(&self, tenant: &Tenant, id: &str) -> Result<Option<Event>, StoreError>;
+
+    /// Newest first, from before `after`; their data is left empty.
+    async fn list_events(
+        &self,
+        filter: EventFilter,
+        after: Option<EventUid>,
+        limit: u32,
+    ) -> Result<Vec<Event>, StoreError>;
+
+    /// Newest first, from before `after`.
+    async fn list_deliveries(
+        &self,
+        filter: DeliveryFilter,
+        after: Option<DeliveryId>,
+        limit: u32,
+    ) -> Result<Vec<Delivery>, StoreError>;
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError>;
+
+    /// The attempts of a delivery, first to last, at most `limit`.
+    async fn attempts(&self, id: DeliveryId, limit: u32) -> Result<Vec<Attempt>, StoreError>;
+
+    // By hand.
+
+    /// Makes a delivery due at once. One that waits gets an extra attempt that leaves its plan as
+    /// it is; one that failed or was cancelled begins its plan anew. Returns how it stood before;
+    /// a delivered one stays as it is.
+    async fn retry(&self, id: DeliveryId, now: Timestamp) -> Result<Option<Delivery>, StoreError>;
+
+    /// Cancels a delivery that is not finished. Returns how it stood before.
+    async fn cancel(&self, id: DeliveryId, now: Timestamp) -> Result<Option<Delivery>, StoreError>;
+
+    // Keys.
+
+    /// Adds a key; one with the same id is replaced.
+    async fn put_key(&self, key: Key) -> Result<(), StoreError>;
+
+    async fn key(&self, hash: &KeyHash) -> Result<Option<Key>, StoreError>;
+
+    /// Every key, oldest first.
+    async fn keys(&self) -> Result<Vec<Key>, StoreError>;
+
+    /// False if there was none.
+    async fn delete_key(&self, id: KeyId) -> Result<bool, StoreError>;
+
+    // Living.
+
+    /// Whether it answers.
+    async fn check(&self) -> Result<(), StoreError>;
+
+    /// Finishes what was begun, makes it durable and closes. Later calls fail.
+    async fn close(&self) -> Result<(), StoreError>;
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Accepted {
+    New {
+        uid: EventUid,
+        seq: i64,
+    },
+    /// The same event was accepted before, under this id.
+    Duplicate {
+        uid: EventUid,
+        id: String,
+    },
+    /// Its id was used for another event.
+    IdTaken,
+    /// Its idempotency key was used for another event.
+    KeyTaken,
+}
+
+/// An event that is still to fan out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxRow {
+    pub event: EventUid,
+    pub seq: i64,
+    pub tenant: Tenant,
+    pub event_type: EventType,
+    pub accepted_at: Timestamp,
+    /// The tenant's registry version when the event was accepted.
+    pub registry_version: u64,
+    /// Webhooks up to this one have their deliveries.
+    pub cursor: Option<WebhookId>,
+    /// For a test: the one webhook it goes to.
+    pub only_webhook: Option<WebhookId>,
+}
+
+/// Part of an event's fan-out: its deliveries to `webhooks`.
+#[derive(Debug, Clone)]
+pub struct Chunk {
+    pub row: InboxRow,
+    /// In order; the last one becomes the cursor.
+    pub webhooks: Vec<WebhookId>,
+}
+
+/// A delivery about to be sent.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    pub status: Status,
+    pub due: Timestamp,
+    /// Attempts recorded: the fence of `record`.
+    pub attempts: u32,
+    /// Those of them that count against the retry policy.
+    pub planned: u32,
+    pub opened_at: Timestamp,
+    /// Whether a person asked for one more attempt.
+    pub by_hand: bool,
+    /// Whether and in which version its webhook stands; none if it was deleted.
+    pub webhook: Option<(WebhookStatus, u64)>,
+    pub event: Event,
+}
+
+/// What is to be recorded of a delivery.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    pub delivery: DeliveryId,
+    /// The attempts it was loaded with.
+    pub attempts_before: u32,
+    /// None if it ends without having been sent.
+    pub attempt: Option<Attempt>,
+    pub next: Next,
+    pub at: Timestamp,
+    /// Why its webhook is to be disabled, if it is.
+    pub disable_webhook: Option<String>,
+}
+
+/// How a delivery stands after a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recorded {
+    /// Whether the outcome decided it; false for a late one.
+    pub applied: bool,
+    /// When it is due next; none if it is finished.
+    pub due: Option<Timestamp>,
+}
+
+/// An unfinished item of a lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    pub event: EventUid,
+    pub seq: i64,
+    pub due: Timestamp,
+    pub retry: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stranded {
+    pub delivery: DeliveryId,
+    pub attempts: u32,
+    pub ended_by: EndedBy,
+}
+
+#[derive(Debug, Clone)]
+pub struct Registry {
+    pub version: u64,
+    /// By id.
+    pub webhooks: Vec<Webhook>,
+}
+
+#[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "one is made per change of a webhook")]
+pub enum Saved {
+    Saved(Webhook),
+    /// Another webhook of the tenant has that URL.
+    UrlTaken(WebhookId),
+    /// It was changed or deleted since it was read.
+    Stale,
+}
+
+/// A delivery as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    pub id: DeliveryId,
+    pub tenant: Tenant,
+    /// The id that subscribers see.
+    pub event_id: String,
+    pub event_type: EventType,
+    pub seq: i64,
+    pub status: Status,
+    pub ended_by: Option<EndedBy>,
+    pub attempts: u32,
+    pub by_hand: bool,
+    pub accepted_at: Timestamp,
+    pub opened_at: Timestamp,
+    /// When the next attempt of its plan is due; meaningless once it is finished.
+    pub due: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    pub last: Option<LastAttempt>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastAttempt {
+    pub at: Timestamp,
+    pub total: Duration,
+    pub answer: Result<u16, ErrorClass>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct WebhookFilter {
+    pub tenant: Option<Tenant>,
+    pub status: Option<WebhookStatus>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    pub tenant: Option<Tenant>,
+    pub event_type: Option<String>,
+    /// Accepted at or after.
+    pub since: Option<Timestamp>,
+    /// Accepted before.
+    pub until: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct DeliveryFilter {
+    pub tenant: Option<Tenant>,
+    /// Any of these; empty: all.
+    pub statuses: Vec<Status>,
+    pub webhook: Option<WebhookId>,
+    pub event: Option<EventUid>,
+    pub event_type: Option<String>,
+    /// Its event was accepted at or after.
+    pub since: Option<Timestamp>,
+    /// Its event was accepted before.
+    pub until: Option<Timestamp>,
+}
+
+/// Why the store did not do what it was asked. The texts are for the log.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// It does not answer, or not in time; the same call may work later.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// No space is left.
+    #[error("the store is full: {0}")]
+    Full(String),
+    /// What is stored cannot be read.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+}

@@ -1,0 +1,104 @@
+//! Subscribers that misbehave: everything about an attempt is bounded.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Postrider, Receiver, Reply, free_port, text, wait_until};
+
+/// Publishes one event to a webhook of `url` and returns the delivery's first attempt.
+async fn first_attempt(server: &Postrider, url: &str) -> Value {
+    let more = json!({ "timeout_ms": 1_000, "event_types": ["bounds"] });
+    let webhook = server.register(url, more).await;
+    let event = server.publish("bounds", json!(1)).await;
+    let id = text(&server.delivery_of(&event).await, "id");
+    let attempt = wait_until("a first attempt", async || {
+        let delivery = server.get(&format!("/v1/deliveries/{id}")).await.is(200);
+        delivery["attempts"].get(0).cloned()
+    })
+    .await;
+    server.delete(&format!("/v1/webhooks/{}", text(&webhook, "id"))).await.is(204);
+    attempt
+}
+
+#[tokio::test]
+async fn a_subscriber_that_says_nothing_costs_its_timeout() {
+    let server = Postrider::start().await;
+    let receiver = Receiver::start().await;
+    receiver.always("/a", Reply::hang());
+    let attempt = first_attempt(&server, &receiver.url("/a")).await;
+    assert_eq!((&attempt["status"], &attempt["error"]["class"]), (&json!(null), &json!("timeout")));
+    let total = attempt["timings"]["total_ms"].as_f64().expect("milliseconds");
+    assert!((950.0..1_900.0).contains(&total), "{total} ms");
+    assert_eq!(attempt["response"], json!(null));
+}
+
+#[tokio::test]
+async fn a_broken_connection_is_named_by_how_it_broke() {
+    let server = Postrider::start().await;
+    let receiver = Receiver::start().await;
+    let nobody = format!("http://127.0.0.1:{}/a", free_port());
+    let attempt = first_attempt(&server, &nobody).await;
+    assert_eq!(attempt["error"]["class"], "connect", "{attempt}");
+    for (path, reply, class) in
+        [("/close", Reply::close(), "connection"), ("/garbage", Reply::garbage(), "protocol")]
+    {
+        receiver.always(path, reply);
+        let attempt = first_attempt(&server, &receiver.url(path)).await;
+        assert_eq!(attempt["error"]["class"], class, "{attempt}");
+        assert!(attempt["error"]["detail"].is_string(), "{attempt}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_answer_is_cut_and_a_longer_one_costs_its_connection() {
+    let server = Postrider::start().await;
+    let receiver = Receiver::start().await;
+    server.register(&receiver.url("/a"), json!({})).await;
+    for (bytes, kept, truncated) in [
+        (16 * 1_024, 16 * 1_024, false),
+        (20 * 1_024, 16 * 1_024, true),
+        (1 << 20, 16 * 1_024, true),
+        (10, 10, false),
+    ] {
+        receiver.script("/a", [Reply::status(200).body("x".repeat(bytes))]);
+        let event = server.publish("a", json!(bytes)).await;
+        let delivery = server.delivery_that_is("delivered", &event).await;
+        let response = &delivery["attempts"][0]["response"];
+        assert_eq!(text(response, "body").len(), kept, "{bytes}");
+        assert_eq!(response["truncated"], truncated, "{bytes}");
+    }
+    let connections: Vec<usize> = receiver.requests("/a").iter().map(|r| r.connection).collect();
+    assert_eq!(connections[1], connections[0], "a connection is used again");
+    assert_ne!(connections[3], connections[2], "one with more than 64 KiB to come is closed");
+}
+
+#[tokio::test]
+async fn an_answer_that_never_ends_is_a_success_after_two_seconds() {
+    let server = Postrider::start().await;
+    let receiver = Receiver::start().await;
+    receiver.always("/a", Reply::endless());
+    server.register(&receiver.url("/a"), json!({})).await;
+    let event = server.publish("a", json!(1)).await;
+    let delivery = server.delivery_that_is("delivered", &event).await;
+    let attempt = &delivery["attempts"][0];
+    assert_eq!(attempt["response"]["truncated"], true);
+    let total = attempt["timings"]["total_ms"].as_f64().expect("milliseconds");
+    assert!((1_500.0..4_000.0).contains(&total), "{total} ms");
+}
+
+#[tokio::test]
+async fn an_answer_with_an_absurd_head_is_refused() {
+    let server = Postrider::start().await;
+    let receiver = Receiver::start().await;
+    let mut many = Reply::status(200);
+    for n in 0..1_000 {
+        many = many.header(&format!("x-{n}"), "a");
+    }
+    receiver.always("/many", many);
+    receiver.always("/long", Reply::status(200).header("x-long", &"a".repeat(1 << 20)));
+    for path in ["/many", "/long"] {
+        let attempt = first_attempt(&server, &receiver.url(path)).await;
+        assert_eq!(attempt["error"]["class"], "protocol", "{path}");
+    }
+}

@@ -1,0 +1,18 @@
+//! What the tests stand on: the real binary, subscribers that can be scripted, subscribers that
+//! verify by published libraries, and one way to wait.
+
+mod client;
+mod ports;
+mod postrider;
+mod receiver;
+mod signed;
+mod verifier;
+mod wait;
+
+pub use client::{Answer, Client, text};
+pub use ports::free_port;
+pub use postrider::{ADMIN_KEY, Options, Output, Postrider, command};
+pub use receiver::{Receiver, Reply, Request};
+pub use signed::{is_signed_by, new_secret};
+pub use verifier::Verifier;
+pub use wait::{let_pass, never, wait_until};

@@ -1,0 +1,30 @@
+//! The real binary, real subscribers, real time (or a stepped clock): what the design promises,
+//! seen from outside. Read `harness` first, then the features in the order an event meets them.
+
+mod harness;
+
+mod quickstart;
+
+mod keys;
+mod lists;
+mod publish;
+mod refusals;
+mod register;
+mod tenants;
+mod webhooks;
+
+mod attempts;
+mod bounds;
+mod egress;
+mod payload;
+mod secrets;
+mod verifiers;
+
+mod age;
+mod by_hand;
+mod isolation;
+mod pause;
+
+mod crash;
+mod operate;
+mod settings;

@@ -1,0 +1,87 @@
+//! Claims what is due, as much as there are slots for, and hands it to the stage it is for.
+
+use model::tenant::Tenant;
+use store::{Claimed, Hungry, Leased, QueueError, Work};
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::{Engine, FAILURE_PAUSE, Held, report_queue};
+use crate::slots::Room;
+
+pub(crate) async fn run(engine: &Engine, stop: &CancellationToken) {
+    while !stop.is_cancelled() {
+        let Some(room) = engine.slots.room() else {
+            tokio::select! {
+                () = engine.slots.freed() => {}
+                () = stop.cancelled() => {}
+            }
+            continue;
+        };
+        match claim(engine, &room).await {
+            Ok(Taken::AsMuchAsAsked) => {}
+            Ok(Taken::AllThereWas) => wait(engine, stop).await,
+            Err(e) => {
+                report_queue(&e, "claim");
+                tokio::select! {
+                    () = tokio::time::sleep(FAILURE_PAUSE) => {}
+                    () = stop.cancelled() => {}
+                }
+            }
+        }
+        // Lets answers that are already in free their places first: claims get larger under load.
+        tokio::task::yield_now().await;
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Taken {
+    AsMuchAsAsked,
+    AllThereWas,
+}
+
+async fn claim(engine: &Engine, room: &Room) -> Result<Taken, QueueError> {
+    let mut taken = claim_once(engine, room.items, &room.skip).await?;
+    if taken < room.items && !room.skip.is_empty() && room.skipped_may_follow {
+        // Nobody else has anything: a tenant with its share may have more.
+        taken += claim_once(engine, room.items - taken, &[]).await?;
+    }
+    Ok(if taken < room.items { Taken::AllThereWas } else { Taken::AsMuchAsAsked })
+}
+
+async fn claim_once(engine: &Engine, max: usize, skip: &[Tenant]) -> Result<usize, QueueError> {
+    let Claimed { now, leased, hungry } = engine.queue.claim(max, skip).await?;
+    engine.set_time(now);
+    let taken = leased.len();
+    for leased in leased {
+        hand_out(engine, leased).await;
+    }
+    for hungry in hungry {
+        feed(engine, hungry);
+    }
+    Ok(taken)
+}
+
+/// The ways hold as many as there are slots, so they never wait.
+async fn hand_out(engine: &Engine, leased: Leased) {
+    let slot = engine.slots.take(&leased.item.lane.tenant);
+    let way = match leased.item.lane.work {
+        Work::FanOut => &engine.ways.to_fan_out,
+        Work::Deliver(_) => &engine.ways.to_load,
+    };
+    // Only a stage that is over does not take it; its lease ends by itself.
+    let _ = way.send(Held { leased, slot }).await;
+}
+
+fn feed(engine: &Engine, hungry: Hungry) {
+    // If there is no room it is handed out again when its lease ends.
+    let _ = engine.ways.to_feed.try_send(hungry);
+}
+
+/// Until something may be due, or a tenant that was passed over has room again.
+async fn wait(engine: &Engine, stop: &CancellationToken) {
+    let restricted = engine.slots.room().is_none_or(|room| !room.skip.is_empty());
+    tokio::select! {
+        () = engine.queue.wait() => {}
+        () = engine.slots.freed(), if restricted => {}
+        () = stop.cancelled() => {}
+    }
+}

@@ -1,0 +1,288 @@
+//! Sends deliveries: load, check, send, decide, hand over to be recorded.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::attempt::{Answer, Attempt, Trigger};
+use model::delivery::{Decision, EndedBy, Next, Standing, decide};
+use model::id::{DeliveryId, WebhookId};
+use model::time::Timestamp;
+use model::webhook::WebhookStatus;
+use store::world::roll;
+use store::{How, Loaded, Outcome, Settlement, StoreError, Subject};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::{Engine, FAILURE_PAUSE, Held, gather, report_store};
+use crate::record::Entry;
+use crate::registry::Target;
+use crate::send::Sent;
+
+/// Deliveries of one load.
+const BATCH_MAX: usize = 256;
+/// How long one waits that cannot be read at all.
+const UNREADABLE_PAUSE: Duration = Duration::from_secs(60);
+/// A delivery this close to its time is sent: the queue's clock and the store's round differently.
+const EARLY_MAX: Duration = Duration::from_millis(2);
+
+pub(crate) type Inbox = mpsc::Receiver<Held>;
+
+pub(crate) fn inbox(slots: usize) -> (mpsc::Sender<Held>, Inbox) {
+    mpsc::channel(slots)
+}
+
+pub(crate) async fn run(
+    engine: Arc<Engine>,
+    mut inbox: Inbox,
+    abort: CancellationToken,
+    over: CancellationToken,
+) {
+    while let Some(batch) = gather(&mut inbox, BATCH_MAX, &over).await {
+        match load(&engine, &batch).await {
+            Ok(loaded) => start(&engine, batch, loaded, &abort).await,
+            Err(e) => {
+                report_store(&e, "load");
+                let again = How::Again { after: FAILURE_PAUSE };
+                engine.settle(batch.into_iter().map(|held| (held, again)).collect()).await;
+            }
+        }
+    }
+}
+
+/// What the store says of each, or that it cannot be read.
+async fn load(
+    engine: &Engine,
+    batch: &[Held],
+) -> Result<Vec<Result<Option<Loaded>, ()>>, StoreError> {
+    let ids: Vec<_> = batch.iter().filter_map(|held| held.leased.item.delivery()).collect();
+    match engine.store.load(ids.clone()).await {
+        Ok(loaded) => Ok(loaded.into_iter().map(Ok).collect()),
+        // One row that cannot be read must not keep the others.
+        Err(StoreError::Damaged(_)) => {
+            let mut loaded = Vec::with_capacity(ids.len());
+            for id in ids {
+                loaded.push(match engine.store.load(vec![id]).await {
+                    Ok(mut one) => Ok(one.pop().flatten()),
+                    Err(e) => {
+                        report_store(&e, "load");
+                        Err(())
+                    }
+                });
+            }
+            Ok(loaded)
+        }
+        Err(e) => Err(e),
+    }
+}
+
+/// Begins each delivery of a batch, or settles it without a request.
+async fn start(
+    engine: &Arc<Engine>,
+    batch: Vec<Held>,
+    loaded: Vec<Result<Option<Loaded>, ()>>,
+    abort: &CancellationToken,
+) {
+    let targets = match targets(engine, &loaded, &batch).await {
+        Ok(targets) => targets,
+        Err(e) => {
+            report_store(&e, "webhooks");
+            let again = How::Again { after: FAILURE_PAUSE };
+            return engine.settle(batch.into_iter().map(|held| (held, again)).collect()).await;
+        }
+    };
+    let mut settled = Vec::new();
+    for (held, loaded) in batch.into_iter().zip(loaded) {
+        let Some(id) = held.leased.item.delivery() else { continue };
+        match readiness(loaded, targets.get(&id.webhook), engine.now()) {
+            Readiness::Send(ready) => {
+                let (engine, abort) = (engine.clone(), abort.clone());
+                tokio::spawn(async move { deliver(&engine, held, id, ready, &abort).await });
+            }
+            Readiness::Settle(how) => settled.push((held, how)),
+            Readiness::Paused(target) => {
+                // The queue did not know: it forgot, or this came in before the pause.
+                engine.registry.set_limits(&target).await;
+                settled.push((held, How::Again { after: FAILURE_PAUSE }));
+            }
+            Readiness::End(attempts_before, by) => {
+                let (next, at) = (Next::End(by), engine.now());
+                let outcome = Outcome {
+                    delivery: id,
+                    attempts_before,
+                    attempt: None,
+                    next,
+                    at,
+                    disable_webhook: None,
+                };
+                record(engine, Entry { held, outcome }).await;
+            }
+        }
+    }
+    engine.settle(settled).await;
+}
+
+/// The webhooks of a batch in the versions that the store has now.
+async fn targets(
+    engine: &Engine,
+    loaded: &[Result<Option<Loaded>, ()>],
+    batch: &[Held],
+) -> Result<HashMap<WebhookId, Arc<Target>>, StoreError> {
+    let mut targets = HashMap::new();
+    let mut missing = Vec::new();
+    for (loaded, held) in loaded.iter().zip(batch) {
+        let Ok(Some(Loaded { webhook: Some((_, version)), .. })) = loaded else { continue };
+        let Some(DeliveryId { webhook, .. }) = held.leased.item.delivery() else { continue };
+        if targets.contains_key(&webhook) {
+            continue;
+        }
+        match engine.registry.cached(webhook, *version) {
+            Some(target) => drop(targets.insert(webhook, target)),
+            None if missing.contains(&webhook) => {}
+            None => missing.push(webhook),
+        }
+    }
+    if !missing.is_empty() {
+        targets.extend(engine.registry.read(&missing).await?);
+    }
+    Ok(targets)
+}
+
+enum Readiness {
+    Send(Box<Ready>),
+    Settle(How),
+    Paused(Arc<Target>),
+    /// It ends without a request; with the attempts it has.
+    End(u32, EndedBy),
+}
+
+struct Ready {
+    loaded: Loaded,
+    target: Arc<Target>,
+}
+
+/// Whether a delivery is to be sent now. The queue may be wrong about everything.
+fn readiness(
+    loaded: Result<Option<Loaded>, ()>,
+    target: Option<&Arc<Target>>,
+    now: Timestamp,
+) -> Readiness {
+    let loaded = match loaded {
+        Ok(Some(loaded)) => loaded,
+        Ok(None) => return Readiness::Settle(How::Done),
+        Err(()) => return Readiness::Settle(How::Again { after: UNREADABLE_PAUSE }),
+    };
+    if loaded.status.is_finished() {
+        return Readiness::Settle(How::Done);
+    }
+    let target = match (loaded.webhook, target) {
+        (None, _) => return Readiness::End(loaded.attempts, EndedBy::WebhookDeleted),
+        (Some((WebhookStatus::Disabled, _)), _) => {
+            return Readiness::End(loaded.attempts, EndedBy::Disabled);
+        }
+        // Deleted since it was loaded: the next look will see it.
+        (Some(_), None) => return Readiness::Settle(How::Again { after: FAILURE_PAUSE }),
+        (Some((WebhookStatus::Paused, _)), Some(target)) => {
+            return Readiness::Paused(target.clone());
+        }
+        (Some((WebhookStatus::Active, _)), Some(target)) => target.clone(),
+    };
+    let early = loaded.due.since(now);
+    if loaded.by_hand {
+        Readiness::Send(Box::new(Ready { loaded, target }))
+    } else if now >= loaded.opened_at + target.webhook.config.retry.max_age {
+        Readiness::End(loaded.attempts, EndedBy::Age)
+    } else if early > EARLY_MAX {
+        Readiness::Settle(How::Again { after: early })
+    } else {
+        Readiness::Send(Box::new(Ready { loaded, target }))
+    }
+}
+
+/// Sends one delivery and hands over what came of it.
+async fn deliver(
+    engine: &Engine,
+    held: Held,
+    id: DeliveryId,
+    ready: Box<Ready>,
+    abort: &CancellationToken,
+) {
+    let Ready { loaded, target } = *ready;
+    let started_at = engine.now();
+    let sending = engine.sender.send(&target, &loaded.event, started_at);
+    let Some(sent) = abort.run_until_cancelled(sending).await else {
+        // Broken off by a stop: it gives its attempt back.
+        return engine.settle(vec![(held, How::Again { after: Duration::ZERO })]).await;
+    };
+    let now = engine.now();
+    let decision = decide(
+        &sent.answer,
+        &Standing {
+            planned_before: loaded.planned,
+            opened_at: loaded.opened_at,
+            by_hand: loaded.by_hand.then_some(loaded.due),
+        },
+        &target.webhook.config.retry,
+        now,
+        roll(),
+    );
+    free_place(engine, &held, &sent, &decision).await;
+    let trigger = if loaded.by_hand { Trigger::Manual } else { Trigger::Schedule };
+    engine.metrics.attempted(&sent, &loaded, trigger, &decision, now);
+    report(&sent, id, &loaded, &decision);
+    let Sent { answer, detail, timings, response } = sent;
+    let number = loaded.attempts + 1;
+    let attempt = Attempt { number, trigger, started_at, timings, answer, detail, response };
+    let outcome = Outcome {
+        delivery: id,
+        attempts_before: loaded.attempts,
+        attempt: Some(attempt),
+        next: decision.next,
+        at: now,
+        disable_webhook: decision.disable_webhook.then(|| disable_reason(&answer)),
+    };
+    record(engine, Entry { held, outcome }).await;
+}
+
+fn disable_reason(answer: &Answer) -> String {
+    match answer {
+        Answer::Status { code, .. } => format!("the subscriber answered {code}"),
+        Answer::Error(class) => format!("the attempt ended with {}", class.as_str()),
+    }
+}
+
+/// The answer is in: another request may go to the webhook while this one is being recorded.
+async fn free_place(engine: &Engine, held: &Held, sent: &Sent, decision: &Decision) {
+    let how = How::Answered { failed: !sent.answer.is_success(), hold: decision.hold_webhook };
+    let subject = Subject::Item(held.leased.item.clone());
+    engine.settle_all(vec![Settlement { subject, token: held.leased.token, how }]).await;
+}
+
+/// The way holds as many as there are slots, so it never waits.
+async fn record(engine: &Engine, entry: Entry) {
+    // Only a stage that is over does not take it; its lease ends by itself.
+    let _ = engine.ways.to_record.send(entry).await;
+}
+
+/// The one line that tells the whole story of an attempt.
+fn report(sent: &Sent, id: DeliveryId, loaded: &Loaded, decision: &Decision) {
+    let (status, error) = match sent.answer {
+        Answer::Status { code, .. } => (Some(code), None),
+        Answer::Error(class) => (None, Some(class.as_str())),
+    };
+    let next = match decision.next {
+        Next::Retry { due } => format!("retry at {due}"),
+        Next::End(by) => by.as_str().to_owned(),
+    };
+    let duration_ms = sent.timings.total.as_secs_f64() * 1e3;
+    let number = loaded.attempts + 1;
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                delivery.id = %id, attempt.number = number, http.status = status, error = error,
+                duration_ms, next, "delivery.attempted"
+            )
+        };
+    }
+    if sent.answer.is_success() { line!(debug) } else { line!(info) }
+}

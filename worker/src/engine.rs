@@ -1,0 +1,115 @@
+//! What the stages share.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use model::id::EventUid;
+use model::time::Timestamp;
+use store::world::QueueTime;
+use store::{How, Hungry, Leased, Queue, QueueError, Settlement, Store, StoreError};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::registry::Registry;
+use crate::send::Sender;
+use crate::slots::{Slot, Slots};
+use crate::{Metrics, Parts, Settings, record};
+
+/// How long a stage waits after the store or the queue failed, before it tries again.
+pub(crate) const FAILURE_PAUSE: Duration = Duration::from_secs(1);
+
+/// The HTTP client could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client could not be made: {0}")]
+pub struct StartError(pub String);
+
+pub(crate) struct Engine {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) queue: Arc<dyn Queue>,
+    pub(crate) registry: Registry,
+    pub(crate) sender: Sender,
+    pub(crate) slots: Slots,
+    pub(crate) settings: Settings,
+    pub(crate) metrics: Metrics,
+    pub(crate) ways: Ways,
+    time: Mutex<QueueTime>,
+}
+
+/// The ways from stage to stage.
+pub(crate) struct Ways {
+    pub(crate) to_fan_out: mpsc::Sender<Held>,
+    pub(crate) to_load: mpsc::Sender<Held>,
+    pub(crate) to_record: mpsc::Sender<record::Entry>,
+    pub(crate) to_feed: mpsc::Sender<Hungry>,
+}
+
+/// A leased item and the slot it takes.
+pub(crate) struct Held {
+    pub(crate) leased: Leased,
+    pub(crate) slot: Slot,
+}
+
+impl Held {
+    pub(crate) fn event(&self) -> EventUid {
+        self.leased.item.event
+    }
+}
+
+impl Engine {
+    pub(crate) fn new(parts: Parts, settings: Settings, ways: Ways) -> Result<Self, StartError> {
+        let sender = Sender::new(&parts.egress, &settings)?;
+        let slots = Slots::new(settings.slots, parts.metrics.clone());
+        let registry = Registry::new(parts.store.clone(), parts.queue.clone(), parts.master_keys);
+        let time = Mutex::new(QueueTime::new(Timestamp::default()));
+        let (store, queue, metrics) = (parts.store, parts.queue, parts.metrics);
+        Ok(Self { store, queue, registry, sender, slots, settings, metrics, ways, time })
+    }
+
+    /// The queue's time, as of the last claim and carried on from there.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.time.lock().unwrap_or_else(PoisonError::into_inner).now()
+    }
+
+    pub(crate) fn set_time(&self, now: Timestamp) {
+        *self.time.lock().unwrap_or_else(PoisonError::into_inner) = QueueTime::new(now);
+    }
+
+    /// Settles and frees the slots. A queue that does not answer is not waited for: the leases end
+    /// by themselves, and what is recorded is not sent again.
+    pub(crate) async fn settle(&self, held: Vec<(Held, How)>) {
+        let (settlements, slots): (Vec<_>, Vec<_>) =
+            held.into_iter().map(|(held, how)| (held.leased.settle(how), held.slot)).unzip();
+        self.settle_all(settlements).await;
+        drop(slots);
+    }
+
+    pub(crate) async fn settle_all(&self, settlements: Vec<Settlement>) {
+        if let Err(e) = self.queue.settle(settlements).await {
+            report_queue(&e, "settle");
+        }
+    }
+}
+
+/// One line per failure, where it is handled.
+pub(crate) fn report_store(error: &StoreError, verb: &'static str) {
+    tracing::error!(store.verb = verb, error = %error, "the store failed");
+}
+
+pub(crate) fn report_queue(error: &QueueError, verb: &'static str) {
+    tracing::error!(queue.verb = verb, error = %error, "the queue failed");
+}
+
+/// The next item and whatever else already waits, at most `max`: batches grow with the load, and
+/// nobody waits for a timer. None when `over` and nothing waits.
+pub(crate) async fn gather<T>(
+    inbox: &mut mpsc::Receiver<T>,
+    max: usize,
+    over: &CancellationToken,
+) -> Option<Vec<T>> {
+    let mut batch = Vec::new();
+    tokio::select! {
+        biased;
+        received = inbox.recv_many(&mut batch, max) => (received > 0).then_some(batch),
+        () = over.cancelled() => None,
+    }
+}

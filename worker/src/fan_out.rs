@@ -1,0 +1,127 @@
+//! Makes the deliveries of an event: which of its tenant's webhooks want it.
+//!
+//! An event with more webhooks than one transaction takes goes back to the queue after each, so
+//! that a large one takes turns with the others.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::event::EventType;
+use model::webhook::WebhookStatus;
+use store::{Chunk, How, InboxRow, Item, Lane, Push, StoreError};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::{Engine, FAILURE_PAUSE, Held, gather, report_queue, report_store};
+use crate::registry::{Target, TenantWebhooks};
+
+/// Events of one round.
+const EVENTS_MAX: usize = 256;
+/// Deliveries of one transaction.
+const DELIVERIES_MAX: usize = 1_000;
+
+pub(crate) type Inbox = mpsc::Receiver<Held>;
+
+pub(crate) fn inbox(slots: usize) -> (mpsc::Sender<Held>, Inbox) {
+    mpsc::channel(slots)
+}
+
+pub(crate) async fn run(engine: Arc<Engine>, mut inbox: Inbox, over: CancellationToken) {
+    while let Some(batch) = gather(&mut inbox, EVENTS_MAX, &over).await {
+        fan_out(&engine, batch).await;
+    }
+}
+
+async fn fan_out(engine: &Engine, batch: Vec<Held>) {
+    match make_deliveries(engine, &batch).await {
+        Ok(unfinished) => {
+            let settled = batch.into_iter().map(|held| {
+                let more = unfinished.contains(&held.event());
+                let how = if more { How::Again { after: Duration::ZERO } } else { How::Done };
+                (held, how)
+            });
+            engine.settle(settled.collect()).await;
+        }
+        Err(e) => {
+            report_store(&e, "fan_out");
+            let again = How::Again { after: FAILURE_PAUSE };
+            engine.settle(batch.into_iter().map(|held| (held, again)).collect()).await;
+        }
+    }
+}
+
+/// Matches, keeps, pushes; returns the events that have more webhooks to come. The inbox row of
+/// an event goes only after its last delivery was pushed: a crash anywhere repeats, and repeating
+/// changes nothing.
+async fn make_deliveries(
+    engine: &Engine,
+    batch: &[Held],
+) -> Result<Vec<model::id::EventUid>, StoreError> {
+    let events: Vec<_> = batch.iter().map(Held::event).collect();
+    let rows = engine.store.inbox(&events).await?;
+    let (mut chunks, mut finished, mut unfinished) = (Vec::new(), Vec::new(), Vec::new());
+    let mut room = DELIVERIES_MAX;
+    for row in rows {
+        let webhooks = engine.registry.of_tenant(&row.tenant, row.registry_version).await?;
+        let mut wanted = matching(&webhooks, &row);
+        let taken: Vec<_> = wanted.by_ref().take(room).map(|target| target.webhook.id).collect();
+        let all = wanted.next().is_none();
+        drop(wanted);
+        engine.metrics.fanned_out(taken.len());
+        room -= taken.len();
+        if all {
+            finished.push(row.event)
+        } else {
+            unfinished.push(row.event)
+        }
+        if !taken.is_empty() {
+            chunks.push(Chunk { row, webhooks: taken });
+        }
+    }
+    if !chunks.is_empty() {
+        let pushes = chunks.iter().flat_map(pushes).collect();
+        engine.store.fan_out(chunks).await?;
+        // Refused items leave their lane hungry; a queue that fails is fed once it answers.
+        if let Err(e) = engine.queue.push(pushes).await {
+            report_queue(&e, "push");
+            return Err(StoreError::Unavailable("the queue took no deliveries".into()));
+        }
+    }
+    if !finished.is_empty() {
+        engine.store.fanned_out(finished).await?;
+    }
+    Ok(unfinished)
+}
+
+/// Registered when the event was accepted, active or paused now, and of its type.
+fn matching<'w>(
+    webhooks: &'w TenantWebhooks,
+    row: &InboxRow,
+) -> impl Iterator<Item = &'w Arc<Target>> {
+    let from = match row.cursor {
+        Some(cursor) => webhooks.targets.partition_point(|t| t.webhook.id <= cursor),
+        None => 0,
+    };
+    let (only, version) = (row.only_webhook, row.registry_version);
+    let event_type: EventType = row.event_type.clone();
+    webhooks.targets[from..].iter().filter(move |target| {
+        let webhook = &target.webhook;
+        let wanted = match only {
+            Some(only) => only == webhook.id,
+            None => webhook.config.event_types.matches(event_type.as_str()),
+        };
+        wanted && webhook.registered_version <= version && webhook.status != WebhookStatus::Disabled
+    })
+}
+
+fn pushes(chunk: &Chunk) -> impl Iterator<Item = Push> {
+    chunk.webhooks.iter().map(|webhook| Push {
+        item: Item {
+            lane: Lane::deliver(chunk.row.tenant.clone(), *webhook),
+            event: chunk.row.event,
+        },
+        seq: chunk.row.seq,
+        after: Duration::ZERO,
+        retry: false,
+    })
+}

@@ -1,0 +1,107 @@
+//! Feeds the queue from the store: at the start, after the queue lost its memory, and whenever a
+//! lane that refused items has room again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use store::{How, Hunger, Hungry, Item, Lane, Push, StoreError, Work};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::{Engine, FAILURE_PAUSE, gather, report_queue, report_store};
+
+/// Hungers waiting to be fed; the queue hands out those that find no room again later.
+const WAITING_MAX: usize = 64;
+/// Lanes read at once.
+const LANES_PAGE: u32 = 500;
+/// Items of one push.
+const PUSH_MAX: usize = 1_000;
+
+pub(crate) type Inbox = mpsc::Receiver<Hungry>;
+
+pub(crate) fn inbox() -> (mpsc::Sender<Hungry>, Inbox) {
+    mpsc::channel(WAITING_MAX)
+}
+
+pub(crate) async fn run(engine: Arc<Engine>, mut inbox: Inbox, stop: CancellationToken) {
+    while let Some(batch) = gather(&mut inbox, 1, &stop).await {
+        for hungry in batch {
+            let fed = match &hungry.hunger {
+                Hunger::Everything => feed_everything(&engine, &stop).await,
+                Hunger::Lane(lane) => feed_lane(&engine, lane).await,
+            };
+            let how = fed.unwrap_or_else(|e| {
+                report_store(&e, "unfinished");
+                How::Again { after: FAILURE_PAUSE }
+            });
+            engine.settle_all(vec![hungry.settle(how)]).await;
+        }
+    }
+}
+
+/// Every lane with unfinished work. A lane that cannot take it all is hungry by itself from then.
+async fn feed_everything(engine: &Engine, stop: &CancellationToken) -> Result<How, StoreError> {
+    let mut after: Option<Lane> = None;
+    loop {
+        let lanes = engine.store.lanes(after.as_ref(), LANES_PAGE).await?;
+        let Some(last) = lanes.last() else { return Ok(How::Done) };
+        after = Some(last.clone());
+        for lane in &lanes {
+            if stop.is_cancelled() {
+                return Ok(How::Again { after: Duration::ZERO });
+            }
+            feed_lane(engine, lane).await?;
+        }
+    }
+}
+
+/// What of a lane is due next, as much as it can hold beside what it has.
+async fn feed_lane(engine: &Engine, lane: &Lane) -> Result<How, StoreError> {
+    if let Work::Deliver(webhook) = lane.work {
+        // A queue that lost its memory forgot what the lane may do, too.
+        if let Some(target) = engine.registry.read(&[webhook]).await?.get(&webhook) {
+            engine.registry.set_limits(target).await;
+        }
+    }
+    let limit = u32::try_from(engine.settings.lane_cap).unwrap_or(u32::MAX);
+    let waiting = engine.store.unfinished(lane, limit).await?;
+    let all = waiting.len() < engine.settings.lane_cap;
+    let now = engine.now();
+    let mut refused = 0;
+    for part in waiting.chunks(PUSH_MAX) {
+        let pushes = part.iter().map(|waiting| Push {
+            item: Item { lane: lane.clone(), event: waiting.event },
+            seq: waiting.seq,
+            after: waiting.due.since(now),
+            retry: waiting.retry,
+        });
+        match engine.queue.push(pushes.collect()).await {
+            Ok(items) => refused += items.len(),
+            Err(e) => {
+                report_queue(&e, "push");
+                return Ok(How::Again { after: FAILURE_PAUSE });
+            }
+        }
+    }
+    engine.metrics.fed(waiting.len());
+    let fed = all && refused == 0;
+    Ok(if fed { How::Done } else { How::Again { after: Duration::ZERO } })
+}
+
+/// Pushes events that are still to fan out: of one accepted just before its process ended, or
+/// whose publisher hung up between the commit and the push, nobody else would know.
+pub(crate) async fn repush_inbox(engine: &Engine) -> Result<(), StoreError> {
+    let mut after = None;
+    loop {
+        let lanes = engine.store.lanes(after.as_ref(), LANES_PAGE).await?;
+        let fan_out = lanes.iter().filter(|lane| lane.work == Work::FanOut);
+        let count = fan_out.clone().count();
+        for lane in fan_out {
+            feed_lane(engine, lane).await?;
+        }
+        if count < LANES_PAGE as usize {
+            return Ok(());
+        }
+        after = lanes.last().cloned();
+    }
+}

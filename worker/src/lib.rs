@@ -1,0 +1,128 @@
+//! The door out: takes what is due from the queue, makes deliveries of events, sends them, and
+//! records what came of it.
+//!
+//! ```text
+//! claim ──► fan_out   an event: which webhooks want it
+//!       ──► deliver   a delivery: load ► send ► decide
+//!       │               └► record ► settle
+//!       └─► feed      a hungry lane: its next items from the store
+//! sweep               what no sending will end, what nobody pushed
+//! ```
+//! Before anything is sent it is loaded from the store; before anything is settled it is recorded
+//! there. So whatever the queue says twice or forgets costs a look, never an event.
+
+mod claim;
+mod fan_out;
+
+mod deliver;
+mod guard;
+mod phases;
+mod send;
+
+mod record;
+
+mod feed;
+mod sweep;
+
+mod engine;
+mod metrics;
+mod registry;
+mod slots;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::egress::Policy;
+use model::secret::MasterKeys;
+use store::{Queue, Store};
+use tokio_util::sync::CancellationToken;
+
+use engine::Engine;
+pub use engine::StartError;
+pub use metrics::Metrics;
+
+/// Takes, sends and records until it is stopped.
+pub struct Worker {
+    engine: Arc<Engine>,
+    fan_out: fan_out::Inbox,
+    load: deliver::Inbox,
+    record: record::Inbox,
+    feed: feed::Inbox,
+}
+
+/// What a worker works with.
+pub struct Parts {
+    pub store: Arc<dyn Store>,
+    pub queue: Arc<dyn Queue>,
+    pub master_keys: Arc<MasterKeys>,
+    pub egress: Arc<Policy>,
+    pub metrics: Metrics,
+}
+
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Items held from claim to record: the bound on duplicates of a crash.
+    pub slots: usize,
+    /// Name, TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// How long an unused connection is kept.
+    pub idle_timeout: Duration,
+    /// Items a lane of the queue holds: how many a hungry one is fed.
+    pub lane_cap: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            slots: 1_024,
+            connect_timeout: Duration::from_secs(5),
+            idle_timeout: Duration::from_secs(60),
+            lane_cap: store::LANE_CAP_DEFAULT,
+        }
+    }
+}
+
+/// The two steps of stopping.
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    /// Take nothing new; what is on the wire may finish.
+    pub claim: CancellationToken,
+    /// Break off what is still on the wire and give it back.
+    pub abort: CancellationToken,
+}
+
+impl Worker {
+    /// # Errors
+    /// If no HTTP client can be made, such as when the system's certificates cannot be read.
+    pub fn new(parts: Parts, settings: Settings) -> Result<Self, StartError> {
+        let (to_fan_out, fan_out) = fan_out::inbox(settings.slots);
+        let (to_load, load) = deliver::inbox(settings.slots);
+        let (to_record, record) = record::inbox(settings.slots);
+        let (to_feed, feed) = feed::inbox();
+        let ways = engine::Ways { to_fan_out, to_load, to_record, to_feed };
+        let engine = Arc::new(Engine::new(parts, settings, ways)?);
+        Ok(Self { engine, fan_out, load, record, feed })
+    }
+
+    /// Works until `stop.claim`, then until everything in flight was recorded or, after
+    /// `stop.abort`, given back.
+    pub async fn run(self, stop: Stop) {
+        let engine = self.engine;
+        let over = CancellationToken::new();
+        let stages = [
+            tokio::spawn(fan_out::run(engine.clone(), self.fan_out, over.clone())),
+            tokio::spawn(deliver::run(engine.clone(), self.load, stop.abort.clone(), over.clone())),
+            tokio::spawn(record::run(engine.clone(), self.record, over.clone())),
+            tokio::spawn(feed::run(engine.clone(), self.feed, stop.claim.clone())),
+            tokio::spawn(sweep::run(engine.clone(), stop.claim.clone())),
+        ];
+        claim::run(&engine, &stop.claim).await;
+        engine.slots.all_free().await;
+        over.cancel();
+        for stage in stages {
+            if let Err(e) = stage.await {
+                tracing::error!(error = %e, "a stage of the worker broke");
+            }
+        }
+    }
+}

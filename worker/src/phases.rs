@@ -1,0 +1,100 @@
+//! How long a new connection took, told apart from the request that waited for it.
+//!
+//! reqwest does not say. But it makes a connection within the task of the request that needs it,
+//! so the request's task carries a place to write to, and the connector and the resolver write
+//! there. A connection that lost the race against a pooled one ends up in another task, where
+//! there is no such place: then the request reused a connection, and has no such phases.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use store::world::Stopwatch;
+use tower::{Layer, Service};
+
+tokio::task_local! {
+    static PHASES: Arc<Phases>;
+}
+
+/// Microseconds plus one; zero: it did not happen.
+#[derive(Default)]
+pub(crate) struct Phases {
+    dns_us: AtomicU64,
+    connected_us: AtomicU64,
+}
+
+impl Phases {
+    /// Runs `request` with a place for its phases; returns them beside its result.
+    pub(crate) async fn measure<F: Future>(request: F) -> (F::Output, Arc<Phases>) {
+        let phases = Arc::new(Phases::default());
+        (PHASES.scope(phases.clone(), request).await, phases)
+    }
+
+    pub(crate) fn dns(&self) -> Option<Duration> {
+        read(&self.dns_us)
+    }
+
+    /// TCP and TLS, without the name.
+    pub(crate) fn connect(&self) -> Option<Duration> {
+        read(&self.connected_us).map(|all| all.saturating_sub(self.dns().unwrap_or_default()))
+    }
+}
+
+/// To be called by the resolver when it has an answer.
+pub(crate) fn resolved(took: Duration) {
+    let _ = PHASES.try_with(|phases| write(&phases.dns_us, took));
+}
+
+fn connected(took: Duration) {
+    let _ = PHASES.try_with(|phases| write(&phases.connected_us, took));
+}
+
+fn write(phase: &AtomicU64, took: Duration) {
+    let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX - 1);
+    phase.store(us + 1, Ordering::Relaxed);
+}
+
+fn read(phase: &AtomicU64) -> Option<Duration> {
+    phase.load(Ordering::Relaxed).checked_sub(1).map(Duration::from_micros)
+}
+
+/// Measures every connection that its connector makes.
+#[derive(Clone)]
+pub(crate) struct MeasureConnect;
+
+#[derive(Clone)]
+pub(crate) struct Measured<S>(S);
+
+impl<S> Layer<S> for MeasureConnect {
+    type Service = Measured<S>;
+
+    fn layer(&self, inner: S) -> Measured<S> {
+        Measured(inner)
+    }
+}
+
+impl<S, R> Service<R> for Measured<S>
+where
+    S: Service<R>,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, target: R) -> Self::Future {
+        let watch = Stopwatch::start();
+        let connecting = self.0.call(target);
+        Box::pin(async move {
+            let connection = connecting.await?;
+            connected(watch.elapsed());
+            Ok(connection)
+        })
+    }
+}

@@ -1,0 +1,77 @@
+//! Records what came of deliveries, in batches, then settles them: record, then settle.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use store::{How, Outcome, Recorded, StoreError};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::{Engine, FAILURE_PAUSE, Held, gather, report_store};
+
+/// Outcomes of one record.
+const BATCH_MAX: usize = 256;
+/// How long one waits that the store refuses to record.
+const UNRECORDED_PAUSE: Duration = Duration::from_secs(60);
+
+/// A delivery with what is to be recorded of it.
+pub(crate) struct Entry {
+    pub(crate) held: Held,
+    pub(crate) outcome: Outcome,
+}
+
+pub(crate) type Inbox = mpsc::Receiver<Entry>;
+
+pub(crate) fn inbox(slots: usize) -> (mpsc::Sender<Entry>, Inbox) {
+    mpsc::channel(slots)
+}
+
+pub(crate) async fn run(engine: Arc<Engine>, mut inbox: Inbox, over: CancellationToken) {
+    while let Some(batch) = gather(&mut inbox, BATCH_MAX, &over).await {
+        let (held, outcomes): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|entry| (entry.held, entry.outcome)).unzip();
+        let recorded = record(&engine, &outcomes).await;
+        let now = engine.now();
+        let settled = held.into_iter().zip(recorded).map(|(held, recorded)| {
+            let how = match recorded {
+                Some(Recorded { due: Some(due), .. }) => How::Again { after: due.since(now) },
+                Some(Recorded { due: None, .. }) => How::Done,
+                None => How::Again { after: UNRECORDED_PAUSE },
+            };
+            (held, how)
+        });
+        engine.settle(settled.collect()).await;
+    }
+}
+
+/// Waits for a store that does not answer: what was sent must be recorded, or it is sent again.
+async fn record(engine: &Engine, outcomes: &[Outcome]) -> Vec<Option<Recorded>> {
+    loop {
+        match engine.store.record(outcomes.to_vec()).await {
+            Ok(recorded) => {
+                engine.metrics.recorded(outcomes, &recorded);
+                return recorded.into_iter().map(Some).collect();
+            }
+            Err(e @ StoreError::Damaged(_)) if outcomes.len() > 1 => {
+                report_store(&e, "record");
+                return record_one_by_one(engine, outcomes).await;
+            }
+            Err(e @ StoreError::Damaged(_)) => {
+                report_store(&e, "record");
+                return vec![None];
+            }
+            Err(e @ (StoreError::Unavailable(_) | StoreError::Full(_))) => {
+                report_store(&e, "record");
+                tokio::time::sleep(FAILURE_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn record_one_by_one(engine: &Engine, outcomes: &[Outcome]) -> Vec<Option<Recorded>> {
+    let mut recorded = Vec::with_capacity(outcomes.len());
+    for outcome in outcomes {
+        recorded.extend(Box::pin(record(engine, std::slice::from_ref(outcome))).await);
+    }
+    recorded
+}

@@ -1,0 +1,186 @@
+//! Webhooks as the worker needs them: secrets opened, headers ready. Cached, and checked against
+//! a version at every use, so that a change holds from the next request on.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use model::id::WebhookId;
+use model::secret::{MasterKeys, Secret, webhook_context};
+use model::tenant::Tenant;
+use model::time::Timestamp;
+use model::webhook::{HeaderValue, Webhook, WebhookSecret, WebhookStatus};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue as HttpValue};
+use store::{Lane, Limits, Queue, Store, StoreError};
+
+use crate::engine::report_queue;
+
+/// Webhooks and tenants kept; beyond it the cache starts anew.
+const CACHED_MAX: usize = 100_000;
+
+/// A webhook ready to be sent to.
+pub(crate) struct Target {
+    pub(crate) webhook: Webhook,
+    pub(crate) headers: Result<HeaderMap, Unreadable>,
+    /// With the time until which each signs.
+    secrets: Result<Vec<(Option<Timestamp>, Secret)>, Unreadable>,
+}
+
+/// A ciphertext that none of the master keys opens, or whose content is not what it should be.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Unreadable(String);
+
+/// A tenant's webhooks, by id.
+pub(crate) struct TenantWebhooks {
+    version: u64,
+    pub(crate) targets: Vec<Arc<Target>>,
+}
+
+pub(crate) struct Registry {
+    store: Arc<dyn Store>,
+    queue: Arc<dyn Queue>,
+    master_keys: Arc<MasterKeys>,
+    by_tenant: Mutex<HashMap<Tenant, Arc<TenantWebhooks>>>,
+    by_id: Mutex<HashMap<WebhookId, Arc<Target>>>,
+}
+
+impl Target {
+    /// The secrets that sign at `now`, newest first: the current one, and older ones in their
+    /// overlap.
+    pub(crate) fn secrets(&self, now: Timestamp) -> Result<Vec<&Secret>, &Unreadable> {
+        let secrets = self.secrets.as_ref()?.iter();
+        let valid = secrets.filter(|(until, _)| until.is_none_or(|until| now < until));
+        Ok(valid.map(|(_, secret)| secret).collect())
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            max_in_flight: self.webhook.config.max_in_flight,
+            paused: self.webhook.status == WebhookStatus::Paused,
+        }
+    }
+
+    pub(crate) fn lane(&self) -> Lane {
+        Lane::deliver(self.webhook.tenant.clone(), self.webhook.id)
+    }
+}
+
+impl Registry {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        queue: Arc<dyn Queue>,
+        master_keys: Arc<MasterKeys>,
+    ) -> Self {
+        let (by_tenant, by_id) = (Mutex::default(), Mutex::default());
+        Self { store, queue, master_keys, by_tenant, by_id }
+    }
+
+    /// The tenant's webhooks as of `version` or later. So an event accepted after a registration
+    /// never misses it.
+    pub(crate) async fn of_tenant(
+        &self,
+        tenant: &Tenant,
+        version: u64,
+    ) -> Result<Arc<TenantWebhooks>, StoreError> {
+        let cached = lock(&self.by_tenant).get(tenant).cloned();
+        if let Some(cached) = cached.filter(|cached| cached.version >= version) {
+            return Ok(cached);
+        }
+        let store::Registry { version, webhooks } = self.store.registry(tenant).await?;
+        let mut targets = Vec::with_capacity(webhooks.len());
+        for webhook in webhooks {
+            targets.push(self.keep(webhook).await);
+        }
+        let read = Arc::new(TenantWebhooks { version, targets });
+        let mut by_tenant = lock(&self.by_tenant);
+        if by_tenant.len() >= CACHED_MAX {
+            by_tenant.clear();
+        }
+        by_tenant.insert(tenant.clone(), read.clone());
+        Ok(read)
+    }
+
+    /// The cached webhook, if it is of that version.
+    pub(crate) fn cached(&self, id: WebhookId, version: u64) -> Option<Arc<Target>> {
+        lock(&self.by_id).get(&id).filter(|t| t.webhook.version == version).cloned()
+    }
+
+    /// Reads webhooks afresh. Those that do not exist are left out.
+    pub(crate) async fn read(
+        &self,
+        ids: &[WebhookId],
+    ) -> Result<HashMap<WebhookId, Arc<Target>>, StoreError> {
+        let mut read = HashMap::with_capacity(ids.len());
+        for webhook in self.store.webhooks(ids).await? {
+            read.insert(webhook.id, self.keep(webhook).await);
+        }
+        Ok(read)
+    }
+
+    /// Opens a webhook that was read and keeps it; the queue learns what its lane may do.
+    async fn keep(&self, webhook: Webhook) -> Arc<Target> {
+        if let Some(same) = self.cached(webhook.id, webhook.version) {
+            return same;
+        }
+        let target = Arc::new(open(webhook, &self.master_keys));
+        // A lane that the queue does not know has the default limits.
+        let known = lock(&self.by_id).contains_key(&target.webhook.id);
+        if known || target.limits() != Limits::default() {
+            self.set_limits(&target).await;
+        }
+        let mut by_id = lock(&self.by_id);
+        if by_id.len() >= CACHED_MAX {
+            by_id.clear();
+        }
+        by_id.insert(target.webhook.id, target.clone());
+        target
+    }
+
+    pub(crate) async fn set_limits(&self, target: &Target) {
+        if let Err(e) = self.queue.set(&target.lane(), target.limits()).await {
+            report_queue(&e, "set");
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn open(webhook: Webhook, master_keys: &MasterKeys) -> Target {
+    let context = webhook_context(&webhook.tenant, webhook.id);
+    let secrets = webhook.secrets.iter().map(|s| open_secret(s, master_keys, &context)).collect();
+    let headers = webhook
+        .config
+        .headers
+        .iter()
+        .map(|(name, value)| {
+            let value = match value {
+                HeaderValue::Plain(text) => text.clone().into_bytes(),
+                HeaderValue::Sealed(sealed) => master_keys
+                    .open(sealed, &context)
+                    .map_err(|e| Unreadable(format!("header {name}: {e}")))?,
+            };
+            let unfit = || Unreadable(format!("header {name} is not valid HTTP"));
+            let name = HeaderName::try_from(name).map_err(|_| unfit())?;
+            Ok((
+                name,
+                HttpValue::from_maybe_shared(bytes::Bytes::from(value)).map_err(|_| unfit())?,
+            ))
+        })
+        .collect();
+    Target { webhook, headers, secrets }
+}
+
+fn open_secret(
+    secret: &WebhookSecret,
+    master_keys: &MasterKeys,
+    context: &[u8],
+) -> Result<(Option<Timestamp>, Secret), Unreadable> {
+    let plain = master_keys
+        .open(&secret.sealed, context)
+        .map_err(|e| Unreadable(format!("the signing secret: {e}")))?;
+    let text = String::from_utf8(plain).unwrap_or_default();
+    let opened = Secret::parse(&text).map_err(|e| Unreadable(e.message.into_owned()))?;
+    Ok((secret.expires_at, opened))
+}

@@ -1,0 +1,289 @@
+//! One HTTP try: signed, under one deadline, with a bounded answer.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use model::attempt::{Answer, ErrorClass, Response, Timings};
+use model::egress::Policy;
+use model::event::Event;
+use model::retry::retry_after;
+use model::signature::{self, Message};
+use model::time::Timestamp;
+use model::{payload, webhook};
+use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Method, Request};
+use store::world::Stopwatch;
+use tokio::time::timeout;
+
+use crate::Settings;
+use crate::engine::StartError;
+use crate::guard::{self, Guard, Refused};
+use crate::phases::{MeasureConnect, Phases};
+use crate::registry::Target;
+
+/// Sent with every request.
+const USER_AGENT: &str = concat!("Postrider/", env!("CARGO_PKG_VERSION"));
+/// Bytes of a response's body that are kept.
+const BODY_KEPT_MAX: usize = 16 * 1024;
+/// Bytes that are read before the connection is closed instead of being used again.
+const BODY_READ_MAX: usize = 64 * 1024;
+/// Time for the body after the status line.
+const BODY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Header lines of a response.
+const HEADERS_MAX: usize = 100;
+
+/// Sends requests. Plain http has a client of its own, because it has a guard of its own.
+pub(crate) struct Sender {
+    https: Client,
+    http: Client,
+    policy: Arc<Policy>,
+}
+
+/// What came of a try.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) answer: Answer,
+    pub(crate) detail: Option<String>,
+    pub(crate) timings: Timings,
+    pub(crate) response: Option<Response>,
+}
+
+impl Sender {
+    pub(crate) fn new(policy: &Arc<Policy>, settings: &Settings) -> Result<Self, StartError> {
+        let resolver = guard::resolver()?;
+        let client = |https| {
+            Client::builder()
+                .dns_resolver(Arc::new(Guard::new(resolver.clone(), policy.clone(), https)))
+                .connector_layer(MeasureConnect)
+                .http1_only()
+                .http1_max_headers(HEADERS_MAX)
+                .https_only(https)
+                .redirect(reqwest::redirect::Policy::none())
+                .retry(reqwest::retry::never())
+                .referer(false)
+                .no_proxy()
+                .tcp_nodelay(true)
+                .connect_timeout(settings.connect_timeout)
+                .pool_idle_timeout(settings.idle_timeout)
+                .build()
+                .map_err(|e| StartError(causes(&e)))
+        };
+        Ok(Self { https: client(true)?, http: client(false)?, policy: policy.clone() })
+    }
+
+    /// Sends `event` to `target`, signed at `now`.
+    pub(crate) async fn send(&self, target: &Target, event: &Event, now: Timestamp) -> Sent {
+        let watch = Stopwatch::start();
+        let config = &target.webhook.config;
+        if let Err(e) = self.policy.check_literal(&config.url) {
+            return Sent::failed(ErrorClass::Forbidden, e.message.into_owned(), watch);
+        }
+        let request = match request(target, event, now) {
+            Ok(request) => request,
+            Err(detail) => return Sent::failed(ErrorClass::Signing, detail, watch),
+        };
+        let client = if config.url.is_https() { &self.https } else { &self.http };
+        let (answered, phases) =
+            Phases::measure(timeout(config.timeout, client.execute(request))).await;
+        let head = watch.elapsed();
+        let (dns, connect) = (phases.dns(), phases.connect());
+        match answered {
+            Ok(Ok(response)) => {
+                let before = dns.unwrap_or_default() + connect.unwrap_or_default();
+                let timings = Timings {
+                    dns,
+                    connect,
+                    first_byte: Some(head.saturating_sub(before)),
+                    ..Timings::default()
+                };
+                let left = config.timeout.saturating_sub(head);
+                Sent::answered(response, timings, watch, left, now).await
+            }
+            Ok(Err(error)) => {
+                let (class, detail) = classify(&error);
+                Sent {
+                    timings: Timings { dns, connect, ..Timings::default() },
+                    ..Sent::failed(class, detail, watch)
+                }
+                .lasted(watch)
+            }
+            Err(_) => {
+                let detail = format!("no answer within {} ms", config.timeout.as_millis());
+                Sent {
+                    timings: Timings { dns, connect, ..Timings::default() },
+                    ..Sent::failed(ErrorClass::Timeout, detail, watch)
+                }
+                .lasted(watch)
+            }
+        }
+    }
+}
+
+impl Sent {
+    fn failed(class: ErrorClass, detail: String, watch: Stopwatch) -> Self {
+        let timings = Timings { total: watch.elapsed(), ..Timings::default() };
+        Self { answer: Answer::Error(class), detail: Some(detail), timings, response: None }
+    }
+
+    fn lasted(mut self, watch: Stopwatch) -> Self {
+        self.timings.total = watch.elapsed();
+        self
+    }
+
+    /// Reads the rest of an answer. The status line decides; what becomes of the body after it is
+    /// only kept on record.
+    async fn answered(
+        mut response: reqwest::Response,
+        mut timings: Timings,
+        watch: Stopwatch,
+        left: Duration,
+        now: Timestamp,
+    ) -> Self {
+        let code = response.status().as_u16();
+        let retry_after = match (200..300).contains(&code) {
+            true => None,
+            false => response
+                .headers()
+                .get(header::RETRY_AFTER)
+                .and_then(|value| value.to_str().ok())
+                .and_then(|text| retry_after(text, now)),
+        };
+        let headers = response
+            .headers()
+            .iter()
+            .map(|(name, value)| {
+                (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+            })
+            .collect();
+        let reading = Stopwatch::start();
+        let mut kept = Kept::default();
+        let read = timeout(left.min(BODY_TIMEOUT), kept.read(&mut response)).await;
+        let detail = match read {
+            Ok(Ok(())) => None,
+            Ok(Err(e)) => Some(format!("the body broke off: {}", causes(&e))),
+            Err(_) => Some("the body did not end in time".to_owned()),
+        };
+        // A response that is dropped before its end closes its connection.
+        drop(response);
+        timings.body = Some(reading.elapsed());
+        timings.total = watch.elapsed();
+        let truncated = kept.truncated || detail.is_some();
+        Self {
+            answer: Answer::Status { code, retry_after },
+            detail,
+            timings,
+            response: Some(Response { headers, body: kept.body, truncated }),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Kept {
+    body: Vec<u8>,
+    truncated: bool,
+}
+
+impl Kept {
+    async fn read(&mut self, response: &mut reqwest::Response) -> Result<(), reqwest::Error> {
+        let mut read = 0;
+        while let Some(chunk) = response.chunk().await? {
+            read += chunk.len();
+            let room = BODY_KEPT_MAX - self.body.len();
+            self.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            self.truncated |= chunk.len() > room;
+            if read > BODY_READ_MAX {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Builds and signs the request. Never unsigned: what cannot be signed is an error.
+fn request(target: &Target, event: &Event, now: Timestamp) -> Result<Request, String> {
+    let config = &target.webhook.config;
+    let id = event.id();
+    let body = payload::body(config.payload_format, event);
+    let secrets = target.secrets(now).map_err(ToString::to_string)?;
+    let message = Message {
+        event_id: &id,
+        event_type: event.event_type.as_str(),
+        webhook_id: target.webhook.id,
+        url: &config.url,
+        body: &body,
+        now,
+    };
+    let signed = signature::sign(config.signature, &secrets, &message)
+        .map_err(|e| e.message.into_owned())?;
+    let method = match config.method {
+        webhook::Method::Post => Method::POST,
+        webhook::Method::Put => Method::PUT,
+        webhook::Method::Patch => Method::PATCH,
+    };
+    let mut request = Request::new(method, config.url.url().clone());
+    let headers = request.headers_mut();
+    // Its own headers first: whatever they hold, Postrider's replace it.
+    headers.clone_from(target.headers.as_ref().map_err(ToString::to_string)?);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    insert_signed(headers, signed)?;
+    *request.body_mut() = Some(reqwest::Body::from(body));
+    Ok(request)
+}
+
+fn insert_signed(
+    headers: &mut HeaderMap,
+    signed: Vec<(&'static str, String)>,
+) -> Result<(), String> {
+    for (name, value) in signed {
+        let value = HeaderValue::from_maybe_shared(Bytes::from(value))
+            .map_err(|_| format!("{name} is not valid HTTP"))?;
+        headers.insert(HeaderName::from_static(name), value);
+    }
+    Ok(())
+}
+
+/// What kind of failure it was, and its causes in words.
+fn classify(error: &reqwest::Error) -> (ErrorClass, String) {
+    let detail = causes(error);
+    let class = if let Some(refused) = cause::<Refused>(error) {
+        match refused {
+            Refused::NoAnswer => ErrorClass::Dns,
+            Refused::TimedOut => ErrorClass::DnsTimeout,
+            Refused::Forbidden => ErrorClass::TargetForbidden,
+        }
+    } else if is_tls(error) {
+        ErrorClass::Tls
+    } else if error.is_connect() {
+        if error.is_timeout() { ErrorClass::ConnectTimeout } else { ErrorClass::Connect }
+    } else if cause::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) {
+        ErrorClass::Protocol
+    } else {
+        ErrorClass::Connection
+    };
+    (class, detail)
+}
+
+/// The first cause of that type.
+fn cause<'e, E: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e E> {
+    std::iter::successors(Some(error), |&e| e.source()).find_map(|e| e.downcast_ref())
+}
+
+/// TLS errors travel inside I/O errors, whose `source` passes them by.
+fn is_tls(error: &reqwest::Error) -> bool {
+    let mut causes = std::iter::successors(error.source(), |&e| e.source());
+    causes.any(|e| {
+        let inner = e.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        e.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
+    })
+}
+
+/// The causes from the second on: the first only says that a request failed, and to where.
+fn causes(error: &dyn StdError) -> String {
+    let causes: Vec<_> =
+        std::iter::successors(error.source(), |&e| e.source()).map(ToString::to_string).collect();
+    if causes.is_empty() { error.to_string() } else { causes.join(": ") }
+}
