@@ -31,8 +31,10 @@ check: ## Runs the gate: formatting, clippy, generated files
 	@cargo run --quiet --locked -- config --defaults | diff -u config.default.toml - \
 		|| { echo "config.default.toml is not current: run 'make config.default.toml'"; exit 1; }
 
+# ARGS="--seconds 2" and the like: see `target/release/bench --help`.
 bench: ## Measures throughput and latency on this machine, in the release build
-	cargo run --release --locked -p bench
+	cargo build --release --locked -p postrider -p bench
+	$(TARGET)/release/bench $(ARGS)
 
 setup: ## Installs what the tests need and this machine lacks
 	@scripts/setup

@@ -50,6 +50,8 @@ fn filter(level: &str) -> Result<Targets, String> {
     let ours = given.default_level().unwrap_or(LevelFilter::INFO);
     let others = ours.min(LevelFilter::from_level(Level::WARN));
     let targets = Targets::new().with_default(others);
+    // What a client sends that is not HTTP is its own affair: it is answered, not logged.
+    let targets = targets.with_target("actix_http", LevelFilter::OFF);
     Ok(targets.with_targets(OURS.map(|name| (name, ours))).with_targets(given))
 }
 

@@ -159,6 +159,8 @@ fn line(id: &str, delivery: &Value) -> String {
         remarks.push(format!("next attempt {at}"));
     } else if let Some(reason) = delivery["waiting_for"].as_str() {
         remarks.push(format!("waiting for {reason}"));
+    } else if field("status") == "pending" {
+        remarks.push("not answered yet".into());
     }
     let remarks =
         if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join(", ")) };
@@ -188,6 +190,11 @@ mod tests {
             "webhook_id": "wh_1", "status": "pending", "last_attempt": null, "waiting_for": "paused",
         });
         assert_eq!(line("evt_1", &paused), "evt_1 → wh_1 pending (waiting for paused)");
+        let sending = json!({ "webhook_id": "wh_1", "status": "pending", "last_attempt": null });
+        assert_eq!(line("evt_1", &sending), "evt_1 → wh_1 pending (not answered yet)");
+        let cancelled =
+            json!({ "webhook_id": "wh_1", "status": "cancelled", "last_attempt": null });
+        assert_eq!(line("evt_1", &cancelled), "evt_1 → wh_1 cancelled");
     }
 
     #[test]

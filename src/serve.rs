@@ -116,7 +116,7 @@ impl Parts {
         if self.first.is_first_dev {
             demo::register(&app, self.address).await?;
         }
-        let threads = cores().min(API_THREADS_MAX);
+        let threads = half_of_the_cores().min(API_THREADS_MAX);
         let server =
             api::server(app, listener, threads).map_err(|e| listen::refused(self.address, &e))?;
         banner::print(&self.first, settings, self.dev, self.address);
@@ -180,7 +180,7 @@ impl Parts {
 
 fn engine(settings: &Settings) -> Result<Runtime, Failure> {
     Builder::new_multi_thread()
-        .worker_threads(settings.engine.threads.unwrap_or_else(cores))
+        .worker_threads(settings.engine.threads.unwrap_or_else(half_of_the_cores))
         .thread_name("engine")
         .enable_all()
         .build()
@@ -203,8 +203,10 @@ fn egress(settings: &Settings, dev: bool, address: SocketAddr) -> Policy {
     policy
 }
 
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+/// For the API and for the engine: the store writes on a thread of its own beside them, and threads
+/// beyond the cores only take turns.
+fn half_of_the_cores() -> usize {
+    (std::thread::available_parallelism().map_or(1, usize::from) / 2).max(1)
 }
 
 fn not_opened(error: OpenError) -> Failure {

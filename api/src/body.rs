@@ -69,13 +69,14 @@ impl Body {
         from_json(&self.0?)
     }
 
-    /// Reads the body, where none at all is as good as `{}`.
+    /// Reads the body, where none at all, or null, is as good as `{}`.
     ///
     /// # Errors
     /// As [`Body::read`].
     pub fn read_or_empty<T: FromFields>(self) -> Result<T, ApiError> {
         let body = self.0?;
-        if body.is_empty() { from_json(&Bytes::from_static(b"{}")) } else { from_json(&body) }
+        let nothing = matches!(body.trim_ascii(), b"" | b"null");
+        if nothing { from_json(&Bytes::from_static(b"{}")) } else { from_json(&body) }
     }
 }
 

@@ -38,7 +38,14 @@ pub async fn list_deliveries(
 ) -> Result<Json<Page<DeliveryView>>, ApiError> {
     caller.may(Verb::Look)?;
     let query = params.read(&[
-        "status", "webhook_id", "event_id", "event_type", "tenant", "since", "until", "limit",
+        "status",
+        "webhook_id",
+        "event_id",
+        "event_type",
+        "tenant",
+        "since",
+        "until",
+        "limit",
         "cursor",
     ])?;
     let limit = query.limit()?;
@@ -67,8 +74,10 @@ pub async fn get_delivery(
     caller: Caller,
     id: Path<String>,
 ) -> Result<Json<DeliveryDetail>, ApiError> {
-    let delivery = find(&app, &caller, Verb::Look, &id).await?;
-    let attempts = app.store.attempts(delivery.id, ATTEMPTS_SHOWN_MAX).await?;
+    // First whether it may be seen at all, then as it stands together with its attempts.
+    let found = find(&app, &caller, Verb::Look, &id).await?;
+    let history = app.store.history(found.id, ATTEMPTS_SHOWN_MAX).await?;
+    let (delivery, attempts) = history.unwrap_or_else(|| (found, Vec::new()));
     Ok(Json(DeliveryDetail::new(one(&app, delivery).await?, attempts)))
 }
 

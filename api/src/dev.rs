@@ -7,8 +7,8 @@ mod received;
 
 use std::time::Duration;
 
-use actix_web::web::{Data, Json};
 use actix_web::post;
+use actix_web::web::{Data, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -34,6 +34,7 @@ pub fn routes(config: &mut ServiceConfig) {
 
 /// How far the clock is to go.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct StepBody {
     #[schema(example = 60_000, maximum = 34_560_000_000u64)]
     advance_ms: u64,

@@ -7,7 +7,8 @@ use actix_web::web::Data;
 use actix_web::{HttpResponse, get};
 use bytes::Bytes;
 use serde::Serialize;
-use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
+use utoipa::openapi::schema::{AdditionalProperties, Object, Schema, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
@@ -33,6 +34,22 @@ const TAGS: [(&str, &str); 7] = [
     ("dev", "With `--dev` only: inboxes and a clock that can be stepped."),
 ];
 
+/// What has fields that may be left out: what callers send, and problems. Everything else is what
+/// we answer, where null is said and not left out.
+const MAY_LEAVE_OUT: [&str; 11] = [
+    "Publish",
+    "Batch",
+    "RegisterBody",
+    "PatchBody",
+    "SignatureBody",
+    "RetryBody",
+    "RotateBody",
+    "TestBody",
+    "KeyBody",
+    "StepBody",
+    "Problem",
+];
+
 /// The document as it is served, and the paths in it.
 pub struct Document {
     json: Bytes,
@@ -44,18 +61,19 @@ impl Document {
         let document = openapi(dev);
         let paths = document.paths.paths.iter();
         Self {
-            paths: paths.map(|(path, item)| (ResourceDef::new(path.as_str()), methods(item))).collect(),
+            paths: paths
+                .map(|(path, item)| (ResourceDef::new(path.as_str()), methods(item)))
+                .collect(),
             json: document.to_json().unwrap_or_default().into(),
         }
     }
 
-    /// The methods that a path takes; none if it is not ours.
+    /// The methods that a path takes; none if it is not ours. A path that is written out counts
+    /// before the patterns that it happens to fit.
     pub fn methods_of(&self, path: &str) -> Vec<&'static str> {
-        let matching = self.paths.iter().filter(|(pattern, _)| pattern.is_match(path));
-        let mut methods: Vec<_> = matching.flat_map(|(_, methods)| methods).copied().collect();
-        methods.sort_unstable();
-        methods.dedup();
-        methods
+        let exact = self.paths.iter().find(|(known, _)| known.pattern() == Some(path));
+        let fitting = || self.paths.iter().find(|(known, _)| known.is_match(path));
+        exact.or_else(fitting).map(|(_, methods)| methods.clone()).unwrap_or_default()
     }
 }
 
@@ -96,6 +114,12 @@ pub fn openapi(dev: bool) -> OpenApi {
         ] {
             components.schemas.insert(name.into_owned(), schema);
         }
+        for (name, schema) in &mut components.schemas {
+            merge_all(schema);
+            if !MAY_LEAVE_OUT.contains(&name.as_str()) {
+                require_all(schema);
+            }
+        }
     }
     document
 }
@@ -112,6 +136,38 @@ fn base() -> OpenApi {
         .tags(Some(TAGS.map(tag)))
         .security(Some([SecurityRequirement::new("bearer", Vec::<String>::new())]))
         .build()
+}
+
+/// Makes one object out of what a body is composed of, so that the document can say, as the API
+/// does, that there are no other fields.
+fn merge_all(schema: &mut RefOr<Schema>) {
+    let RefOr::T(Schema::AllOf(all)) = schema else {
+        return;
+    };
+    let mut merged = Object::new();
+    merged.description.clone_from(&all.description);
+    for item in &all.items {
+        let RefOr::T(Schema::Object(object)) = item else {
+            return;
+        };
+        merged.properties.extend(object.properties.clone());
+        merged.required.extend(object.required.clone());
+    }
+    merged.schema_type = Type::Object.into();
+    merged.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+    *schema = RefOr::T(Schema::Object(merged));
+}
+
+/// Marks every field of an object as one that is always there.
+fn require_all(schema: &mut RefOr<Schema>) {
+    match schema {
+        RefOr::T(Schema::Object(object)) => {
+            object.required = object.properties.keys().cloned().collect();
+        }
+        RefOr::T(Schema::AllOf(all)) => all.items.iter_mut().for_each(require_all),
+        RefOr::T(Schema::OneOf(one)) => one.items.iter_mut().for_each(require_all),
+        _ => {}
+    }
 }
 
 fn operations(item: &mut PathItem) -> [Option<&mut Operation>; 5] {
@@ -159,8 +215,7 @@ fn add_problems(path: &str, operation: &mut Operation) {
     }
 }
 
-fn in_query(parameter: &RefOr<utoipa::openapi::path::Parameter>) -> bool {
-    use utoipa::openapi::path::ParameterIn;
+fn in_query(parameter: &RefOr<Parameter>) -> bool {
     match parameter {
         RefOr::T(parameter) => matches!(parameter.parameter_in, ParameterIn::Query),
         RefOr::Ref(_) => false,
@@ -217,3 +272,94 @@ struct StandardPayload {
 )]
 #[allow(dead_code, reason = "documents what the sender sends")]
 fn event() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::{TestRequest, call_service, init_service};
+    use actix_web::web;
+
+    #[test]
+    fn the_document_is_openapi_3_1_and_complete() {
+        let json: serde_json::Value =
+            serde_json::from_slice(&Document::new(true).json).expect("the document is JSON");
+        assert_eq!(json["openapi"], "3.1.0");
+        assert!(json["webhooks"]["event"]["post"]["requestBody"].is_object());
+        assert_eq!(json["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
+        let missing: Vec<_> = references(&json)
+            .into_iter()
+            .filter(|r| json.pointer(r.trim_start_matches('#')).is_none())
+            .collect();
+        assert_eq!(missing, Vec::<String>::new(), "schemas that are referred to but not there");
+    }
+
+    fn references(json: &serde_json::Value) -> Vec<String> {
+        match json {
+            serde_json::Value::Object(fields) => fields
+                .iter()
+                .flat_map(|(name, value)| match (name.as_str(), value) {
+                    ("$ref", serde_json::Value::String(to)) => vec![to.clone()],
+                    _ => references(value),
+                })
+                .collect(),
+            serde_json::Value::Array(items) => items.iter().flat_map(references).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn every_operation_says_what_it_does_and_what_can_go_wrong() {
+        let mut document = openapi(true);
+        for (path, item) in &mut document.paths.paths {
+            for operation in operations(item).into_iter().flatten() {
+                let id = operation.operation_id.as_deref().unwrap_or_default();
+                assert!(operation.summary.is_some() && operation.tags.is_some(), "{path} {id}");
+                let responses = &operation.responses.responses;
+                assert!(responses.keys().any(|status| status.starts_with('2')), "{path} {id}");
+                let open = operation.security.is_some();
+                for status in ["401", "403", "503"] {
+                    assert!(open || responses.contains_key(status), "{path} {id} {status}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn without_dev_there_are_no_dev_paths() {
+        assert!(openapi(false).paths.paths.keys().all(|path| !path.starts_with("/dev")));
+        assert!(openapi(true).paths.paths.keys().any(|path| path.starts_with("/dev")));
+    }
+
+    #[actix_web::test]
+    async fn every_operation_is_routed_and_other_methods_are_405() {
+        let document = Document::new(true);
+        let app = actix_web::App::new()
+            .app_data(Data::new(Document::new(true)))
+            .into_utoipa_app()
+            .configure(|config| crate::routes(config, true))
+            .into_app()
+            .default_service(web::to(crate::no_route));
+        let app = init_service(app).await;
+        let status_of = async |method: &str, path: &str| {
+            let method = method.parse().expect("a method");
+            let request = TestRequest::default().method(method).uri(path).to_request();
+            call_service(&app, request).await.status().as_u16()
+        };
+        for (path, item) in &openapi(true).paths.paths {
+            // What explains itself would find nothing under a name that is none.
+            let path = path.replace("{code}", "internal").replace(['{', '}'], "");
+            let taken = methods(item);
+            for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "TRACE"] {
+                let status = status_of(method, &path).await;
+                let fits = |known: &ResourceDef| known.is_match(&path);
+                let mut known = document.paths.iter().filter(|(known, _)| fits(known));
+                if known.any(|(_, methods)| methods.contains(&method)) {
+                    assert!(!matches!(status, 404 | 405), "{method} {path} {status}");
+                } else {
+                    assert_eq!(status, 405, "{method} {path} {taken:?}");
+                }
+            }
+        }
+        assert_eq!(status_of("GET", "/v1/nothing").await, 404);
+    }
+}

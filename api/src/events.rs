@@ -85,6 +85,7 @@ pub async fn publish_batch(
     let mut valid = Vec::with_capacity(batch.events.len());
     let mut refusals = Vec::with_capacity(batch.events.len());
     for event in batch.events {
+        let event = event.and_then(|event| event.at_most(app.limits.body_bytes));
         let event = event.and_then(|event| event.event(&app, &caller, None));
         match refused_if_err(&app, event) {
             Ok(event) => {

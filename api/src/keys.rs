@@ -23,16 +23,17 @@ const NAME_BYTES_MAX: usize = 128;
 
 /// A key to be made.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct KeyBody {
     /// For people: what the key is for.
     #[schema(example = "shop backend", min_length = 1, max_length = 128)]
     name: String,
     /// `admin`: everything. `publisher`: publishes. `viewer`: sees all but secrets. `tenant`:
     /// everything of one tenant.
-    #[schema(example = "publisher")]
+    #[schema(example = "publisher", pattern = "^(admin|publisher|viewer|tenant)$")]
     role: String,
     /// With the role `tenant`: which one.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9_.:-]{1,64}$")]
     tenant: Option<Tenant>,
 }
 
@@ -51,15 +52,16 @@ impl FromFields for KeyBody {
 
 impl KeyBody {
     fn role(&self) -> Result<Role, ApiError> {
-        let wrong = |code, detail, pointer: &str| {
-            Err(ApiError::new(code, detail).at(pointer.to_owned()))
-        };
+        let wrong =
+            |code, detail, pointer: &str| Err(ApiError::new(code, detail).at(pointer.to_owned()));
         match (self.role.as_str(), &self.tenant) {
             ("admin", None) => Ok(Role::Admin),
             ("publisher", None) => Ok(Role::Publisher),
             ("viewer", None) => Ok(Role::Viewer),
             ("tenant", Some(tenant)) => Ok(Role::Tenant(tenant.clone())),
-            ("tenant", None) => wrong("tenant_required", "the role tenant needs a tenant", "/tenant"),
+            ("tenant", None) => {
+                wrong("tenant_required", "the role tenant needs a tenant", "/tenant")
+            }
             ("admin" | "publisher" | "viewer", Some(_)) => {
                 wrong("tenant_required", "only the role tenant has a tenant", "/tenant")
             }

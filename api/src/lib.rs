@@ -208,7 +208,10 @@ fn routes(config: &mut ServiceConfig, dev: bool) {
 }
 
 /// Whatever no route took: 405 if the path is one of ours, else 404.
-async fn no_route(request: HttpRequest, document: Data<Document>) -> Result<&'static str, ApiError> {
+async fn no_route(
+    request: HttpRequest,
+    document: Data<Document>,
+) -> Result<&'static str, ApiError> {
     let allowed = document.methods_of(request.path());
     if allowed.is_empty() { Err(ApiError::not_found()) } else { Err(ApiError::method(&allowed)) }
 }

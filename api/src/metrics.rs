@@ -45,11 +45,7 @@ impl Metrics {
             "Events published, by what became of them",
             metrics.events_accepted.clone(),
         );
-        registry.register(
-            "postrider_http_requests",
-            "Requests answered",
-            metrics.requests.clone(),
-        );
+        registry.register("postrider_http_requests", "Requests answered", metrics.requests.clone());
         registry.register(
             "postrider_http_request_duration_seconds",
             "From a request's head to its answer",

@@ -1,11 +1,11 @@
 //! Around every request: its id, its count and duration, and the one log line of what failed.
 
+use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::Error;
 use store::world::{self, Stopwatch};
 use uuid::Uuid;
 
@@ -73,7 +73,10 @@ mod tests {
     fn a_callers_request_id_is_taken_over_if_it_is_short_and_printable() {
         let id = |given: &str| {
             let request = TestRequest::default().insert_header(("request-id", given));
-            request_id(&request.to_srv_request(), None).to_str().map(str::to_owned).unwrap_or_default()
+            request_id(&request.to_srv_request(), None)
+                .to_str()
+                .map(str::to_owned)
+                .unwrap_or_default()
         };
         assert_eq!(id("abc-1"), "abc-1");
         for given in ["", "a b", &"x".repeat(129)] {

@@ -112,9 +112,8 @@ mod tests {
 
     #[test]
     fn filters_are_told_apart_by_name_and_value() {
-        let list = |pairs: &[(&'static str, &'static str)]| {
-            ListName::of("l", pairs.iter().copied())
-        };
+        let list =
+            |pairs: &[(&'static str, &'static str)]| ListName::of("l", pairs.iter().copied());
         assert_ne!(list(&[("a", "b")]), list(&[("ab", "")]));
         assert_ne!(list(&[("a", "b")]), list(&[("a", "b"), ("c", "d")]));
     }

@@ -136,7 +136,9 @@ mod tests {
         };
         assert_eq!(limit(""), Ok(50));
         assert_eq!(limit("limit=200"), Ok(200));
-        for query in ["limit=0", "limit=201", "limit=-1", "limit=1e2", "limit=", "limit=99999999999"] {
+        for query in
+            ["limit=0", "limit=201", "limit=-1", "limit=1e2", "limit=", "limit=99999999999"]
+        {
             assert_eq!(limit(query), Err("limit_invalid"), "{query}");
         }
     }
@@ -147,8 +149,14 @@ mod tests {
         let (_, name) = read("tenant=a&status=failed").cursor::<16>("l").expect("no cursor");
         let cursor = name.cursor(&[1; 16]);
         let again = read(&format!("status=failed&limit=7&tenant=a&cursor={cursor}"));
-        assert_eq!(again.cursor::<16>("l").map_err(|e| e.code()).map(|(key, _)| key), Ok(Some([1; 16])));
+        assert_eq!(
+            again.cursor::<16>("l").map_err(|e| e.code()).map(|(key, _)| key),
+            Ok(Some([1; 16]))
+        );
         let other = read(&format!("status=failed&tenant=b&cursor={cursor}"));
-        assert_eq!(other.cursor::<16>("l").map_err(|e| e.code()).map(|(key, _)| key), Err("cursor_mismatch"));
+        assert_eq!(
+            other.cursor::<16>("l").map_err(|e| e.code()).map(|(key, _)| key),
+            Err("cursor_mismatch")
+        );
     }
 }

@@ -14,9 +14,9 @@ use model::key::Verb;
 use model::webhook::{Webhook, WebhookStatus};
 use store::{Saved, WebhookFilter};
 
-pub use self::register::{Registered, RegisterBody, register};
-pub use self::secret::{get_secret, rotate_secret};
+pub use self::register::{RegisterBody, Registered, register};
 pub(crate) use self::secret::open as open_secret;
+pub use self::secret::{get_secret, rotate_secret};
 pub use self::state::{delete_webhook, pause_webhook, resume_webhook};
 pub use self::trial::test_webhook;
 
@@ -30,7 +30,7 @@ use crate::problem::{ApiError, Problem};
 use crate::query::Params;
 
 /// How often a change is tried again that others got in the way of.
-const TRIES: u32 = 5;
+const TRIES: u32 = 32;
 
 /// Register a webhook
 ///
@@ -137,7 +137,7 @@ pub async fn patch_webhook(
     caller.may(Verb::Manage)?;
     let body: PatchBody = body.read()?;
     if let Some(url) = &body.webhook_url {
-        app.egress.check_registration(url).map_err(|e| register::url_refused(e))?;
+        app.egress.check_registration(url).map_err(register::url_refused)?;
     }
     let webhook = change(&app, &caller, Verb::Manage, &id, |webhook| {
         if let Some(url) = &body.webhook_url {

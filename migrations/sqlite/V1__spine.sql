@@ -31,14 +31,14 @@ CREATE TABLE event_keys (
 
 -- Events still to fan out. A row goes only after the last delivery was pushed to the queue.
 CREATE TABLE inbox (
-    seq              INTEGER PRIMARY KEY,
-    event            BLOB NOT NULL UNIQUE,
     tenant           TEXT NOT NULL,
+    seq              INTEGER NOT NULL, -- of the event
+    event            BLOB NOT NULL,
     registry_version INTEGER NOT NULL, -- the tenant's, when the event was accepted
     cursor           BLOB,             -- webhooks up to this one have their deliveries
-    only_webhook     BLOB              -- a test event goes to this one webhook
-);
-CREATE INDEX inbox_tenant ON inbox (tenant, seq);
+    only_webhook     BLOB,             -- a test event goes to this one webhook
+    PRIMARY KEY (tenant, seq)
+) WITHOUT ROWID;
 
 CREATE TABLE webhooks (
     id                 BLOB NOT NULL PRIMARY KEY,
@@ -68,6 +68,7 @@ CREATE TABLE deliveries (
         CHECK (status IN ('pending', 'retrying', 'delivered', 'failed', 'cancelled')),
     ended_by      TEXT,
     attempts      INTEGER NOT NULL, -- the fence of every change
+    late          INTEGER NOT NULL, -- attempts recorded after another had decided: not of the fence
     planned       INTEGER NOT NULL, -- attempts that count against the retry policy
     by_hand       INTEGER NOT NULL, -- one more attempt was asked for
     due           INTEGER NOT NULL,

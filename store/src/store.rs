@@ -111,6 +111,13 @@ pub trait Store: Send + Sync {
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError>;
 
+    /// A delivery and its attempts as of one moment, first to last, at most `limit`.
+    async fn history(
+        &self,
+        id: DeliveryId,
+        limit: u32,
+    ) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError>;
+
     /// The attempts of a delivery, first to last, at most `limit`.
     async fn attempts(&self, id: DeliveryId, limit: u32) -> Result<Vec<Attempt>, StoreError>;
 
@@ -183,8 +190,10 @@ pub struct InboxRow {
 #[derive(Debug, Clone)]
 pub struct Chunk {
     pub row: InboxRow,
-    /// In order; the last one becomes the cursor.
+    /// In order.
     pub webhooks: Vec<WebhookId>,
+    /// Whether others follow: then the last of these becomes the cursor.
+    pub more: bool,
 }
 
 /// A delivery about to be sent.

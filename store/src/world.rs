@@ -53,6 +53,11 @@ impl Clock {
         self.0.stepped.notify_waiters();
     }
 
+    /// Returns when the clock is next stepped.
+    pub async fn stepped(&self) {
+        self.0.stepped.notified().await;
+    }
+
     /// Returns at `moment`, or soon after a step that went past it.
     pub async fn sleep_until(&self, moment: Timestamp) {
         loop {

@@ -10,18 +10,17 @@ use crate::harness::{Postrider, Receiver, Reply, is_signed_by, never, text, wait
 fn millis_between(from: &Value, to: &Value) -> i64 {
     let at = |t: &Value| {
         let text = t.as_str().unwrap_or_else(|| panic!("{t} is no time"));
-        chrono::DateTime::parse_from_rfc3339(text).expect("RFC 3339").timestamp_millis()
+        model::time::Timestamp::parse(text).expect("RFC 3339").millis()
     };
     at(to) - at(from)
 }
 
 /// The delivery once it has so many attempts on record.
-async fn after_attempts(server: &Postrider, event: &str, count: usize) -> Value {
+async fn after_attempts(server: &Postrider, event: &str, count: u64) -> Value {
     let id = text(&server.delivery_of(event).await, "id");
     wait_until(&format!("{count} attempts"), async || {
         let delivery = server.get(&format!("/v1/deliveries/{id}")).await.is(200);
-        let attempts = delivery["attempts"].as_array().expect("a list").len();
-        (attempts >= count).then_some(delivery)
+        (delivery["attempt_count"].as_u64() >= Some(count)).then_some(delivery)
     })
     .await
 }
@@ -64,8 +63,9 @@ async fn a_failing_delivery_is_tried_again_with_growing_gaps_until_it_is_deliver
         assert_eq!(request.body, requests[0].body);
         assert!(is_signed_by(request, &secret), "attempt {n}");
         if n > 0 {
-            let stamp = |n: usize| requests[n].header("webhook-timestamp").parse::<i64>();
-            assert!(stamp(n) >= stamp(n - 1).map(|t| t + 2), "attempt {n} has a stale timestamp");
+            let stamp =
+                |n: usize| requests[n].header("webhook-timestamp").parse::<i64>().expect("seconds");
+            assert!(stamp(n) >= stamp(n - 1) + 2, "attempt {n} has a stale timestamp");
             let signature = |n: usize| requests[n].header("webhook-signature");
             assert_ne!(signature(n), signature(n - 1));
         }
@@ -198,4 +198,26 @@ async fn a_delivery_whose_plan_is_used_up_is_failed_and_kept() {
     assert_eq!(at.len(), 3);
     assert!(at[1] - at[0] >= Duration::from_millis(95), "{at:?}");
     assert!(at[2] - at[1] >= Duration::from_millis(145), "{at:?}");
+}
+
+#[tokio::test]
+async fn a_delivery_and_its_attempts_are_shown_as_of_one_moment() {
+    let server = Postrider::start().await;
+    let receiver = Receiver::start().await;
+    receiver.always("/a", Reply::status(500));
+    let retry = json!({ "retry": { "policy": "schedule", "delays_ms": vec![100; 19] } });
+    server.register(&receiver.url("/a"), retry).await;
+    let event = server.publish("a", json!(1)).await;
+    let path = format!("/v1/deliveries/{}", text(&server.delivery_of(&event).await, "id"));
+    // Looked at as fast as possible, so that some looks fall between two writes.
+    loop {
+        let seen = server.get(&path).await.is(200);
+        let attempts = seen["attempts"].as_array().expect("a list");
+        assert_eq!(seen["attempt_count"], attempts.len(), "{seen}");
+        let last = attempts.last().map(|a| &a["started_at"]);
+        assert_eq!(seen["last_attempt"].get("at"), last, "{seen}");
+        if seen["status"] == "failed" {
+            break;
+        }
+    }
 }

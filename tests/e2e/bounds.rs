@@ -1,7 +1,5 @@
 //! Subscribers that misbehave: everything about an attempt is bounded.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::harness::{Postrider, Receiver, Reply, free_port, text, wait_until};
@@ -101,4 +99,18 @@ async fn an_answer_with_an_absurd_head_is_refused() {
         let attempt = first_attempt(&server, &receiver.url(path)).await;
         assert_eq!(attempt["error"]["class"], "protocol", "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_subscriber_that_closes_connections_without_saying_so_costs_no_attempt() {
+    let server = Postrider::start().await;
+    let receiver = Receiver::start().await;
+    receiver.always("/a", Reply::status(200).and_close());
+    server.register(&receiver.url("/a"), json!({})).await;
+    for n in 0..30 {
+        let event = server.publish("a", json!(n)).await;
+        let delivery = server.delivery_that_is("delivered", &event).await;
+        assert_eq!(delivery["attempt_count"], 1, "{delivery}");
+    }
+    assert_eq!(receiver.requests("/a").len(), 30);
 }

@@ -141,3 +141,73 @@ async fn a_retry_of_a_paused_or_missing_webhook_does_not_slip_through() {
     server.delivery_that_is("cancelled", &event).await;
     assert_eq!(receiver.requests("/a").len(), 1);
 }
+
+/// A delivery whose one request is on the wire and will be answered with `reply` in a while.
+async fn on_the_wire(server: &Postrider, receiver: &Receiver, reply: Reply) -> (String, String) {
+    receiver.script("/a", [reply.after(Duration::from_millis(400))]);
+    server.register(&receiver.url("/a"), json!({})).await;
+    let event = server.publish("a", json!(1)).await;
+    receiver.wait_for("/a", 1).await;
+    let id = text(&server.delivery_of(&event).await, "id");
+    (event, format!("/v1/deliveries/{id}"))
+}
+
+#[tokio::test]
+async fn delivered_wins_over_a_cancel_that_came_while_it_was_on_the_wire() {
+    let server = Postrider::start().await;
+    let receiver = Receiver::start().await;
+    let (event, path) = on_the_wire(&server, &receiver, Reply::status(200)).await;
+    let cancelled = server.post(&format!("{path}/cancel"), json!({})).await.is(200);
+    assert_eq!(cancelled["status"], "cancelled");
+    let done = server.delivery_that_is("delivered", &event).await;
+    assert_eq!((&done["ended_by"], &done["attempt_count"]), (&json!("delivered"), &json!(1)));
+}
+
+#[tokio::test]
+async fn a_cancel_stands_if_what_was_on_the_wire_fails() {
+    let server = Postrider::start().await;
+    let receiver = Receiver::start().await;
+    let (_, path) = on_the_wire(&server, &receiver, Reply::status(500)).await;
+    server.post(&format!("{path}/cancel"), json!({})).await.is(200);
+    let seen = wait_until("the late attempt is on record", async || {
+        let seen = server.get(&path).await.is(200);
+        (seen["attempts"] != json!([])).then_some(seen)
+    })
+    .await;
+    assert_eq!(
+        (&seen["status"], &seen["attempts"][0]["status"]),
+        (&json!("cancelled"), &json!(500))
+    );
+    server.step(Duration::from_secs(60)).await;
+    never("a request for a cancelled delivery", Duration::from_millis(300), async || {
+        receiver.requests("/a").get(1).cloned()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_retry_asked_for_while_a_request_is_on_the_wire_is_not_forgotten_if_it_fails() {
+    let server = Postrider::start().await;
+    let receiver = Receiver::start().await;
+    let (event, path) = on_the_wire(&server, &receiver, Reply::status(500)).await;
+    server.post(&format!("{path}/retry"), json!({})).await.is(202);
+    // Without the retry the next attempt would be seconds away.
+    let done = server.delivery_that_is("delivered", &event).await;
+    assert_eq!(done["attempts"][1]["trigger"], "manual", "{done}");
+    let at: Vec<Duration> = receiver.requests("/a").iter().map(|r| r.at).collect();
+    assert!(at[1] - at[0] < Duration::from_millis(2_000), "{at:?}");
+}
+
+#[tokio::test]
+async fn a_retry_asked_for_while_a_request_is_on_the_wire_is_not_sent_if_that_one_succeeds() {
+    let server = Postrider::start().await;
+    let receiver = Receiver::start().await;
+    let (event, path) = on_the_wire(&server, &receiver, Reply::status(200)).await;
+    server.post(&format!("{path}/retry"), json!({})).await.is(202);
+    let done = server.delivery_that_is("delivered", &event).await;
+    assert_eq!(done["attempt_count"], 1, "{done}");
+    never("a second request", Duration::from_millis(300), async || {
+        receiver.requests("/a").get(1).cloned()
+    })
+    .await;
+}

@@ -69,6 +69,7 @@ async fn the_headers_are_those_of_standard_webhooks_and_nothing_is_there_twice()
         "content-length",
         "user-agent",
         "accept",
+        "accept-encoding",
         "webhook-id",
         "webhook-timestamp",
         "webhook-signature",

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::harness::{ADMIN_KEY, Options, Output, Postrider, free_port};
+use crate::harness::{ADMIN_KEY, Options, Output, Postrider, free_port, wait_until};
 
 /// Tries to serve from an empty folder, and fails the test if it gets far.
 fn refused(args: &[&str], env: &[(&str, &str)], named: &str) {
@@ -95,10 +95,19 @@ async fn without_dev_a_generated_key_is_printed_once() {
             .collect();
         keys
     };
+    // The banner with the key is printed before this line, and once a start.
+    let served = async |server: &Postrider, starts: usize| {
+        wait_until("it says that it serves", async || {
+            (server.log().matches("serving").count() == starts).then_some(())
+        })
+        .await;
+    };
+    served(&server, 1).await;
     let keys = printed(&server.log());
     assert_eq!(keys.len(), 1, "{}", server.log());
     server.with_key(&keys[0]).get("/v1/keys").await.is(200);
     server.restart().await;
+    served(&server, 2).await;
     assert_eq!(printed(&server.log()), keys, "it is not printed again");
     server.with_key(&keys[0]).get("/v1/keys").await.is(200);
 }

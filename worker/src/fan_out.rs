@@ -75,7 +75,7 @@ async fn make_deliveries(
             unfinished.push(row.event)
         }
         if !taken.is_empty() {
-            chunks.push(Chunk { row, webhooks: taken });
+            chunks.push(Chunk { row, webhooks: taken, more: !all });
         }
     }
     if !chunks.is_empty() {

@@ -63,9 +63,10 @@ async fn feed_lane(engine: &Engine, lane: &Lane) -> Result<How, StoreError> {
             engine.registry.set_limits(target).await;
         }
     }
-    let limit = u32::try_from(engine.settings.lane_cap).unwrap_or(u32::MAX);
-    let waiting = engine.store.unfinished(lane, limit).await?;
-    let all = waiting.len() < engine.settings.lane_cap;
+    // One more than the lane holds: it is refused, so that the lane knows that there is more.
+    let limit = engine.settings.lane_cap.saturating_add(1);
+    let waiting = engine.store.unfinished(lane, u32::try_from(limit).unwrap_or(u32::MAX)).await?;
+    let all = waiting.len() < limit;
     let now = engine.now();
     let mut refused = 0;
     for part in waiting.chunks(PUSH_MAX) {

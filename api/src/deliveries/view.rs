@@ -23,6 +23,7 @@ pub struct DeliveryQuery {
     /// Only of exactly this type.
     event_type: Option<String>,
     /// Only of this tenant. A key of the role tenant sees its own alone.
+    #[param(pattern = "^[A-Za-z0-9_.:-]{1,64}$")]
     tenant: Option<String>,
     /// Of events accepted at or after this time, RFC 3339.
     #[param(format = DateTime)]
@@ -34,6 +35,7 @@ pub struct DeliveryQuery {
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
     /// `next_cursor` of the page before.
+    #[param(min_length = 1)]
     cursor: Option<String>,
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
 use serde::Serialize;
@@ -89,7 +89,8 @@ impl Serialize for InboxEntry {
     tag = "dev",
     security(()),
     params(("name" = String, Path, description = "Any name"), InboxQuery),
-    responses((status = 200, description = "Remembered; or the status that was asked for"))
+    responses((status = 200, description = "Remembered"),
+        (status = "default", description = "The status that was asked for"))
 )]
 #[post("/dev/inbox/{name}")]
 pub async fn receive_post(
@@ -107,7 +108,8 @@ pub async fn receive_post(
     tag = "dev",
     security(()),
     params(("name" = String, Path, description = "Any name"), InboxQuery),
-    responses((status = 200, description = "Remembered; or the status that was asked for"))
+    responses((status = 200, description = "Remembered"),
+        (status = "default", description = "The status that was asked for"))
 )]
 #[put("/dev/inbox/{name}")]
 pub async fn receive_put(
@@ -125,7 +127,8 @@ pub async fn receive_put(
     tag = "dev",
     security(()),
     params(("name" = String, Path, description = "Any name"), InboxQuery),
-    responses((status = 200, description = "Remembered; or the status that was asked for"))
+    responses((status = 200, description = "Remembered"),
+        (status = "default", description = "The status that was asked for"))
 )]
 #[patch("/dev/inbox/{name}")]
 pub async fn receive_patch(
@@ -177,6 +180,8 @@ async fn receive(
     let status = query.parsed("status", "a status from 200 to 599", status)?.unwrap_or(200);
     let delay = |text: &str| text.parse().ok().filter(|ms| *ms <= DELAY_MS_MAX);
     let delay_ms = query.parsed("delay_ms", "up to 60000 milliseconds", delay)?.unwrap_or(0);
+    let value = |text: &str| HeaderValue::from_str(text).ok();
+    let retry_after = query.parsed("retry_after", "what a header can carry", value)?;
     if name.len() > NAME_BYTES_MAX {
         let detail = "an inbox's name has up to 64 bytes";
         return Err(ApiError::new("parameter_invalid", detail));
@@ -187,7 +192,7 @@ async fn receive(
     tokio::time::sleep(Duration::from_millis(delay_ms)).await;
     let code = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
     let mut response = HttpResponse::build(code);
-    if let Some(retry_after) = query.get("retry_after") {
+    if let Some(retry_after) = retry_after {
         response.insert_header((header::RETRY_AFTER, retry_after));
     }
     Ok(response.finish())

@@ -21,9 +21,11 @@ const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
 /// An event to be published.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Publish {
     /// What kind of thing happened: words of `A-Z a-z 0-9 _` joined by dots.
-    #[schema(rename = "type", value_type = String, example = "order.paid", max_length = 256)]
+    #[schema(rename = "type", value_type = String, example = "order.paid", max_length = 256,
+             pattern = r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$")]
     event_type: EventType,
     /// Any JSON. Subscribers get it byte for byte.
     #[schema(value_type = serde_json::Value, example = json!({"order": 7, "amount": "9.90"}))]
@@ -32,7 +34,7 @@ pub struct Publish {
     #[schema(pattern = "^[A-Za-z0-9_:-]{1,128}$")]
     id: Option<String>,
     /// Whose webhooks get it. Default: the key's own tenant, else `default`.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9_.:-]{1,64}$")]
     tenant: Option<Tenant>,
     /// When it happened, RFC 3339. Default: the time of acceptance.
     #[schema(format = DateTime)]
@@ -57,6 +59,14 @@ impl FromFields for Publish {
 }
 
 impl Publish {
+    /// Itself, if its data fits: an event of a batch may be no larger than one alone.
+    pub fn at_most(self, bytes: usize) -> Result<Self, ApiError> {
+        if self.data.len() <= bytes {
+            return Ok(self);
+        }
+        Err(ApiError::new("body_too_large", format!("an event may have up to {bytes} bytes")))
+    }
+
     /// The event that `caller` publishes by it.
     pub fn event(
         self,
@@ -81,6 +91,7 @@ impl Publish {
 
 /// Events to be published together.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Batch {
     #[schema(value_type = Vec<Publish>, max_items = 1000)]
     pub events: Vec<Result<Publish, ApiError>>,

@@ -57,6 +57,7 @@ impl From<Result<Published, ApiError>> for BatchResult {
 #[allow(dead_code, reason = "documents what list_events reads")]
 pub struct EventQuery {
     /// Only of this tenant. A key of the role tenant sees its own alone.
+    #[param(pattern = "^[A-Za-z0-9_.:-]{1,64}$")]
     tenant: Option<String>,
     /// Only of exactly this type.
     #[param(rename = "type")]
@@ -71,6 +72,7 @@ pub struct EventQuery {
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
     /// `next_cursor` of the page before.
+    #[param(min_length = 1)]
     cursor: Option<String>,
 }
 

@@ -16,7 +16,7 @@ use model::webhook::{
 use store::world;
 use utoipa::ToSchema;
 
-use super::view::{MASK, RetryView, SignatureView};
+use super::view::MASK;
 use crate::App;
 use crate::json::{Field, Fields, FromFields};
 use crate::problem::ApiError;
@@ -62,7 +62,7 @@ pub const REGISTER: &[&str] = &[
 #[derive(ToSchema)]
 pub struct PatchBody {
     /// Where events are sent from now on.
-    #[schema(value_type = Option<String>, format = "uri")]
+    #[schema(value_type = String, required = false, format = "uri")]
     pub webhook_url: Option<TargetUrl>,
     #[schema(inline)]
     #[serde(flatten)]
@@ -96,20 +96,20 @@ pub struct WebhookFields {
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     pub metadata: Field<BTreeMap<String, String>>,
     /// `POST` (default), `PUT` or `PATCH`.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^(POST|PUT|PATCH)$")]
     pub method: Field<Method>,
     /// Up to 32 more headers. The values of `authorization`, `cookie`, `proxy-authorization` and
     /// `x-api-key` are encrypted and shown as `***`; sending `***` back keeps them.
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     pub headers: Field<BTreeMap<String, String>>,
     /// How requests are signed: `{"scheme":"standard"}` (default) or `jwt`, or the name alone.
-    #[schema(value_type = Option<SignatureView>)]
+    #[schema(value_type = Option<SignatureBody>)]
     pub signature: Field<Scheme>,
     /// The shape of the body: `standard` (default), `raw` or `event`.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^(standard|raw|event)$")]
     pub payload_format: Field<PayloadFormat>,
     /// When a failed delivery is tried again. Parts that are left out are the default's.
-    #[schema(value_type = Option<RetryView>)]
+    #[schema(value_type = Option<RetryBody>)]
     pub retry: Field<RetryPolicy>,
     /// One deadline over a whole attempt. Default: 15000.
     #[schema(value_type = Option<u64>, minimum = 1000, maximum = 30000)]
@@ -117,6 +117,40 @@ pub struct WebhookFields {
     /// Requests on the wire at once. Default: 16.
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 256)]
     pub max_in_flight: Field<u32>,
+}
+
+/// How requests are signed: `standard` or `jwt`.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "documents what is read field by field")]
+enum SignatureBody {
+    Name(String),
+    Object { scheme: String },
+}
+
+/// When a failed delivery is tried again. What is left out is the default's.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "documents what is read field by field")]
+struct RetryBody {
+    /// `exponential` (default) or `schedule`.
+    policy: Option<String>,
+    /// Exponential: the n-th gap is drawn from [½d, d] with d = min(cap, base · factorⁿ⁻¹).
+    #[schema(minimum = 100, default = 5000)]
+    base_ms: Option<u64>,
+    #[schema(minimum = 1, maximum = 100, default = 3)]
+    factor: Option<f64>,
+    #[schema(maximum = 2_592_000_000u64, default = 43_200_000)]
+    cap_ms: Option<u64>,
+    #[schema(minimum = 1, maximum = 100, default = 17)]
+    max_attempts: Option<u32>,
+    /// Schedule: the gaps one by one, each up to a tenth longer; at most 99.
+    delays_ms: Option<Vec<u64>>,
+    /// Age, counted from acceptance, at which a delivery fails whatever holds it.
+    #[schema(minimum = 1000, maximum = 2_592_000_000u64, default = 259_200_000)]
+    max_age_ms: Option<u64>,
+    /// Statuses from 400 to 499 that end a delivery at once.
+    final_statuses: Option<Vec<u16>>,
 }
 
 impl WebhookFields {

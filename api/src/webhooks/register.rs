@@ -22,7 +22,7 @@ pub struct RegisterBody {
     #[schema(value_type = String, format = "uri", example = "https://application.com/v1/new-purchase")]
     pub webhook_url: TargetUrl,
     /// Whose events it gets. Default: the key's own tenant, else `default`.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9_.:-]{1,64}$")]
     pub tenant: Option<Tenant>,
     /// One's own signing secret, `whsec_` and the base64 of 24 to 64 bytes. Default: a new one.
     #[schema(value_type = Option<String>)]
@@ -81,7 +81,13 @@ pub async fn register(
     for _ in 0..TRIES {
         let found = app.store.webhook_at(tenant, body.webhook_url.as_str()).await?;
         let (saved, secret) = match found {
-            Some(webhook) => (app.store.update_webhook(again(app, webhook, &body)?).await?, None),
+            Some(before) => {
+                let webhook = again(app, before.clone(), &body)?;
+                if webhook.config == before.config && webhook.status == before.status {
+                    return Ok(Registered { webhook: before, secret: None });
+                }
+                (app.store.update_webhook(webhook).await?, None)
+            }
             None => {
                 let (webhook, secret) = new(app, tenant, &body)?;
                 (app.store.insert_webhook(webhook).await?, Some(secret))

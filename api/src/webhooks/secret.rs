@@ -36,6 +36,7 @@ pub struct SecretView {
 
 /// What the next secret is to be.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct RotateBody {
     /// One's own secret, `whsec_` and the base64 of 24 to 64 bytes. Default: a new one.
     #[schema(value_type = Option<String>)]

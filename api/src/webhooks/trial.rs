@@ -24,6 +24,7 @@ const DATA: &[u8] = br#"{"message":"This is a test from Postrider."}"#;
 
 /// What a webhook is to be tried with.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct TestBody {
     /// Default: `postrider.test`.
     #[schema(rename = "type", value_type = Option<String>)]

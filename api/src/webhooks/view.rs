@@ -84,6 +84,7 @@ pub enum RetryView {
 #[allow(dead_code, reason = "documents what list_webhooks reads")]
 pub struct WebhookQuery {
     /// Only of this tenant. A key of the role tenant sees its own alone.
+    #[param(pattern = "^[A-Za-z0-9_.:-]{1,64}$")]
     tenant: Option<String>,
     /// `active`, `paused` or `disabled`.
     status: Option<String>,
@@ -91,6 +92,7 @@ pub struct WebhookQuery {
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
     /// `next_cursor` of the page before.
+    #[param(min_length = 1)]
     cursor: Option<String>,
 }
 

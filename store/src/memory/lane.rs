@@ -56,19 +56,17 @@ pub(super) struct LaneHunger {
     pub(super) lease: Option<(Token, Timestamp)>,
     /// Something was refused after it was leased out.
     pub(super) again: bool,
+    /// When the last item pushed since then is due. Feeding goes by due time, so what is left in
+    /// the store is due no sooner.
+    pub(super) fed_until: Timestamp,
 }
 
 impl LaneState {
     pub(super) fn new(lane: Lane) -> Self {
-        // What is handed to subscribers is limited per webhook; fanning out is not on the wire.
-        let max_in_flight = match lane.work {
-            Work::FanOut => u32::MAX,
-            Work::Deliver(_) => Limits::default().max_in_flight,
-        };
         Self {
             lane,
             place: Place::Nowhere,
-            limits: Limits { max_in_flight, ..Limits::default() },
+            limits: Limits::default(),
             held_until: Timestamp::default(),
             failures: 0,
             in_flight: 0,
@@ -85,6 +83,9 @@ impl LaneState {
     pub(super) fn push(&mut self, now: Timestamp, push: &Push, cap: usize) -> bool {
         let due = now + push.after;
         let event = push.item.event;
+        if let Some(hunger) = &mut self.hunger {
+            hunger.fed_until = hunger.fed_until.max(due);
+        }
         match self.members.get(&event).copied() {
             Some(Member::Timed(was_due, seq)) if due < was_due => {
                 self.timed.remove(&(was_due, seq, event));
@@ -127,7 +128,10 @@ impl LaneState {
                 hunger.missing_due = hunger.missing_due.min(due);
                 hunger.again = true;
             }
-            none => *none = Some(LaneHunger { missing_due: due, lease: None, again: false }),
+            none => {
+                let (missing_due, fed_until) = (due, Timestamp::default());
+                *none = Some(LaneHunger { missing_due, lease: None, again: false, fed_until });
+            }
         }
     }
 
@@ -224,10 +228,14 @@ impl LaneState {
         if moment <= now { Place::Ring } else { Place::Timer(moment) }
     }
 
-    /// Requests it may have on the wire: one after failures in a row, until one succeeds.
+    /// Requests it may have on the wire: one after failures in a row, until one succeeds. Fanning
+    /// out is not on the wire.
     fn places(&self) -> u32 {
-        let failing = self.failures >= FAILURES_TO_ONE_PLACE;
-        if failing { 1 } else { self.limits.max_in_flight }
+        match self.lane.work {
+            Work::FanOut => u32::MAX,
+            Work::Deliver(_) if self.failures >= FAILURES_TO_ONE_PLACE => 1,
+            Work::Deliver(_) => self.limits.max_in_flight,
+        }
     }
 
     /// When it is to be fed: below half of its cap at once; else when something it dropped is due
@@ -261,8 +269,8 @@ impl LaneState {
             }
         }
         if hunger.missing_due == Timestamp::MAX {
-            // The feeder saw more in the store than it pushed; when that is due is not known.
-            hunger.missing_due = Timestamp::default();
+            // There is more in the store than was pushed, and nothing was refused.
+            hunger.missing_due = hunger.fed_until;
         }
     }
 
@@ -272,7 +280,7 @@ impl LaneState {
             && self.hunger.is_none()
             && self.failures == 0
             && self.held_until <= now
-            && (self.lane.work == Work::FanOut || self.limits == Limits::default())
+            && self.limits == Limits::default()
     }
 
     pub(super) fn queued(&self) -> usize {

@@ -69,14 +69,15 @@ impl Queue for Memory {
     }
 
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), QueueError> {
-        let now = self.clock.now();
-        let served_more = {
-            let mut state = self.state();
-            settlements.into_iter().fold(false, |more, s| state.settle(now, s) | more)
-        };
-        if served_more {
-            self.something.notify_one();
+        if settlements.is_empty() {
+            return Ok(());
         }
+        let now = self.clock.now();
+        {
+            let mut state = self.state();
+            settlements.into_iter().for_each(|settlement| state.settle(now, settlement));
+        }
+        self.something.notify_one();
         Ok(())
     }
 
@@ -90,7 +91,10 @@ impl Queue for Memory {
     async fn look(&self, lanes: &[Lane]) -> Result<Look, QueueError> {
         let now = self.clock.now();
         let mut state = self.state();
-        state.tick(now);
+        if state.tick(now) {
+            // The waiter went by the moments that are no more.
+            self.something.notify_one();
+        }
         Ok(state.look(now, lanes))
     }
 
@@ -98,6 +102,7 @@ impl Queue for Memory {
         let next = self.state().next_moment();
         tokio::select! {
             () = self.something.notified() => {}
+            () = self.clock.stepped() => {}
             () = async {
                 match next {
                     Some(moment) => self.clock.sleep_until(moment).await,

@@ -48,14 +48,11 @@ struct Lease {
 
 #[derive(Clone, Copy, Default)]
 struct EverythingHunger {
-    lease: Option<(Token, Timestamp)>,
-}
-
-impl EverythingHunger {
+    /// Stays the same when it is leased out again: a large store may take longer to read than a
+    /// lease lasts, and what was fed once need not be fed twice.
+    token: Option<Token>,
     /// From when it may be leased out.
-    fn free_at(&self) -> Timestamp {
-        self.lease.map_or(Timestamp::default(), |(_, until)| until)
-    }
+    free_at: Timestamp,
 }
 
 impl State {
@@ -84,16 +81,19 @@ impl State {
         (!taken).then_some(push.item)
     }
 
-    /// What passing time changes: timers that are due, leases that ended.
-    pub(super) fn tick(&mut self, now: Timestamp) {
+    /// What passing time changes: timers that are due, leases that ended. True if there was any.
+    pub(super) fn tick(&mut self, now: Timestamp) -> bool {
+        let mut changed = false;
         while let Some((moment, key)) = self.timers.first().copied() {
             if moment > now {
                 break;
             }
+            changed = true;
             self.change(now, key, |_| ());
         }
         while self.leases.front().is_some_and(|(ends, _)| *ends <= now) {
             let Some((_, lease)) = self.leases.pop_front() else { break };
+            changed = true;
             let cap = self.settings.lane_cap;
             if self.lane_is(lease.key, &lease.item.lane) {
                 self.change(now, lease.key, |lane| {
@@ -101,6 +101,7 @@ impl State {
                 });
             }
         }
+        changed
     }
 
     pub(super) fn claim(&mut self, now: Timestamp, max: usize, skip: &[Tenant]) -> Vec<Leased> {
@@ -156,11 +157,11 @@ impl State {
         let until = now + self.settings.lease;
         let mut hungry = Vec::new();
         if let Some(hunger) = &mut self.everything
-            && hunger.free_at() <= now
+            && hunger.free_at <= now
         {
             self.last_token += 1;
-            let token = Token(self.last_token);
-            hunger.lease = Some((token, until));
+            let token = *hunger.token.get_or_insert(Token(self.last_token));
+            hunger.free_at = until;
             hungry.push(Hungry { hunger: Hunger::Everything, token });
         }
         for key in &self.starving {
@@ -176,43 +177,40 @@ impl State {
                 hunger.again = false;
                 // What is missing is being read from the store now; refusals from here on count.
                 hunger.missing_due = Timestamp::MAX;
+                hunger.fed_until = Timestamp::default();
                 hungry.push(Hungry { hunger: Hunger::Lane(lane.lane.clone()), token });
             }
         }
         hungry
     }
 
-    /// Applies one settlement; true if something may be served now that was not before.
-    pub(super) fn settle(&mut self, now: Timestamp, settlement: Settlement) -> bool {
+    pub(super) fn settle(&mut self, now: Timestamp, settlement: Settlement) {
         let Settlement { subject, token, how } = settlement;
         match subject {
             Subject::Item(item) => self.settle_item(now, &item, token, how),
             Subject::Hunger(Hunger::Everything) => {
-                let current = self.everything.and_then(|h| h.lease).map(|(t, _)| t);
-                if current == Some(token) {
+                if self.everything.and_then(|hunger| hunger.token) == Some(token) {
                     self.everything = match how {
                         How::Done => None,
                         How::Answered { .. } => self.everything,
                         How::Again { after } => {
-                            Some(EverythingHunger { lease: Some((Token(0), now + after)) })
+                            Some(EverythingHunger { token: None, free_at: now + after })
                         }
                     };
                 }
-                true
             }
             Subject::Hunger(Hunger::Lane(lane)) => {
                 if let Some(key) = self.by_lane.get(&lane).copied() {
                     self.change(now, key, |lane| lane.fed(now, token, how));
                 }
-                true
             }
         }
     }
 
-    fn settle_item(&mut self, now: Timestamp, item: &Item, token: Token, how: How) -> bool {
-        let Some(key) = self.by_lane.get(&item.lane).copied() else { return false };
+    fn settle_item(&mut self, now: Timestamp, item: &Item, token: Token, how: How) {
+        let Some(key) = self.by_lane.get(&item.lane).copied() else { return };
         let cap = self.settings.lane_cap;
-        let settled = self.change(now, key, |lane| match how {
+        self.change(now, key, |lane| match how {
             How::Answered { failed, hold } => {
                 let current = lane.answered(item.event, token, failed);
                 if let (true, Some(hold)) = (current, hold) {
@@ -224,7 +222,6 @@ impl State {
             How::Again { after } => lane.release(item.event, token, Some(now + after), cap),
         });
         self.forget_ended_leases();
-        settled
     }
 
     /// Leases end in order, but are settled in any: drops those at the front that are over.
@@ -263,11 +260,12 @@ impl State {
         }
     }
 
-    /// When the next thing happens by itself; a moment in the past if something can be served.
+    /// When the next thing happens by itself. Lanes in a ring do not count: they were there for the
+    /// last claim to take, or whoever put them there said so.
     pub(super) fn next_moment(&self) -> Option<Timestamp> {
         let timer = self.timers.first().map(|(moment, _)| *moment);
         let lease = self.leases.front().map(|(ends, _)| *ends);
-        let everything = self.everything.map(|hunger| hunger.free_at());
+        let everything = self.everything.map(|hunger| hunger.free_at);
         let starving = self
             .starving
             .iter()

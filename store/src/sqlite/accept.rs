@@ -1,15 +1,20 @@
-use model::event::NewEvent;
+use model::event::{Event, NewEvent};
 use model::id::EventUid;
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
-use super::{rows, sql};
-use crate::store::Accepted;
+use super::recent::Recent;
+use super::{rows, sql, webhooks};
+use crate::store::{Accepted, InboxRow};
 
-pub(super) fn accept(db: &Connection, events: &[NewEvent]) -> Result<Vec<Accepted>> {
-    events.iter().map(|event| accept_one(db, event)).collect()
+pub(super) fn accept(
+    db: &Connection,
+    recent: &Recent,
+    events: &[NewEvent],
+) -> Result<Vec<Accepted>> {
+    events.iter().map(|event| accept_one(db, recent, event)).collect()
 }
 
-fn accept_one(db: &Connection, event: &NewEvent) -> Result<Accepted> {
+fn accept_one(db: &Connection, recent: &Recent, event: &NewEvent) -> Result<Accepted> {
     let keys = [("id", &event.id), ("key", &event.idempotency_key)];
     let keys = keys.into_iter().filter_map(|(kind, key)| Some((kind, key.as_deref()?)));
     let digest = event.digest();
@@ -28,12 +33,15 @@ fn accept_one(db: &Connection, event: &NewEvent) -> Result<Accepted> {
             digest
         ])?;
     }
+    let registry_version = webhooks::registry_version(db, &event.tenant)?;
     db.prepare_cached(const { sql("accept_inbox") })?.execute(params![
+        event.tenant.as_str(),
         seq,
         event.uid.0.as_bytes(),
-        event.tenant.as_str(),
+        webhooks::column(registry_version)?,
         event.only_webhook.map(|w| w.0.0)
     ])?;
+    keep_recent(recent, event, seq, registry_version);
     Ok(Accepted::New { uid: event.uid, seq })
 }
 
@@ -61,16 +69,37 @@ fn find_key(
 }
 
 fn add_event(db: &Connection, event: &NewEvent) -> Result<i64> {
-    db.prepare_cached(const { sql("accept_event") })?.query_row(
-        params![
-            event.uid.0.as_bytes(),
-            event.tenant.as_str(),
-            event.id,
-            event.event_type.as_str(),
-            event.timestamp,
-            event.accepted_at.0,
-            &event.data[..]
-        ],
-        |row| row.get(0),
-    )
+    db.prepare_cached(const { sql("accept_event") })?.execute(params![
+        event.uid.0.as_bytes(),
+        event.tenant.as_str(),
+        event.id,
+        event.event_type.as_str(),
+        event.timestamp,
+        event.accepted_at.0,
+        &event.data[..]
+    ])?;
+    Ok(db.last_insert_rowid())
+}
+
+fn keep_recent(recent: &Recent, event: &NewEvent, seq: i64, registry_version: u64) {
+    let row = InboxRow {
+        event: event.uid,
+        seq,
+        tenant: event.tenant.clone(),
+        event_type: event.event_type.clone(),
+        accepted_at: event.accepted_at,
+        registry_version,
+        cursor: None,
+        only_webhook: event.only_webhook,
+    };
+    let event = Event {
+        uid: event.uid,
+        tenant: event.tenant.clone(),
+        chosen_id: event.id.clone(),
+        event_type: event.event_type.clone(),
+        given_timestamp: event.timestamp.clone(),
+        accepted_at: event.accepted_at,
+        data: event.data.clone(),
+    };
+    recent.accepted(event, row);
 }

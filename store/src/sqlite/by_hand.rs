@@ -3,10 +3,17 @@ use model::id::DeliveryId;
 use model::time::Timestamp;
 use rusqlite::{Connection, Result, params};
 
+use super::recent::Recent;
 use super::{look, sql};
 use crate::store::Delivery;
 
-pub(super) fn retry(db: &Connection, id: DeliveryId, now: Timestamp) -> Result<Option<Delivery>> {
+pub(super) fn retry(
+    db: &Connection,
+    recent: &Recent,
+    id: DeliveryId,
+    now: Timestamp,
+) -> Result<Option<Delivery>> {
+    recent.delivery_changed(id);
     let Some(before) = look::delivery(db, id)? else { return Ok(None) };
     let (event, webhook) = (id.event.0.as_bytes(), id.webhook.0.as_bytes());
     match before.status {
@@ -22,7 +29,13 @@ pub(super) fn retry(db: &Connection, id: DeliveryId, now: Timestamp) -> Result<O
     Ok(Some(before))
 }
 
-pub(super) fn cancel(db: &Connection, id: DeliveryId, now: Timestamp) -> Result<Option<Delivery>> {
+pub(super) fn cancel(
+    db: &Connection,
+    recent: &Recent,
+    id: DeliveryId,
+    now: Timestamp,
+) -> Result<Option<Delivery>> {
+    recent.delivery_changed(id);
     let Some(before) = look::delivery(db, id)? else { return Ok(None) };
     let (event, webhook) = (id.event.0.as_bytes(), id.webhook.0.as_bytes());
     db.prepare_cached(const { sql("cancel") })?.execute(params![event, webhook, now.0])?;

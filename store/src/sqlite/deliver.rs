@@ -6,6 +6,7 @@ use model::time::Timestamp;
 use model::webhook::WebhookStatus;
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
+use super::recent::Recent;
 use super::rows::{self, micros};
 use super::{sql, webhooks};
 use crate::store::{Loaded, Outcome, Recorded};
@@ -46,31 +47,39 @@ fn loaded(row: &Row, id: &DeliveryId) -> Result<Loaded> {
     })
 }
 
-pub(super) fn record(db: &Connection, outcomes: &[Outcome]) -> Result<Vec<Recorded>> {
-    outcomes.iter().map(|outcome| record_one(db, outcome)).collect()
+pub(super) fn record(
+    db: &Connection,
+    recent: &Recent,
+    outcomes: &[Outcome],
+) -> Result<Vec<Recorded>> {
+    outcomes.iter().map(|outcome| record_one(db, recent, outcome)).collect()
 }
 
-fn record_one(db: &Connection, outcome: &Outcome) -> Result<Recorded> {
-    let applied = apply(db, outcome)?;
-    if let Some(attempt) = &outcome.attempt {
-        let number = outcome.attempts_before + 1;
-        keep_attempt(db, outcome.delivery, attempt, number)?;
-    }
+fn record_one(db: &Connection, recent: &Recent, outcome: &Outcome) -> Result<Recorded> {
+    recent.delivery_changed(outcome.delivery);
     if let Some(reason) = &outcome.disable_webhook {
-        webhooks::disable(db, outcome.delivery.webhook, reason, outcome.at)?;
+        webhooks::disable(db, recent, outcome.delivery.webhook, reason, outcome.at)?;
     }
-    match applied {
-        Some((due, by_hand)) => {
-            let due = if by_hand { outcome.at } else { due };
-            let due = matches!(outcome.next, Next::Retry { .. }).then_some(due);
-            Ok(Recorded { applied: true, due })
-        }
-        None => record_late(db, outcome),
+    let Some(Applied { due, by_hand, number }) = apply(db, outcome)? else {
+        return record_late(db, outcome);
+    };
+    if let Some(attempt) = &outcome.attempt {
+        insert_attempt(db, outcome.delivery, attempt, number)?;
     }
+    let due = if by_hand { outcome.at } else { due };
+    let due = matches!(outcome.next, Next::Retry { .. }).then_some(due);
+    Ok(Recorded { applied: true, due })
+}
+
+struct Applied {
+    due: Timestamp,
+    by_hand: bool,
+    /// Attempts on record, this one included.
+    number: u32,
 }
 
 /// The compare-and-set. None if the delivery went on without this outcome.
-fn apply(db: &Connection, outcome: &Outcome) -> Result<Option<(Timestamp, bool)>> {
+fn apply(db: &Connection, outcome: &Outcome) -> Result<Option<Applied>> {
     let (status, ended_by, ended_at, due) = match outcome.next {
         Next::Retry { due } => (Status::Retrying, None, None, Some(due.0)),
         Next::End(by) => (by.status(), Some(by.as_str()), Some(outcome.at.0), None),
@@ -97,46 +106,48 @@ fn apply(db: &Connection, outcome: &Outcome) -> Result<Option<(Timestamp, bool)>
                 code,
                 error
             ],
-            |row| Ok((rows::time(row, 0)?, row.get(1)?)),
+            |row| {
+                let (due, number) = (rows::time(row, 0)?, rows::count(row, 2)?);
+                Ok(Applied { due, by_hand: row.get(1)?, number })
+            },
         )
         .optional()
 }
 
-/// A late outcome changes the state only if it is a success.
+/// Another outcome decided while this one was on its way, or somebody ended the delivery: it is
+/// kept as an attempt, and changes the state only if it is a success.
 fn record_late(db: &Connection, outcome: &Outcome) -> Result<Recorded> {
-    let id = outcome.delivery;
-    let key = params![id.event.0.as_bytes(), id.webhook.0.as_bytes()];
-    if let Some(attempt) = outcome.attempt.as_ref().filter(|a| a.answer.is_success()) {
-        let (code, _) = answer_columns(&attempt.answer);
-        db.prepare_cached(const { sql("record_late_success") })?.execute(params![
-            id.event.0.as_bytes(),
-            id.webhook.0.as_bytes(),
-            outcome.at.0,
-            attempt.started_at.0,
-            micros(attempt.timings.total),
-            code
-        ])?;
+    let (event, webhook) =
+        (outcome.delivery.event.0.as_bytes(), outcome.delivery.webhook.0.as_bytes());
+    if let Some(attempt) = &outcome.attempt {
+        let (code, error) = answer_columns(&attempt.answer);
+        let total = micros(attempt.timings.total);
+        let number = db
+            .prepare_cached(const { sql("record_late") })?
+            .query_row(params![event, webhook, attempt.started_at.0, total, code, error], |row| {
+                rows::count(row, 0)
+            })
+            .optional()?;
+        if let Some(number) = number {
+            insert_attempt(db, outcome.delivery, attempt, number)?;
+        }
+        if attempt.answer.is_success() {
+            db.prepare_cached(const { sql("record_late_success") })?.execute(params![
+                event,
+                webhook,
+                outcome.at.0
+            ])?;
+        }
     }
     let standing = db
         .prepare_cached(const { sql("record_standing") })?
-        .query_row(key, |row| Ok((rows::time(row, 0)?, row.get::<_, bool>(1)?)))
+        .query_row(params![event, webhook], |row| Ok((rows::time(row, 0)?, row.get::<_, bool>(1)?)))
         .optional()?;
     let due = standing.map(|(due, by_hand)| if by_hand { outcome.at } else { due });
     Ok(Recorded { applied: false, due })
 }
 
-/// Two workers may both have been at an attempt of that number; the later one gets the next free.
-fn keep_attempt(db: &Connection, id: DeliveryId, attempt: &Attempt, number: u32) -> Result<()> {
-    if insert_attempt(db, id, attempt, number)? == 0 {
-        let last: u32 = db
-            .prepare_cached(const { sql("record_attempt_last") })?
-            .query_row(params![id.event.0.as_bytes(), id.webhook.0.as_bytes()], |row| row.get(0))?;
-        insert_attempt(db, id, attempt, last + 1)?;
-    }
-    Ok(())
-}
-
-fn insert_attempt(db: &Connection, id: DeliveryId, a: &Attempt, number: u32) -> Result<usize> {
+fn insert_attempt(db: &Connection, id: DeliveryId, a: &Attempt, number: u32) -> Result<()> {
     let (code, error) = answer_columns(&a.answer);
     let response = a.response.as_ref();
     let headers = response.map(|r| serde_json::to_string(&r.headers));
@@ -158,7 +169,8 @@ fn insert_attempt(db: &Connection, id: DeliveryId, a: &Attempt, number: u32) -> 
         headers,
         response.map(|r| &r.body[..]),
         response.map(|r| r.truncated)
-    ])
+    ])?;
+    Ok(())
 }
 
 fn answer_columns(answer: &Answer) -> (Option<u16>, Option<&'static str>) {

@@ -1,7 +1,8 @@
-use model::id::{EventUid, Uid, WebhookId};
+use model::id::{DeliveryId, EventUid, Uid, WebhookId};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
-use super::{rows, sql};
+use super::recent::Recent;
+use super::{rows, sql, webhooks};
 use crate::store::{Chunk, InboxRow};
 
 pub(super) fn inbox(db: &Connection, events: &[EventUid]) -> Result<Vec<InboxRow>> {
@@ -30,21 +31,26 @@ pub(super) fn inbox(db: &Connection, events: &[EventUid]) -> Result<Vec<InboxRow
     Ok(found)
 }
 
-pub(super) fn fan_out(db: &Connection, chunks: &[Chunk]) -> Result<()> {
+pub(super) fn fan_out(db: &Connection, recent: &Recent, chunks: &[Chunk]) -> Result<()> {
     let mut add = db.prepare_cached(const { sql("fan_out_delivery") })?;
     let mut advance = db.prepare_cached(const { sql("fan_out_cursor") })?;
-    for Chunk { row, webhooks } in chunks {
+    for Chunk { row, webhooks, more } in chunks {
         for webhook in webhooks {
-            add.execute(params![
+            let added = add.execute(params![
                 row.event.0.as_bytes(),
                 webhook.0.as_bytes(),
                 row.tenant.as_str(),
                 row.seq,
                 row.accepted_at.0
             ])?;
+            webhooks::keep_recent(db, recent, *webhook)?;
+            if added > 0 {
+                recent.delivery_made(DeliveryId { event: row.event, webhook: *webhook });
+            }
         }
-        if let Some(last) = webhooks.last() {
-            advance.execute(params![row.event.0.as_bytes(), last.0.as_bytes()])?;
+        // Without more to come the row goes next, and a crash before that begins anew.
+        if let (true, Some(last)) = (more, webhooks.last()) {
+            advance.execute(params![row.tenant.as_str(), row.seq, last.0.as_bytes()])?;
         }
     }
     Ok(())

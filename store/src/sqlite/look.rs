@@ -70,6 +70,25 @@ pub(super) fn delivery(db: &Connection, id: DeliveryId) -> Result<Option<Deliver
     Ok(conditions.query(db, "", 1, rows::delivery)?.pop())
 }
 
+pub(super) fn history(
+    db: &Connection,
+    id: DeliveryId,
+    limit: u32,
+) -> Result<Option<(Delivery, Vec<Attempt>)>> {
+    snapshot(db, || match delivery(db, id)? {
+        Some(delivery) => Ok(Some((delivery, attempts(db, id, limit)?))),
+        None => Ok(None),
+    })
+}
+
+/// Reads everything in `f` as of one moment.
+pub(super) fn snapshot<T>(db: &Connection, f: impl FnOnce() -> Result<T>) -> Result<T> {
+    db.prepare_cached("BEGIN")?.execute([])?;
+    let read = f();
+    db.prepare_cached("COMMIT")?.execute([])?;
+    read
+}
+
 pub(super) fn attempts(db: &Connection, id: DeliveryId, limit: u32) -> Result<Vec<Attempt>> {
     db.prepare_cached(const { sql("attempts") })?
         .query_map(params![id.event.0.as_bytes(), id.webhook.0.as_bytes(), limit], rows::attempt)?

@@ -14,12 +14,14 @@ mod feed;
 mod keys;
 mod look;
 mod readers;
+mod recent;
 mod rows;
 mod webhooks;
 mod writer;
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -37,6 +39,7 @@ use crate::sql::named;
 use crate::store::*;
 use crate::world::Clock;
 use readers::Readers;
+use recent::Recent;
 use writer::Writer;
 
 /// Threads that read for lists and pages.
@@ -57,6 +60,7 @@ const fn sql(name: &str) -> &'static str {
 
 pub struct Sqlite {
     writer: Writer,
+    recent: Arc<Recent>,
     /// For the worker.
     engine: Readers,
     /// For people.
@@ -94,21 +98,23 @@ impl Sqlite {
             TryLockError::Error(e) => OpenError::Folder(shown.clone(), e),
         })?;
         let path = data_dir.join("postrider.db");
-        let opened = tokio::task::spawn_blocking(move || open(&path)).await;
+        let recent = Arc::new(Recent::default());
+        let shared = recent.clone();
+        let opened = tokio::task::spawn_blocking(move || open(&path, shared)).await;
         let (writer, engine, look) = opened
             .map_err(|e| e.to_string())
             .and_then(|opened| opened)
             .map_err(|e| OpenError::Database(shown.clone(), e))?;
-        Ok(Self { writer, engine, look, clock, _lock: lock })
+        Ok(Self { writer, recent, engine, look, clock, _lock: lock })
     }
 }
 
-fn open(path: &Path) -> Result<(Writer, Readers, Readers), String> {
+fn open(path: &Path, recent: Arc<Recent>) -> Result<(Writer, Readers, Readers), String> {
     let text = |e: rusqlite::Error| e.to_string();
     let mut db = connect(path).map_err(text)?;
     migrations::migrations::runner().run(&mut db).map_err(|e| e.to_string())?;
     let error = |e: StoreError| e.to_string();
-    let writer = Writer::start(db).map_err(error)?;
+    let writer = Writer::start(db, recent).map_err(error)?;
     checkpoints::start(path, &writer).map_err(error)?;
     let engine = Readers::start(path, "sqlite-engine", 1).map_err(error)?;
     let look = Readers::start(path, "sqlite-look", LOOK_THREADS).map_err(error)?;
@@ -141,16 +147,27 @@ fn failure(error: &rusqlite::Error) -> StoreError {
 #[async_trait]
 impl Store for Sqlite {
     async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
-        self.writer.write(true, move |db| accept::accept(db, &events)).await
+        let recent = self.recent.clone();
+        self.writer.write(true, move |db| accept::accept(db, &recent, &events)).await
     }
 
     async fn inbox(&self, events: &[EventUid]) -> Result<Vec<InboxRow>, StoreError> {
-        let events = events.to_vec();
-        self.engine.read(move |db| fan_out::inbox(db, &events)).await
+        let (mut rows, mut others) = (Vec::with_capacity(events.len()), Vec::new());
+        for event in events {
+            match self.recent.take_inbox(*event) {
+                Some(row) => rows.push(row),
+                None => others.push(*event),
+            }
+        }
+        if !others.is_empty() {
+            rows.extend(self.engine.read(move |db| fan_out::inbox(db, &others)).await?);
+        }
+        Ok(rows)
     }
 
     async fn fan_out(&self, chunks: Vec<Chunk>) -> Result<(), StoreError> {
-        self.writer.write(false, move |db| fan_out::fan_out(db, &chunks)).await
+        let recent = self.recent.clone();
+        self.writer.write(false, move |db| fan_out::fan_out(db, &recent, &chunks)).await
     }
 
     async fn fanned_out(&self, events: Vec<EventUid>) -> Result<(), StoreError> {
@@ -158,11 +175,24 @@ impl Store for Sqlite {
     }
 
     async fn load(&self, deliveries: Vec<DeliveryId>) -> Result<Vec<Option<Loaded>>, StoreError> {
-        self.engine.read(move |db| deliver::load(db, &deliveries)).await
+        let mut loaded: Vec<_> = deliveries.iter().map(|id| self.recent.load(*id)).collect();
+        let others: Vec<_> = deliveries
+            .iter()
+            .zip(&loaded)
+            .filter(|(_, l)| l.is_none())
+            .map(|(id, _)| *id)
+            .collect();
+        if !others.is_empty() {
+            let mut read =
+                self.engine.read(move |db| deliver::load(db, &others)).await?.into_iter();
+            loaded.iter_mut().filter(|l| l.is_none()).for_each(|l| *l = read.next().flatten());
+        }
+        Ok(loaded)
     }
 
     async fn record(&self, outcomes: Vec<Outcome>) -> Result<Vec<Recorded>, StoreError> {
-        self.writer.write(false, move |db| deliver::record(db, &outcomes)).await
+        let recent = self.recent.clone();
+        self.writer.write(false, move |db| deliver::record(db, &recent, &outcomes)).await
     }
 
     async fn lanes(&self, after: Option<&Lane>, limit: u32) -> Result<Vec<Lane>, StoreError> {
@@ -212,12 +242,13 @@ impl Store for Sqlite {
     }
 
     async fn update_webhook(&self, webhook: Webhook) -> Result<Saved, StoreError> {
-        self.writer.write(true, move |db| webhooks::update(db, &webhook)).await
+        let recent = self.recent.clone();
+        self.writer.write(true, move |db| webhooks::update(db, &recent, &webhook)).await
     }
 
     async fn delete_webhook(&self, id: WebhookId) -> Result<bool, StoreError> {
-        let now = self.clock.now();
-        self.writer.write(true, move |db| webhooks::delete(db, id, now)).await
+        let (recent, now) = (self.recent.clone(), self.clock.now());
+        self.writer.write(true, move |db| webhooks::delete(db, &recent, id, now)).await
     }
 
     async fn event(&self, tenant: &Tenant, id: &str) -> Result<Option<Event>, StoreError> {
@@ -247,16 +278,26 @@ impl Store for Sqlite {
         self.look.read(move |db| look::delivery(db, id)).await
     }
 
+    async fn history(
+        &self,
+        id: DeliveryId,
+        limit: u32,
+    ) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
+        self.look.read(move |db| look::history(db, id, limit)).await
+    }
+
     async fn attempts(&self, id: DeliveryId, limit: u32) -> Result<Vec<Attempt>, StoreError> {
         self.look.read(move |db| look::attempts(db, id, limit)).await
     }
 
     async fn retry(&self, id: DeliveryId, now: Timestamp) -> Result<Option<Delivery>, StoreError> {
-        self.writer.write(true, move |db| by_hand::retry(db, id, now)).await
+        let recent = self.recent.clone();
+        self.writer.write(true, move |db| by_hand::retry(db, &recent, id, now)).await
     }
 
     async fn cancel(&self, id: DeliveryId, now: Timestamp) -> Result<Option<Delivery>, StoreError> {
-        self.writer.write(true, move |db| by_hand::cancel(db, id, now)).await
+        let recent = self.recent.clone();
+        self.writer.write(true, move |db| by_hand::cancel(db, &recent, id, now)).await
     }
 
     async fn put_key(&self, key: Key) -> Result<(), StoreError> {

@@ -3,7 +3,6 @@
 -- name: accept_event
 INSERT INTO events (uid, tenant, id, type, timestamp, accepted_at, data)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-RETURNING seq
 
 -- name: accept_key_find
 SELECT k.uid, k.digest, e.id
@@ -14,31 +13,31 @@ WHERE k.tenant = ?1 AND k.kind = ?2 AND k.key = ?3
 INSERT INTO event_keys (tenant, kind, key, uid, digest) VALUES (?1, ?2, ?3, ?4, ?5)
 
 -- name: accept_inbox
-INSERT INTO inbox (seq, event, tenant, registry_version, only_webhook)
-VALUES (?1, ?2, ?3, coalesce((SELECT registry_version FROM tenants WHERE tenant = ?3), 0), ?4)
+INSERT INTO inbox (tenant, seq, event, registry_version, only_webhook)
+VALUES (?1, ?2, ?3, ?4, ?5)
 
 -- name: inbox
 SELECT i.seq, i.tenant, e.type, e.accepted_at, i.registry_version, i.cursor, i.only_webhook
-FROM inbox i JOIN events e ON e.seq = i.seq
-WHERE i.event = ?1
+FROM events e JOIN inbox i ON i.tenant = e.tenant AND i.seq = e.seq
+WHERE e.uid = ?1
 
 -- name: fan_out_delivery
 INSERT OR IGNORE INTO deliveries
-    (event, webhook, tenant, seq, status, attempts, planned, by_hand, due, opened_at)
-VALUES (?1, ?2, ?3, ?4, 'pending', 0, 0, 0, ?5, ?5)
+    (event, webhook, tenant, seq, status, attempts, late, planned, by_hand, due, opened_at)
+VALUES (?1, ?2, ?3, ?4, 'pending', 0, 0, 0, 0, ?5, ?5)
 
 -- name: fan_out_cursor
-UPDATE inbox SET cursor = ?2 WHERE event = ?1
+UPDATE inbox SET cursor = ?3 WHERE tenant = ?1 AND seq = ?2
 
 -- name: fanned_out
-DELETE FROM inbox WHERE event = ?1
+DELETE FROM inbox WHERE (tenant, seq) = (SELECT tenant, seq FROM events WHERE uid = ?1)
 
 -- name: load
 SELECT d.status, d.due, d.attempts, d.planned, d.opened_at, d.by_hand,
        w.status, w.version,
        e.tenant, e.id, e.type, e.timestamp, e.accepted_at, e.data
 FROM deliveries d
-JOIN events e ON e.uid = d.event
+JOIN events e ON e.seq = d.seq
 LEFT JOIN webhooks w ON w.id = d.webhook AND w.deleted_at IS NULL
 WHERE d.event = ?1 AND d.webhook = ?2
 
@@ -54,25 +53,26 @@ UPDATE deliveries SET
     last_status = CASE WHEN ?11 IS NULL THEN last_status ELSE ?13 END,
     last_error = CASE WHEN ?11 IS NULL THEN last_error ELSE ?14 END
 WHERE event = ?1 AND webhook = ?2 AND attempts = ?3 AND ended_at IS NULL
-RETURNING due, by_hand
+RETURNING due, by_hand, attempts + late
+
+-- name: record_late
+UPDATE deliveries SET
+    late = late + 1, last_at = ?3, last_total_us = ?4, last_status = ?5, last_error = ?6
+WHERE event = ?1 AND webhook = ?2
+RETURNING attempts + late
 
 -- name: record_late_success
-UPDATE deliveries SET
-    status = 'delivered', ended_by = 'delivered', ended_at = ?3, by_hand = 0,
-    last_at = ?4, last_total_us = ?5, last_status = ?6, last_error = NULL
+UPDATE deliveries SET status = 'delivered', ended_by = 'delivered', ended_at = ?3, by_hand = 0
 WHERE event = ?1 AND webhook = ?2 AND status <> 'delivered'
 
 -- name: record_standing
 SELECT due, by_hand FROM deliveries WHERE event = ?1 AND webhook = ?2 AND ended_at IS NULL
 
 -- name: record_attempt
-INSERT OR IGNORE INTO attempts
+INSERT INTO attempts
     (event, webhook, n, trigger, started_at, dns_us, connect_us, first_byte_us, body_us, total_us,
      status, error, detail, headers, body, truncated)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
-
--- name: record_attempt_last
-SELECT coalesce(max(n), 0) FROM attempts WHERE event = ?1 AND webhook = ?2
 
 -- name: record_disable_webhook
 UPDATE webhooks SET status = 'disabled', status_reason = ?2, version = ?3, updated_at = ?4,
@@ -86,6 +86,9 @@ SELECT tenant FROM webhooks WHERE id = ?1 AND status <> 'disabled' AND deleted_a
 INSERT INTO tenants (tenant, registry_version) VALUES (?1, 1)
 ON CONFLICT (tenant) DO UPDATE SET registry_version = registry_version + 1
 RETURNING registry_version
+
+-- name: webhook_state
+SELECT status, version FROM webhooks WHERE id = ?1 AND deleted_at IS NULL
 
 -- name: lanes_fan_out
 SELECT tenant FROM inbox WHERE tenant > ?1 ORDER BY tenant LIMIT 1
@@ -167,10 +170,10 @@ WHERE k.tenant = ?1 AND k.kind = 'id' AND k.key = ?2
 SELECT uid, tenant, id, type, timestamp, accepted_at, x'' FROM events WHERE 1
 
 -- name: list_deliveries
-SELECT d.event, d.webhook, d.tenant, e.id, e.type, d.seq, d.status, d.ended_by, d.attempts,
-       d.by_hand, e.accepted_at, d.opened_at, d.due, d.ended_at, d.last_at, d.last_total_us,
+SELECT d.event, d.webhook, d.tenant, e.id, e.type, d.seq, d.status, d.ended_by,
+       d.attempts + d.late, d.by_hand, e.accepted_at, d.opened_at, d.due, d.ended_at, d.last_at, d.last_total_us,
        d.last_status, d.last_error
-FROM deliveries d JOIN events e ON e.uid = d.event WHERE 1
+FROM deliveries d JOIN events e ON e.seq = d.seq WHERE 1
 
 -- name: attempts
 SELECT n, trigger, started_at, dns_us, connect_us, first_byte_us, body_us, total_us, status, error,

@@ -1,30 +1,51 @@
 use model::id::WebhookId;
 use model::tenant::Tenant;
 use model::time::Timestamp;
-use model::webhook::Webhook;
+use model::webhook::{Webhook, WebhookStatus};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
-use super::look::Conditions;
+use super::look::{self, Conditions};
+use super::recent::Recent;
 use super::rows::{self, damaged};
 use super::sql;
 use crate::store::{Registry, Saved, WebhookFilter};
 
 pub(super) fn registry(db: &Connection, tenant: &Tenant) -> Result<Registry> {
-    // One snapshot for both reads, so that the version is never newer than the webhooks.
-    db.prepare_cached("BEGIN")?.execute([])?;
-    let read = (|| {
-        let version = db
-            .prepare_cached(const { sql("registry_version") })?
-            .query_row([tenant.as_str()], |row| rows::version(row, 0))
-            .optional()?;
+    // The version must never be newer than the webhooks.
+    look::snapshot(db, || {
+        let version = registry_version(db, tenant)?;
         let webhooks = db
             .prepare_cached(const { sql("registry") })?
             .query_map([tenant.as_str()], rows::webhook)?
             .collect::<Result<_>>()?;
-        Ok(Registry { version: version.unwrap_or(0), webhooks })
-    })();
-    db.prepare_cached("COMMIT")?.execute([])?;
-    read
+        Ok(Registry { version, webhooks })
+    })
+}
+
+/// How often the tenant's webhooks were changed.
+pub(super) fn registry_version(db: &Connection, tenant: &Tenant) -> Result<u64> {
+    let version = db
+        .prepare_cached(const { sql("registry_version") })?
+        .query_row([tenant.as_str()], |row| rows::version(row, 0))
+        .optional()?;
+    Ok(version.unwrap_or(0))
+}
+
+/// Keeps the state of a webhook that is being written for.
+pub(super) fn keep_recent(db: &Connection, recent: &Recent, id: WebhookId) -> Result<()> {
+    if recent.knows_webhook(id) {
+        return Ok(());
+    }
+    let state = db
+        .prepare_cached(const { sql("webhook_state") })?
+        .query_row([id.0.as_bytes()], |row| {
+            Ok((rows::word(row, 0, WebhookStatus::parse)?, rows::version(row, 1)?))
+        })
+        .optional()?;
+    if let Some((status, version)) = state {
+        recent.webhook_is(id, status, version);
+    }
+    Ok(())
 }
 
 pub(super) fn webhooks(db: &Connection, ids: &[WebhookId]) -> Result<Vec<Webhook>> {
@@ -77,7 +98,7 @@ pub(super) fn insert(db: &Connection, webhook: &Webhook) -> Result<Saved> {
     Ok(Saved::Saved(saved))
 }
 
-pub(super) fn update(db: &Connection, webhook: &Webhook) -> Result<Saved> {
+pub(super) fn update(db: &Connection, recent: &Recent, webhook: &Webhook) -> Result<Saved> {
     let url = webhook.config.url.as_str();
     match webhook_at(db, &webhook.tenant, url)? {
         Some(other) if other.id != webhook.id => return Ok(Saved::UrlTaken(other.id)),
@@ -99,10 +120,16 @@ pub(super) fn update(db: &Connection, webhook: &Webhook) -> Result<Saved> {
         json(&webhook.secrets)?,
         webhook.updated_at.0
     ])?;
+    recent.webhook_is(webhook.id, webhook.status, version);
     Ok(Saved::Saved(Webhook { version, ..webhook.clone() }))
 }
 
-pub(super) fn delete(db: &Connection, id: WebhookId, now: Timestamp) -> Result<bool> {
+pub(super) fn delete(
+    db: &Connection,
+    recent: &Recent,
+    id: WebhookId,
+    now: Timestamp,
+) -> Result<bool> {
     let Some(webhook) = webhooks(db, &[id])?.pop() else { return Ok(false) };
     let version = bump(db, &webhook.tenant)?;
     db.prepare_cached(const { sql("delete_webhook") })?.execute(params![
@@ -110,17 +137,25 @@ pub(super) fn delete(db: &Connection, id: WebhookId, now: Timestamp) -> Result<b
         now.0,
         column(version)?
     ])?;
+    recent.webhook_gone(id);
     Ok(true)
 }
 
 /// Disables a webhook that is not disabled yet.
-pub(super) fn disable(db: &Connection, id: WebhookId, reason: &str, at: Timestamp) -> Result<()> {
+pub(super) fn disable(
+    db: &Connection,
+    recent: &Recent,
+    id: WebhookId,
+    reason: &str,
+    at: Timestamp,
+) -> Result<()> {
     let tenant = db
         .prepare_cached(const { sql("webhook_tenant") })?
         .query_row([id.0.as_bytes()], |row| rows::tenant(row, 0))
         .optional()?;
     let Some(tenant) = tenant else { return Ok(()) };
     let version = bump(db, &tenant)?;
+    recent.webhook_is(id, WebhookStatus::Disabled, version);
     db.prepare_cached(const { sql("record_disable_webhook") })?
         .execute(params![id.0.as_bytes(), reason, column(version)?, at.0])
         .map(drop)
@@ -132,7 +167,7 @@ fn bump(db: &Connection, tenant: &Tenant) -> Result<u64> {
         .query_row([tenant.as_str()], |row| rows::version(row, 0))
 }
 
-fn column(version: u64) -> Result<i64> {
+pub(super) fn column(version: u64) -> Result<i64> {
     i64::try_from(version).map_err(|e| damaged(0, e.to_string()))
 }
 

@@ -2,6 +2,7 @@
 //! shared by all who wait for it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -9,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::failure;
+use super::recent::Recent;
 use crate::StoreError;
 use crate::world::Stopwatch;
 
@@ -51,13 +53,13 @@ trait Work: Send {
 }
 
 impl Writer {
-    pub(super) fn start(db: Connection) -> Result<Self, StoreError> {
+    pub(super) fn start(db: Connection, recent: Arc<Recent>) -> Result<Self, StoreError> {
         let (jobs, waiting) = mpsc::channel(WAITING_MAX);
         std::thread::Builder::new()
             .name("sqlite-writer".into())
             .spawn(move || {
                 let (put_off, synchronous, unsynced) = (None, None, None);
-                Thread { db, waiting, put_off, synchronous, unsynced }.run();
+                Thread { db, recent, waiting, put_off, synchronous, unsynced }.run();
             })
             .map_err(|e| StoreError::Unavailable(e.to_string()))?;
         Ok(Self(jobs))
@@ -123,6 +125,7 @@ where
 
 struct Thread {
     db: Connection,
+    recent: Arc<Recent>,
     waiting: mpsc::Receiver<Message>,
     /// A message that is no job, met while a batch was gathered.
     put_off: Option<Message>,
@@ -219,6 +222,9 @@ impl Thread {
             .iter_mut()
             .try_for_each(|job| job.work.run(&self.db))
             .and_then(|()| self.db.prepare_cached("COMMIT")?.execute([]).map(drop));
+        if done.is_err() {
+            self.recent.clear();
+        }
         if done.is_err() && !self.db.is_autocommit() {
             self.db.prepare_cached("ROLLBACK")?.execute([])?;
         }

@@ -4,7 +4,7 @@ use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use super::wait::wait_until;
+use super::wait::{wait_or_tell, wait_until};
 
 /// Speaks to one server with one key.
 #[derive(Clone)]
@@ -132,9 +132,9 @@ impl Client {
     pub async fn delivery_that_is(&self, status: &str, event_id: &str) -> Value {
         let id = text(&self.delivery_of(event_id).await, "id");
         let what = format!("{id} is {status}");
-        wait_until(&what, async || {
+        wait_or_tell(&what, async || {
             let delivery = self.get(&format!("/v1/deliveries/{id}")).await.is(200);
-            (delivery["status"] == status).then_some(delivery)
+            if delivery["status"] == status { Ok(delivery) } else { Err(delivery.to_string()) }
         })
         .await
     }

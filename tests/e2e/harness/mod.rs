@@ -11,8 +11,8 @@ mod wait;
 
 pub use client::{Answer, Client, text};
 pub use ports::free_port;
-pub use postrider::{ADMIN_KEY, Options, Output, Postrider, command};
+pub use postrider::{ADMIN_KEY, Options, Output, Postrider};
 pub use receiver::{Receiver, Reply, Request};
 pub use signed::{is_signed_by, new_secret};
 pub use verifier::Verifier;
-pub use wait::{let_pass, never, wait_until};
+pub use wait::{let_pass, never, wait_or_tell, wait_until};

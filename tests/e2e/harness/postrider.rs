@@ -25,13 +25,12 @@ pub struct Options {
     dev: bool,
     demo: bool,
     own_key: bool,
-    may_log_errors: bool,
     env: Vec<(String, String)>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { dev: true, demo: false, own_key: false, may_log_errors: false, env: Vec::new() }
+        Self { dev: true, demo: false, own_key: false, env: Vec::new() }
     }
 }
 
@@ -49,11 +48,6 @@ impl Options {
     /// Lets the server make its own first key, as it does for who just tries it.
     pub fn with_its_own_key(self) -> Self {
         Self { own_key: true, ..self }
-    }
-
-    /// For tests in which an error has to be logged.
-    pub fn may_log_errors(self) -> Self {
-        Self { may_log_errors: true, ..self }
     }
 
     pub fn env(mut self, name: &str, value: &str) -> Self {
@@ -188,8 +182,8 @@ impl Postrider {
         let log = self.log();
         let is_complaint = |line: &&str| {
             line.contains("panicked at")
-                || !self.options.may_log_errors
-                    && (line.contains(" ERROR ") || line.contains("\"level\":\"ERROR\""))
+                || line.contains(" ERROR ")
+                || line.contains("\"level\":\"ERROR\"")
         };
         log.lines().filter(is_complaint).map(str::to_owned).collect()
     }
@@ -218,7 +212,7 @@ impl Drop for Postrider {
 }
 
 /// The binary with nothing of this process's settings.
-pub fn command() -> Command {
+fn command() -> Command {
     let mut command = Command::new(binary());
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("POSTRIDER_") {

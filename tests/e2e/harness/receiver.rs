@@ -57,6 +57,7 @@ pub struct Reply {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Then {
     Answer,
+    AnswerAndClose,
     Hang,
     Close,
     Garbage,
@@ -80,6 +81,11 @@ impl Reply {
 
     pub fn after(self, delay: Duration) -> Self {
         Self { delay, ..self }
+    }
+
+    /// Answers and then closes the connection without having said so.
+    pub fn and_close(self) -> Self {
+        Self { then: Then::AnswerAndClose, ..self }
     }
 
     /// Takes the request and says nothing for as long as the connection lasts.
@@ -157,10 +163,10 @@ impl Receiver {
 
     /// Waits until `path` has so many requests, and returns them.
     pub async fn wait_for(&self, path: &str, count: usize) -> Vec<Request> {
-        let what = format!("{count} requests at {path}");
-        super::wait_until(&what, async || {
+        let what = format!("{count} requests are at {path}");
+        super::wait::wait_or_tell(&what, async || {
             let requests = self.requests(path);
-            (requests.len() >= count).then_some(requests)
+            if requests.len() >= count { Ok(requests) } else { Err(requests.len().to_string()) }
         })
         .await
     }
@@ -271,6 +277,11 @@ async fn answer(stream: &mut TcpStream, reply: Reply) -> Option<()> {
         Then::Answer => {
             stream.write_all(&head_and_body(&reply)).await.ok()?;
             stream.flush().await.ok()
+        }
+        Then::AnswerAndClose => {
+            stream.write_all(&head_and_body(&reply)).await.ok()?;
+            stream.shutdown().await.ok()?;
+            None
         }
         Then::Hang => {
             // Returns when the other side gives up.

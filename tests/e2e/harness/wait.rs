@@ -10,13 +10,20 @@ const POLL: Duration = Duration::from_millis(10);
 
 /// Looks again and again until there is something to see, and returns it.
 pub async fn wait_until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    wait_or_tell(what, async || look().await.ok_or_else(|| "nothing".to_owned())).await
+}
+
+/// The same, for what can say how far it came when the waiting was in vain.
+pub async fn wait_or_tell<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T, String>) -> T {
     let watch = Stopwatch::start();
     loop {
-        if let Some(seen) = look().await {
-            return seen;
+        match look().await {
+            Ok(seen) => return seen,
+            Err(so_far) if watch.elapsed() > DEADLINE => {
+                panic!("waited {DEADLINE:?} in vain until {what}; so far: {so_far}")
+            }
+            Err(_) => tokio::time::sleep(POLL).await,
         }
-        assert!(watch.elapsed() < DEADLINE, "waited {DEADLINE:?} in vain: {what}");
-        tokio::time::sleep(POLL).await;
     }
 }
 

@@ -1,0 +1,87 @@
+use super::*;
+
+#[derive(Debug, PartialEq)]
+struct Thing {
+    name: String,
+    size: Field<u32>,
+    data: Option<Bytes>,
+}
+
+impl FromFields for Thing {
+    const FIELDS: &'static [&'static str] = &["name", "size", "data", "later"];
+
+    fn from_fields(fields: &mut Fields<'_>) -> Result<Self, ApiError> {
+        fields.not_supported("later")?;
+        Ok(Thing {
+            name: fields.required("name")?,
+            size: fields.field("size")?,
+            data: fields.raw("data"),
+        })
+    }
+}
+
+fn read(body: &[u8]) -> Result<Thing, &'static str> {
+    from_json(&Bytes::copy_from_slice(body)).map_err(|e| e.code())
+}
+
+#[test]
+fn each_mistake_has_its_code() {
+    let rows: &[(&[u8], &str)] = &[
+        (b"", "json_invalid"),
+        (b"{", "json_invalid"),
+        (b"{}}", "json_invalid"),
+        (b"{\"name\":\"a\"} x", "json_invalid"),
+        (b"{\"name\":5,\"data\":", "json_invalid"),
+        (b"{'name':1}", "json_invalid"),
+        (b"{\"name\":\"\xff\"}", "json_invalid"),
+        (b"\xef\xbb\xbf{}", "json_invalid"),
+        (b"[]", "schema"),
+        (b"null", "schema"),
+        (b"\"x\"", "schema"),
+        (b"{}", "schema"),
+        (b"{\"name\":null}", "schema"),
+        (b"{\"name\":[\"a\"]}", "schema"),
+        (b"{\"name\":\"a\",\"size\":-1}", "schema"),
+        (b"{\"name\":\"a\",\"size\":1.5}", "schema"),
+        (b"{\"name\":\"a\",\"size\":\"1\"}", "schema"),
+        (b"{\"name\":\"a\",\"nam\":1}", "unknown_field"),
+        (b"{\"nam\":1}", "unknown_field"),
+        (b"{\"name\":\"a\",\"n\\u0061me\":\"b\"}", "duplicate_key"),
+        (b"{\"name\":\"a\",\"later\":true}", "not_supported"),
+    ];
+    for (body, code) in rows {
+        assert_eq!(read(body), Err(*code), "{}", String::from_utf8_lossy(body));
+    }
+}
+
+#[test]
+fn data_is_kept_byte_for_byte() {
+    let data = br#"{"b": 1.0,  "a":1e400, "a": "\ud800\u0000", "z":[ ]}"#;
+    let body = [b" {\"data\": ", &data[..], b" , \"name\":\"a\"}\n"].concat();
+    let thing = read(&body).expect("valid");
+    assert_eq!(thing.data.as_deref(), Some(&data[..]));
+    assert_eq!(read(b"{\"name\":\"a\",\"data\":null}").map(|t| t.data), Ok(Some("null".into())));
+}
+
+#[test]
+fn null_is_told_from_absence_where_it_matters() {
+    assert_eq!(read(b"{\"name\":\"a\"}").map(|t| t.size), Ok(Field::Absent));
+    assert_eq!(read(b"{\"name\":\"a\",\"size\":null}").map(|t| t.size), Ok(Field::Null));
+    assert_eq!(read(b"{\"name\":\"a\",\"size\":7}").map(|t| t.size), Ok(Field::Given(7)));
+}
+
+#[test]
+fn a_message_names_the_field_and_never_repeats_its_value() {
+    let body = Bytes::from_static(b"{\"name\":\"a\",\"size\":\"whsec_abc\"}");
+    let error = from_json::<Thing>(&body).expect_err("a wrong type");
+    assert_eq!(error.detail(), "size must be a whole number");
+}
+
+#[test]
+fn depth_and_number_of_fields_break_nothing() {
+    let deep =
+        [b"{\"name\":\"a\",\"data\":", &b"[".repeat(100_000)[..], &b"]".repeat(100_000), b"}"];
+    assert!(read(&deep.concat()).is_ok());
+    let many: Vec<_> = (0..50_000).map(|n| format!("\"f{n}\":0")).collect();
+    assert_eq!(read(format!("{{{}}}", many.join(",")).as_bytes()), Err("unknown_field"));
+}

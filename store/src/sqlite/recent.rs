@@ -1,0 +1,152 @@
+//! What was written a moment ago, kept in memory: most events are fanned out and sent within
+//! milliseconds of their acceptance, and need not be read back.
+//!
+//! Only the writing thread changes it, in the order of its transactions, so it never says less
+//! than the database: an entry is added by the write that makes the row and dropped by the first
+//! write that changes it. What is not here is read from the database; what is rolled back clears
+//! it all.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use model::delivery::Status;
+use model::event::Event;
+use model::id::{DeliveryId, EventUid, WebhookId};
+use model::webhook::WebhookStatus;
+
+use crate::store::{InboxRow, Loaded};
+
+/// Bytes of events kept, the oldest leave first.
+const BYTES_MAX: usize = 16 * 1024 * 1024;
+/// What an entry takes beside its data, roughly.
+const ENTRY_BYTES: usize = 512;
+/// Deliveries of one event that are kept; what is beyond is read from the database.
+const DELIVERIES_MAX: usize = 64;
+/// Webhooks whose state is kept.
+const WEBHOOKS_MAX: usize = 10_000;
+
+#[derive(Default)]
+pub(super) struct Recent(Mutex<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    events: HashMap<EventUid, Entry>,
+    /// The order they came in; some are gone already.
+    order: VecDeque<EventUid>,
+    bytes: usize,
+    webhooks: HashMap<WebhookId, (WebhookStatus, u64)>,
+}
+
+struct Entry {
+    event: Event,
+    /// Set until its fan-out begins.
+    inbox: Option<InboxRow>,
+    /// Webhooks whose delivery of it was made and not touched since.
+    fresh: HashSet<WebhookId>,
+}
+
+impl Entry {
+    fn bytes(&self) -> usize {
+        ENTRY_BYTES + self.event.data.len()
+    }
+}
+
+impl Recent {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn clear(&self) {
+        *self.inner() = Inner::default();
+    }
+
+    pub(super) fn accepted(&self, event: Event, row: InboxRow) {
+        let mut inner = self.inner();
+        let entry = Entry { event, inbox: Some(row), fresh: HashSet::new() };
+        inner.bytes += entry.bytes();
+        let uid = entry.event.uid;
+        inner.order.push_back(uid);
+        if let Some(replaced) = inner.events.insert(uid, entry) {
+            inner.bytes -= replaced.bytes();
+        }
+        while inner.bytes > BYTES_MAX {
+            let Some(oldest) = inner.order.pop_front() else { break };
+            inner.forget(oldest);
+        }
+    }
+
+    /// Takes the inbox row of an event whose fan-out begins.
+    pub(super) fn take_inbox(&self, event: EventUid) -> Option<InboxRow> {
+        self.inner().events.get_mut(&event)?.inbox.take()
+    }
+
+    pub(super) fn delivery_made(&self, id: DeliveryId) {
+        let mut inner = self.inner();
+        if let Some(entry) = inner.events.get_mut(&id.event)
+            && entry.fresh.len() < DELIVERIES_MAX
+        {
+            entry.fresh.insert(id.webhook);
+        }
+    }
+
+    /// A delivery was changed: the database knows it from here on.
+    pub(super) fn delivery_changed(&self, id: DeliveryId) {
+        let mut inner = self.inner();
+        let Some(entry) = inner.events.get_mut(&id.event) else { return };
+        entry.fresh.remove(&id.webhook);
+        if entry.fresh.is_empty() && entry.inbox.is_none() {
+            inner.forget(id.event);
+        }
+    }
+
+    pub(super) fn knows_webhook(&self, id: WebhookId) -> bool {
+        self.inner().webhooks.contains_key(&id)
+    }
+
+    /// The state of a webhook as of this write.
+    pub(super) fn webhook_is(&self, id: WebhookId, status: WebhookStatus, version: u64) {
+        let mut inner = self.inner();
+        if inner.webhooks.len() >= WEBHOOKS_MAX {
+            inner.webhooks.clear();
+        }
+        inner.webhooks.insert(id, (status, version));
+    }
+
+    pub(super) fn webhook_gone(&self, id: WebhookId) {
+        self.inner().webhooks.remove(&id);
+    }
+
+    /// A delivery that was made and not touched since.
+    pub(super) fn load(&self, id: DeliveryId) -> Option<Loaded> {
+        let inner = self.inner();
+        let entry = inner.events.get(&id.event)?;
+        let webhook = inner.webhooks.get(&id.webhook).copied();
+        if !entry.fresh.contains(&id.webhook) || webhook.is_none() {
+            return None;
+        }
+        let event = entry.event.clone();
+        let accepted_at = event.accepted_at;
+        Some(Loaded {
+            status: Status::Pending,
+            due: accepted_at,
+            attempts: 0,
+            planned: 0,
+            opened_at: accepted_at,
+            by_hand: false,
+            webhook,
+            event,
+        })
+    }
+}
+
+impl Inner {
+    fn forget(&mut self, event: EventUid) {
+        if let Some(entry) = self.events.remove(&event) {
+            self.bytes -= entry.bytes();
+        }
+        // Those that left early would pile up in the order of who came.
+        while self.order.front().is_some_and(|oldest| !self.events.contains_key(oldest)) {
+            self.order.pop_front();
+        }
+    }
+}
