@@ -85,6 +85,8 @@ CREATE TABLE deliveries (
     )
 ) WITHOUT ROWID;
 CREATE INDEX deliveries_unfinished ON deliveries (webhook, due, seq) WHERE ended_at IS NULL;
+-- Finds those that grew too old while their webhook is paused.
+CREATE INDEX deliveries_retrying ON deliveries (webhook, opened_at) WHERE status = 'retrying';
 CREATE INDEX deliveries_webhook ON deliveries (webhook, event);
 CREATE INDEX deliveries_failed ON deliveries (event) WHERE status = 'failed';
 

@@ -21,7 +21,8 @@ pub const FAILURES_TO_ONE_PLACE: u32 = 3;
 #[async_trait]
 pub trait Queue: Send + Sync {
     /// Adds what is neither queued nor leased and returns what was refused. A queued item whose
-    /// new due time is earlier is brought forward. A lane over its cap keeps what is due soonest,
+    /// new due time is earlier is brought forward; a leased one is due then once its lease ended,
+    /// since what it was pushed for may have happened after its worker looked. A lane over its cap keeps what is due soonest,
     /// refuses the rest and is hungry from then on. Repeated: nothing.
     async fn push(&self, items: Vec<Push>) -> Result<Vec<Item>, QueueError>;
 
@@ -178,7 +179,7 @@ impl Hungry {
     }
 }
 
-/// What a lane may do. Setting it also ends a hold.
+/// What a lane may do. A change of it also ends a hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Requests on the wire at once.

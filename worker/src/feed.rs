@@ -24,8 +24,13 @@ pub(crate) fn inbox() -> (mpsc::Sender<Hungry>, Inbox) {
 }
 
 pub(crate) async fn run(engine: Arc<Engine>, mut inbox: Inbox, stop: CancellationToken) {
+    // A long feeding outlives its lease: what is handed out again meanwhile keeps its token.
+    let mut fed_last = None;
     while let Some(batch) = gather(&mut inbox, 1, &stop).await {
         for hungry in batch {
+            if fed_last.replace(hungry.token) == Some(hungry.token) {
+                continue;
+            }
             let fed = match &hungry.hunger {
                 Hunger::Everything => feed_everything(&engine, &stop).await,
                 Hunger::Lane(lane) => feed_lane(&engine, lane).await,

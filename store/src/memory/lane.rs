@@ -31,6 +31,9 @@ pub(super) struct LaneState {
     /// Tried before, or not due when they came, by (due, seq).
     timed: BTreeSet<(Timestamp, i64, EventUid)>,
     members: HashMap<EventUid, Member>,
+    /// When those are due that were pushed while they were leased: what the push is about may have
+    /// happened after the worker looked.
+    pushed_while_leased: HashMap<EventUid, Timestamp>,
     leased: usize,
     /// New items and retries take turns; this says whose turn it is.
     retry_next: bool,
@@ -73,6 +76,7 @@ impl LaneState {
             fresh: VecDeque::new(),
             timed: BTreeSet::new(),
             members: HashMap::new(),
+            pushed_while_leased: HashMap::new(),
             leased: 0,
             retry_next: false,
             hunger: None,
@@ -92,7 +96,12 @@ impl LaneState {
                 self.insert_timed(due, seq, event);
                 true
             }
-            Some(_) => true,
+            Some(Member::Sent(..) | Member::Answered(..)) => {
+                let at = self.pushed_while_leased.entry(event).or_insert(due);
+                *at = due.min(*at);
+                true
+            }
+            Some(Member::Fresh | Member::Timed(..)) => true,
             None if self.members.len() >= cap && !self.make_room(due) => {
                 self.starve(due);
                 false
@@ -192,7 +201,8 @@ impl LaneState {
         };
         self.leased -= 1;
         self.members.remove(&event);
-        if let Some(due) = again {
+        let pushed = self.pushed_while_leased.remove(&event);
+        if let Some(due) = again.into_iter().chain(pushed).min() {
             if self.members.len() < cap || self.make_room(due) {
                 self.insert_timed(due, seq, event);
             } else {
@@ -210,8 +220,10 @@ impl LaneState {
     }
 
     pub(super) fn set(&mut self, limits: Limits) {
+        if limits != self.limits {
+            self.held_until = Timestamp::default();
+        }
         self.limits = limits;
-        self.held_until = Timestamp::default();
     }
 
     /// Whether it can be served now, will be at a moment, or neither.

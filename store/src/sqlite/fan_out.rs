@@ -35,6 +35,7 @@ pub(super) fn fan_out(db: &Connection, recent: &Recent, chunks: &[Chunk]) -> Res
     let mut add = db.prepare_cached(const { sql("fan_out_delivery") })?;
     let mut advance = db.prepare_cached(const { sql("fan_out_cursor") })?;
     for Chunk { row, webhooks, more } in chunks {
+        recent.fan_out_began(row.event);
         for webhook in webhooks {
             let added = add.execute(params![
                 row.event.0.as_bytes(),
@@ -56,7 +57,11 @@ pub(super) fn fan_out(db: &Connection, recent: &Recent, chunks: &[Chunk]) -> Res
     Ok(())
 }
 
-pub(super) fn fanned_out(db: &Connection, events: &[EventUid]) -> Result<()> {
+pub(super) fn fanned_out(db: &Connection, recent: &Recent, events: &[EventUid]) -> Result<()> {
     let mut statement = db.prepare_cached(const { sql("fanned_out") })?;
-    events.iter().try_for_each(|event| statement.execute([event.0.as_bytes()]).map(drop))
+    for event in events {
+        recent.fan_out_began(*event);
+        statement.execute([event.0.as_bytes()])?;
+    }
+    Ok(())
 }

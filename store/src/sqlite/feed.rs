@@ -5,7 +5,7 @@ use model::id::{DeliveryId, EventUid, Uid, WebhookId};
 use model::tenant::Tenant;
 use model::time::Timestamp;
 use model::webhook::{WebhookConfig, WebhookStatus};
-use rusqlite::{Connection, OptionalExtension as _, Result, params};
+use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use super::{rows, sql};
 use crate::queue::{Lane, Work};
@@ -79,32 +79,66 @@ pub(super) fn stranded(
     let mut webhooks = db.prepare_cached(const { sql("stranded_webhooks") })?;
     let mut webhooks = webhooks.query([])?;
     while let Some(row) = webhooks.next()? {
-        let webhook = WebhookId(rows::uid(row, 0)?);
-        let status = rows::word(row, 1, WebhookStatus::parse)?;
-        let (ended_by, due_by, opened_before) = match (row.get(2)?, status) {
-            (true, _) => (EndedBy::WebhookDeleted, Timestamp::MAX, Timestamp::MAX),
-            (false, WebhookStatus::Disabled) => (EndedBy::Disabled, Timestamp::MAX, Timestamp::MAX),
-            (false, WebhookStatus::Paused) => {
-                (EndedBy::Age, now, now - max_age(rows::text(row, 3)?))
-            }
-            (false, WebhookStatus::Active) => continue,
-        };
         let left = limit.saturating_sub(u32::try_from(stranded.len()).unwrap_or(u32::MAX));
         if left == 0 {
             break;
         }
-        let before = stranded.len();
-        let mut deliveries = db.prepare_cached(const { sql("stranded_deliveries") })?;
-        let key = params![webhook.0.as_bytes(), due_by.0, opened_before.0, left];
-        for found in deliveries.query_map(key, |row| {
-            let delivery = DeliveryId { event: EventUid(rows::uid(row, 0)?), webhook };
-            Ok(Stranded { delivery, attempts: rows::count(row, 1)?, ended_by })
-        })? {
-            stranded.push(found?);
-        }
-        over |= stranded.len() == before && ended_by != EndedBy::Age;
+        let webhook = WebhookId(rows::uid(row, 0)?);
+        let status = rows::word(row, 1, WebhookStatus::parse)?;
+        let found = match (row.get(2)?, status) {
+            (true, _) => of_webhook(db, webhook, EndedBy::WebhookDeleted, left)?,
+            (false, WebhookStatus::Disabled) => of_webhook(db, webhook, EndedBy::Disabled, left)?,
+            (false, WebhookStatus::Paused) => {
+                let opened_before = now - max_age(rows::text(row, 3)?);
+                stranded.extend(too_old(db, webhook, opened_before, left)?);
+                continue;
+            }
+            (false, WebhookStatus::Active) => continue,
+        };
+        over |= found.is_empty();
+        stranded.extend(found);
     }
     Ok((stranded, over))
+}
+
+/// All that is unfinished of a webhook that will not be sent to again.
+fn of_webhook(
+    db: &Connection,
+    webhook: WebhookId,
+    ended_by: EndedBy,
+    limit: u32,
+) -> Result<Vec<Stranded>> {
+    db.prepare_cached(const { sql("stranded_deliveries") })?
+        .query_map(params![webhook.0.as_bytes(), limit], |row| {
+            stranded_row(row, webhook, ended_by)
+        })?
+        .collect()
+}
+
+/// What grew too old while its webhook is paused. Those never tried are due since they were opened.
+fn too_old(
+    db: &Connection,
+    webhook: WebhookId,
+    opened_before: Timestamp,
+    limit: u32,
+) -> Result<Vec<Stranded>> {
+    let statements = [const { sql("stranded_pending") }, const { sql("stranded_retrying") }];
+    let mut found = Vec::new();
+    for statement in statements {
+        let mut statement = db.prepare_cached(statement)?;
+        let key = params![webhook.0.as_bytes(), opened_before.0, limit];
+        let rows = statement.query_map(key, |row| stranded_row(row, webhook, EndedBy::Age))?;
+        for row in rows {
+            found.push(row?);
+        }
+    }
+    found.truncate(limit as usize);
+    Ok(found)
+}
+
+fn stranded_row(row: &Row, webhook: WebhookId, ended_by: EndedBy) -> Result<Stranded> {
+    let delivery = DeliveryId { event: EventUid(rows::uid(row, 0)?), webhook };
+    Ok(Stranded { delivery, attempts: rows::count(row, 1)?, ended_by })
 }
 
 fn max_age(config: &str) -> Duration {

@@ -83,10 +83,10 @@ pub(super) fn history(
 
 /// Reads everything in `f` as of one moment.
 pub(super) fn snapshot<T>(db: &Connection, f: impl FnOnce() -> Result<T>) -> Result<T> {
-    db.prepare_cached("BEGIN")?.execute([])?;
-    let read = f();
-    db.prepare_cached("COMMIT")?.execute([])?;
-    read
+    let transaction = db.unchecked_transaction()?;
+    let read = f()?;
+    transaction.commit()?;
+    Ok(read)
 }
 
 pub(super) fn attempts(db: &Connection, id: DeliveryId, limit: u32) -> Result<Vec<Attempt>> {
@@ -98,7 +98,7 @@ pub(super) fn attempts(db: &Connection, id: DeliveryId, limit: u32) -> Result<Ve
 /// Ids sort by their time, so a bound on acceptance is a bound on ids.
 fn floor(time: Timestamp) -> Vec<u8> {
     // A bound within a millisecond belongs to the next one: ids know milliseconds.
-    Uid::floor((time.0 + 999).div_euclid(1_000)).0.to_vec()
+    Uid::floor(time.0.saturating_add(999).div_euclid(1_000)).0.to_vec()
 }
 
 /// A statement that ends in `WHERE …` and gains conditions as they are given.

@@ -33,6 +33,7 @@ use model::tenant::Tenant;
 use model::time::Timestamp;
 use model::webhook::Webhook;
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 use crate::queue::Lane;
 use crate::sql::named;
@@ -113,12 +114,26 @@ fn open(path: &Path, recent: Arc<Recent>) -> Result<(Writer, Readers, Readers), 
     let text = |e: rusqlite::Error| e.to_string();
     let mut db = connect(path).map_err(text)?;
     migrations::migrations::runner().run(&mut db).map_err(|e| e.to_string())?;
+    let log = log(&db, path).map_err(|e| e.to_string())?;
     let error = |e: StoreError| e.to_string();
-    let writer = Writer::start(db, recent).map_err(error)?;
+    let writer = Writer::start(db, log, recent).map_err(error)?;
     checkpoints::start(path, &writer).map_err(error)?;
     let engine = Readers::start(path, "sqlite-engine", 1).map_err(error)?;
     let look = Readers::start(path, "sqlite-look", LOOK_THREADS).map_err(error)?;
     Ok((writer, engine, look))
+}
+
+/// The write-ahead log, for the writer to sync. Its entry in the folder is made durable here, once.
+fn log(db: &Connection, path: &Path) -> Result<File, Box<dyn std::error::Error>> {
+    db.execute_batch("BEGIN IMMEDIATE; PRAGMA user_version = 1; COMMIT")?;
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    let log = File::options().append(true).open(name)?;
+    log.sync_all()?;
+    if let Some(folder) = path.parent() {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(log)
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
@@ -127,6 +142,10 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     db.pragma_update(None, "journal_mode", "WAL")?;
     // The log is copied by a thread of its own, never by who happens to commit.
     db.pragma_update(None, "wal_autocheckpoint", 0)?;
+    // The writer syncs the log itself; with NORMAL SQLite does so only around checkpoints.
+    db.pragma_update(None, "synchronous", "NORMAL")?;
+    // Without it a statement may be planned anew each time it is bound to other values.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.pragma_update(None, "temp_store", "MEMORY")?;
     db.set_prepared_statement_cache_capacity(PREPARED_MAX);
     Ok(db)
@@ -134,11 +153,12 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 
 /// What a failure means to who called.
 fn failure(error: &rusqlite::Error) -> StoreError {
-    use rusqlite::ErrorCode::{DatabaseCorrupt, DiskFull, NotADatabase};
+    use rusqlite::ErrorCode::{ConstraintViolation, DatabaseCorrupt, DiskFull, NotADatabase};
     let text = error.to_string();
     match error.sqlite_error_code() {
         Some(DiskFull) => StoreError::Full(text),
-        Some(DatabaseCorrupt | NotADatabase) => StoreError::Damaged(text),
+        // What breaks a constraint will break it again: there is no use in waiting.
+        Some(ConstraintViolation | DatabaseCorrupt | NotADatabase) => StoreError::Damaged(text),
         Some(_) => StoreError::Unavailable(text),
         None => StoreError::Damaged(text),
     }
@@ -171,7 +191,8 @@ impl Store for Sqlite {
     }
 
     async fn fanned_out(&self, events: Vec<EventUid>) -> Result<(), StoreError> {
-        self.writer.write(false, move |db| fan_out::fanned_out(db, &events)).await
+        let recent = self.recent.clone();
+        self.writer.write(false, move |db| fan_out::fanned_out(db, &recent, &events)).await
     }
 
     async fn load(&self, deliveries: Vec<DeliveryId>) -> Result<Vec<Option<Loaded>>, StoreError> {
@@ -318,12 +339,14 @@ impl Store for Sqlite {
     }
 
     async fn check(&self) -> Result<(), StoreError> {
-        self.look.read(|db| db.query_row("SELECT 1", [], |_| Ok(()))).await
+        self.engine.read(|db| db.query_row("SELECT 1", [], |_| Ok(()))).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {
         self.engine.close();
         self.look.close();
-        self.writer.close().await
+        let closed = self.writer.close().await;
+        self.recent.clear();
+        closed
     }
 }

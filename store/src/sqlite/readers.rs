@@ -1,6 +1,7 @@
 //! Threads that read. Each has its own connection and sees what was last committed; a long list
 //! for a person never delays a load for a worker, because the two have threads of their own.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
@@ -42,7 +43,10 @@ impl Readers {
             let questions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let sent = questions.as_ref().map(|to| {
                 to.send(Box::new(move |db: &Connection| {
-                    let _ = reply.send(f(db).map_err(|e| failure(&e)));
+                    // A panic is one question's bug: it must not end the thread.
+                    let read = catch_unwind(AssertUnwindSafe(|| f(db)));
+                    let read = read.unwrap_or(Err(rusqlite::Error::UnwindingPanic));
+                    let _ = reply.send(read.map_err(|e| failure(&e)));
                 }))
             });
             sent.and_then(Result::ok).ok_or_else(closed)?;

@@ -20,6 +20,8 @@ use crate::store::{InboxRow, Loaded};
 const BYTES_MAX: usize = 16 * 1024 * 1024;
 /// What an entry takes beside its data, roughly.
 const ENTRY_BYTES: usize = 512;
+/// Places in the order they came: more than there are entries, since some are gone already.
+const ORDER_MAX: usize = BYTES_MAX / ENTRY_BYTES;
 /// Deliveries of one event that are kept; what is beyond is read from the database.
 const DELIVERIES_MAX: usize = 64;
 /// Webhooks whose state is kept.
@@ -69,7 +71,7 @@ impl Recent {
         if let Some(replaced) = inner.events.insert(uid, entry) {
             inner.bytes -= replaced.bytes();
         }
-        while inner.bytes > BYTES_MAX {
+        while inner.bytes > BYTES_MAX || inner.order.len() > ORDER_MAX {
             let Some(oldest) = inner.order.pop_front() else { break };
             inner.forget(oldest);
         }
@@ -78,6 +80,11 @@ impl Recent {
     /// Takes the inbox row of an event whose fan-out begins.
     pub(super) fn take_inbox(&self, event: EventUid) -> Option<InboxRow> {
         self.inner().events.get_mut(&event)?.inbox.take()
+    }
+
+    /// The inbox row is changed or gone: the database knows it from here on.
+    pub(super) fn fan_out_began(&self, event: EventUid) {
+        self.take_inbox(event);
     }
 
     pub(super) fn delivery_made(&self, id: DeliveryId) {

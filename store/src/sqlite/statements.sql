@@ -27,7 +27,8 @@ INSERT OR IGNORE INTO deliveries
 VALUES (?1, ?2, ?3, ?4, 'pending', 0, 0, 0, 0, ?5, ?5)
 
 -- name: fan_out_cursor
-UPDATE inbox SET cursor = ?3 WHERE tenant = ?1 AND seq = ?2
+UPDATE inbox SET cursor = ?3
+WHERE tenant = ?1 AND seq = ?2 AND (cursor IS NULL OR cursor < ?3)
 
 -- name: fanned_out
 DELETE FROM inbox WHERE (tenant, seq) = (SELECT tenant, seq FROM events WHERE uid = ?1)
@@ -109,14 +110,22 @@ SELECT id, status, deleted_at IS NOT NULL, config FROM webhooks WHERE stranding 
 
 -- name: stranded_deliveries
 SELECT event, attempts FROM deliveries
-WHERE webhook = ?1 AND ended_at IS NULL AND due <= ?2 AND opened_at < ?3
-ORDER BY due LIMIT ?4
+WHERE webhook = ?1 AND ended_at IS NULL ORDER BY due LIMIT ?2
+
+-- name: stranded_pending
+SELECT event, attempts FROM deliveries
+WHERE webhook = ?1 AND ended_at IS NULL AND due < ?2 AND status = 'pending' ORDER BY due LIMIT ?3
+
+-- name: stranded_retrying
+SELECT event, attempts FROM deliveries INDEXED BY deliveries_retrying
+WHERE webhook = ?1 AND status = 'retrying' AND opened_at < ?2 ORDER BY opened_at LIMIT ?3
 
 -- name: stranded_over
 UPDATE webhooks SET stranding = 0
 WHERE stranding AND (status = 'disabled' OR deleted_at IS NOT NULL)
   AND NOT EXISTS (
-      SELECT 1 FROM deliveries d WHERE d.webhook = webhooks.id AND d.ended_at IS NULL)
+      SELECT 1 FROM deliveries d INDEXED BY deliveries_unfinished
+      WHERE d.webhook = webhooks.id AND d.ended_at IS NULL)
 
 -- name: registry_version
 SELECT registry_version FROM tenants WHERE tenant = ?1
@@ -152,11 +161,8 @@ UPDATE webhooks SET url = ?3, status = ?4, status_reason = ?5, version = ?6, con
 WHERE id = ?1 AND version = ?2 AND deleted_at IS NULL
 
 -- name: delete_webhook
-UPDATE webhooks SET deleted_at = ?2, secrets = '[]', stranding = 1, version = ?3
+UPDATE webhooks SET deleted_at = ?2, config = '{}', secrets = '[]', stranding = 1, version = ?3
 WHERE id = ?1 AND deleted_at IS NULL
-
--- name: delete_webhook_tenant
-SELECT tenant FROM webhooks WHERE id = ?1 AND deleted_at IS NULL
 
 -- name: event_by_uid
 SELECT uid, tenant, id, type, timestamp, accepted_at, data FROM events WHERE uid = ?1
@@ -185,7 +191,7 @@ UPDATE deliveries SET by_hand = 1 WHERE event = ?1 AND webhook = ?2 AND ended_at
 
 -- name: retry_ended
 UPDATE deliveries SET
-    status = CASE WHEN attempts = 0 THEN 'pending' ELSE 'retrying' END,
+    status = CASE WHEN attempts + late = 0 THEN 'pending' ELSE 'retrying' END,
     ended_by = NULL, ended_at = NULL, planned = 0, by_hand = 0, due = ?3, opened_at = ?3
 WHERE event = ?1 AND webhook = ?2 AND status IN ('failed', 'cancelled')
 

@@ -1,6 +1,7 @@
 //! The one thread that writes. Whatever waits is written in one transaction, so that an fsync is
 //! shared by all who wait for it.
 
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +10,8 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::failure;
 use super::recent::Recent;
+use super::{BUSY_TIMEOUT, failure};
 use crate::StoreError;
 use crate::world::Stopwatch;
 
@@ -20,6 +21,8 @@ const BATCH_MAX: usize = 1_024;
 const WAITING_MAX: usize = 8_192;
 /// What was committed without an fsync gets one within this time: a power loss costs no more.
 const UNSYNCED_MAX: Duration = Duration::from_millis(100);
+/// How long starting the log anew may wait for readers; it is tried again every second.
+const RESTART_WAIT: Duration = Duration::from_millis(50);
 
 /// The way to the writing thread.
 pub(super) struct Writer(mpsc::Sender<Message>);
@@ -53,13 +56,17 @@ trait Work: Send {
 }
 
 impl Writer {
-    pub(super) fn start(db: Connection, recent: Arc<Recent>) -> Result<Self, StoreError> {
+    pub(super) fn start(
+        db: Connection,
+        log: File,
+        recent: Arc<Recent>,
+    ) -> Result<Self, StoreError> {
         let (jobs, waiting) = mpsc::channel(WAITING_MAX);
         std::thread::Builder::new()
             .name("sqlite-writer".into())
             .spawn(move || {
-                let (put_off, synchronous, unsynced) = (None, None, None);
-                Thread { db, recent, waiting, put_off, synchronous, unsynced }.run();
+                let (put_off, broken, unsynced) = (None, None, None);
+                Thread { db, recent, waiting, put_off, log, broken, unsynced }.run();
             })
             .map_err(|e| StoreError::Unavailable(e.to_string()))?;
         Ok(Self(jobs))
@@ -129,8 +136,11 @@ struct Thread {
     waiting: mpsc::Receiver<Message>,
     /// A message that is no job, met while a batch was gathered.
     put_off: Option<Message>,
-    /// What `PRAGMA synchronous` was last set to: true for an fsync at every commit.
-    synchronous: Option<bool>,
+    /// The write-ahead log. SQLite would sync it with every commit or with none; which ones need
+    /// it is known only here.
+    log: File,
+    /// Set once the log could not be synced: what the disk holds is not known from then on.
+    broken: Option<String>,
     /// Since when something is committed that no fsync has covered.
     unsynced: Option<Stopwatch>,
 }
@@ -156,8 +166,9 @@ impl Thread {
                     let _ = reply.send(closed);
                     return;
                 }
-                Next::SyncDue => self.sync(),
-                Next::Abandoned => return,
+                // A failure is logged there, and told to whoever writes next.
+                Next::SyncDue => drop(self.sync()),
+                Next::Abandoned => return drop(self.sync()),
             }
         }
     }
@@ -200,8 +211,16 @@ impl Thread {
     }
 
     fn write(&mut self, mut batch: Vec<Job>) {
+        if let Some(why) = &self.broken {
+            let why = StoreError::Unavailable(why.clone());
+            return batch.into_iter().for_each(|job| job.work.answer(Err(why.clone())));
+        }
+        let durable = batch.iter().any(|job| job.durable);
         match self.commit(&mut batch) {
-            Ok(()) => batch.into_iter().for_each(|job| job.work.answer(Ok(()))),
+            Ok(()) => {
+                let synced = if durable { self.sync() } else { Ok(()) };
+                batch.into_iter().for_each(|job| job.work.answer(synced.clone()));
+            }
             Err(e) if batch.len() == 1 => {
                 batch.into_iter().for_each(|job| job.work.answer(Err(failure(&e))));
             }
@@ -215,8 +234,6 @@ impl Thread {
     }
 
     fn commit(&mut self, batch: &mut [Job]) -> rusqlite::Result<()> {
-        let durable = batch.iter().any(|job| job.durable);
-        self.set_synchronous(durable)?;
         self.db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let done = batch
             .iter_mut()
@@ -229,47 +246,42 @@ impl Thread {
             self.db.prepare_cached("ROLLBACK")?.execute([])?;
         }
         done?;
-        // An fsync of the log covers all that was written to it before.
-        if durable {
-            self.unsynced = None;
-        } else if self.unsynced.is_none() {
+        if self.unsynced.is_none() {
             self.unsynced = Some(Stopwatch::start());
         }
         Ok(())
     }
 
-    /// An fsync of the log. SQLite makes one only with a commit, so this commits next to nothing.
-    fn sync(&mut self) {
-        let synced = self
-            .set_synchronous(true)
-            .and_then(|()| self.db.pragma_update(None, "user_version", 1));
-        match synced {
-            Ok(()) => self.unsynced = None,
+    /// Makes durable whatever was committed so far. After a failure nothing is written any more:
+    /// the system may have thrown away what it could not write, and a later sync would not tell.
+    fn sync(&mut self) -> Result<(), StoreError> {
+        match self.log.sync_data() {
+            Ok(()) => {
+                self.unsynced = None;
+                Ok(())
+            }
             Err(e) => {
-                // Tried again with the next message or in another 100 ms; meanwhile what was
-                // recorded is at worst sent again after a power loss.
-                self.unsynced = Some(Stopwatch::start());
+                let why = format!("its log could not be made durable, restart it: {e}");
                 tracing::error!(error = %e, "the store could not be made durable");
+                self.broken = Some(why.clone());
+                self.unsynced = None;
+                Err(StoreError::Unavailable(why))
             }
         }
     }
 
-    fn set_synchronous(&mut self, full: bool) -> rusqlite::Result<()> {
-        if self.synchronous != Some(full) {
-            let level = if full { "FULL" } else { "NORMAL" };
-            self.db.pragma_update(None, "synchronous", level)?;
-            self.synchronous = Some(full);
-        }
-        Ok(())
-    }
-
+    /// Does not wait for who reads a long list: everybody who writes would wait with it.
     fn restart_log(&mut self) {
-        if let Err(e) = checkpoint(&self.db, "RESTART") {
+        let restarted =
+            self.db.busy_timeout(RESTART_WAIT).and_then(|()| checkpoint(&self.db, "RESTART"));
+        let reset = self.db.busy_timeout(BUSY_TIMEOUT);
+        if let Err(e) = restarted.and(reset) {
             tracing::warn!(error = %e, "the store's log could not be restarted");
         }
     }
 
     fn close(&mut self) -> Result<(), StoreError> {
+        self.sync()?;
         checkpoint(&self.db, "TRUNCATE").map(drop).map_err(|e| failure(&e))
     }
 }

@@ -1,0 +1,153 @@
+//! From an event to its deliveries.
+
+use model::delivery::Status;
+use model::event::NewEvent;
+use model::id::DeliveryId;
+use model::webhook::WebhookStatus;
+use store::{Chunk, DeliveryFilter, InboxRow, Lane};
+
+use super::{at, event, event_type, event_uid, failure, tenant, webhook, webhook_id};
+use crate::drivers::StoreRig;
+
+pub async fn an_accepted_event_is_still_to_fan_out(rig: &mut StoreRig) {
+    let accepted = NewEvent { only_webhook: Some(webhook_id(7)), ..event(1) };
+    let (uid, seq) = rig.keep(accepted).await;
+    let row = InboxRow {
+        event: uid,
+        seq,
+        tenant: tenant("a"),
+        event_type: event_type("order.paid"),
+        accepted_at: at(1),
+        registry_version: 0,
+        cursor: None,
+        only_webhook: Some(webhook_id(7)),
+    };
+    assert_eq!(rig.row(uid).await.as_ref(), Some(&row));
+    assert_eq!(rig.row(uid).await.as_ref(), Some(&row));
+}
+
+pub async fn the_inbox_has_the_registry_version_of_acceptance(rig: &mut StoreRig) {
+    rig.keep(event(1)).await;
+    let registered = rig.register(webhook(1)).await;
+    rig.keep(event(2)).await;
+    rig.set_status(&registered, WebhookStatus::Paused).await;
+    rig.keep(event(3)).await;
+    rig.keep(NewEvent { tenant: tenant("b"), ..event(4) }).await;
+    let mut versions = Vec::new();
+    for n in 1..=4 {
+        versions.extend(rig.row(event_uid(n)).await.map(|row| row.registry_version));
+    }
+    assert_eq!(versions, [0, registered.version, registered.version + 1, 0]);
+}
+
+pub async fn the_inbox_leaves_out_what_it_does_not_have(rig: &mut StoreRig) {
+    rig.keep(event(1)).await;
+    rig.keep(event(3)).await;
+    let asked = [event_uid(1), event_uid(2), event_uid(3)];
+    let mut found: Vec<_> =
+        rig.inbox(&asked).await.expect("an inbox").into_iter().map(|row| row.event).collect();
+    found.sort_unstable();
+    assert_eq!(found, [event_uid(1), event_uid(3)]);
+    assert_eq!(rig.inbox(&[]).await.expect("an inbox"), []);
+}
+
+pub async fn a_fan_out_makes_deliveries_that_are_due(rig: &mut StoreRig) {
+    let to = [webhook_id(1), webhook_id(2)];
+    for id in rig.send(event(1), &to).await {
+        let loaded = rig.find(id).await;
+        assert_eq!((loaded.status, loaded.attempts, loaded.planned), (Status::Pending, 0, 0));
+        assert_eq!((loaded.due, loaded.opened_at, loaded.by_hand), (at(1), at(1), false));
+    }
+}
+
+pub async fn a_fan_out_with_more_to_come_moves_the_cursor(rig: &mut StoreRig) {
+    let (uid, _) = rig.keep(event(1)).await;
+    let row = rig.row(uid).await.expect("it is to fan out");
+    rig.chunk(&row, &[webhook_id(1), webhook_id(2)], true).await;
+    let second = rig.row(uid).await.expect("there is more");
+    assert_eq!(second, InboxRow { cursor: Some(webhook_id(2)), ..row });
+    rig.chunk(&second, &[webhook_id(3)], true).await;
+    let third = rig.row(uid).await.expect("there is more");
+    assert_eq!(third.cursor, Some(webhook_id(3)));
+}
+
+pub async fn a_fan_out_repeated_changes_nothing(rig: &mut StoreRig) {
+    let (uid, _) = rig.keep(event(1)).await;
+    let row = rig.row(uid).await.expect("it is to fan out");
+    let to = [webhook_id(1), webhook_id(2)];
+    for _ in 0..2 {
+        rig.chunk(&row, &to, true).await;
+        let cursor = rig.row(uid).await.expect("there is more").cursor;
+        assert_eq!(cursor, Some(webhook_id(2)));
+        let filter = DeliveryFilter { event: Some(uid), ..DeliveryFilter::default() };
+        let made = rig.list_deliveries(filter, None, 10).await.expect("a store lists");
+        assert_eq!(made.len(), 2);
+    }
+}
+
+/// Of a worker that was paused for longer than its lease.
+pub async fn a_fan_out_repeated_late_does_not_move_the_cursor_back(rig: &mut StoreRig) {
+    let (uid, _) = rig.keep(event(1)).await;
+    let row = rig.row(uid).await.expect("it is to fan out");
+    rig.chunk(&row, &[webhook_id(1)], true).await;
+    rig.chunk(&row, &[webhook_id(2)], true).await;
+    rig.chunk(&row, &[webhook_id(1)], true).await;
+    assert_eq!(rig.row(uid).await.expect("there is more").cursor, Some(webhook_id(2)));
+}
+
+pub async fn a_fan_out_repeated_leaves_deliveries_that_went_on(rig: &mut StoreRig) {
+    let (uid, _) = rig.keep(event(1)).await;
+    let row = rig.row(uid).await.expect("it is to fan out");
+    let ids = [1, 2].map(|n| DeliveryId { event: uid, webhook: webhook_id(n) });
+    rig.chunk(&row, &ids.map(|id| id.webhook), false).await;
+    rig.write_down(failure(ids[0], 0, at(9_000))).await;
+    rig.write_down(super::success(ids[1], 0)).await;
+    let before = [rig.see(ids[0]).await, rig.see(ids[1]).await];
+    rig.chunk(&row, &ids.map(|id| id.webhook), false).await;
+    assert_eq!([rig.see(ids[0]).await, rig.see(ids[1]).await], before);
+    assert_eq!(rig.find(ids[0]).await.attempts, 1);
+    assert_eq!(rig.find(ids[1]).await.status, Status::Delivered);
+}
+
+pub async fn what_is_fanned_out_is_in_the_inbox_no_more(rig: &mut StoreRig) {
+    for n in 1..=3 {
+        rig.keep(event(n)).await;
+    }
+    let row = rig.row(event_uid(1)).await.expect("it is to fan out");
+    rig.chunk(&row, &[webhook_id(1)], false).await;
+    for _ in 0..2 {
+        let over = vec![event_uid(1), event_uid(3), event_uid(9)];
+        rig.fanned_out(over).await.expect("a fan-out ends");
+        assert_eq!(rig.row(event_uid(1)).await, None);
+        assert!(rig.row(event_uid(2)).await.is_some());
+        assert_eq!(rig.row(event_uid(3)).await, None);
+    }
+    // Its delivery is there, and its id is still taken.
+    rig.see(DeliveryId { event: event_uid(1), webhook: webhook_id(1) }).await;
+}
+
+pub async fn fanned_out_is_believed_without_a_look_at_the_inbox(rig: &mut StoreRig) {
+    let (uid, _) = rig.keep(event(1)).await;
+    rig.fanned_out(vec![uid]).await.expect("a fan-out ends");
+    assert_eq!(rig.row(uid).await, None);
+    let lane = Lane::fan_out(tenant("a"));
+    assert_eq!(rig.unfinished(&lane, 10).await.expect("a store feeds"), []);
+}
+
+pub async fn a_fan_out_to_nobody_makes_nothing(rig: &mut StoreRig) {
+    let (uid, _) = rig.keep(event(1)).await;
+    let row = rig.row(uid).await.expect("it is to fan out");
+    rig.chunk(&row, &[], true).await;
+    rig.fan_out(Vec::new()).await.expect("a store fans out");
+    assert_eq!(rig.row(uid).await, Some(row));
+}
+
+pub async fn one_event_has_one_delivery_a_webhook(rig: &mut StoreRig) {
+    let (uid, _) = rig.keep(event(1)).await;
+    let row = rig.row(uid).await.expect("it is to fan out");
+    let to = vec![webhook_id(1), webhook_id(1)];
+    let chunk = Chunk { row, webhooks: to, more: false };
+    rig.fan_out(vec![chunk.clone(), chunk]).await.expect("a store fans out");
+    let made = rig.list_deliveries(DeliveryFilter::default(), None, 10).await;
+    assert_eq!(made.expect("a store lists").len(), 1);
+}
