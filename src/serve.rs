@@ -55,6 +55,7 @@ pub fn run(serve: &Serve) -> Result<(), Failure> {
         settings.check_dev()?;
     }
     log::start(&settings.log);
+    raise_file_limit();
     let (listener, address) = listen::open(settings.server.listen)?;
     let engine = engine(&settings)?;
     let served = actix_web::rt::System::new().block_on(async {
@@ -63,6 +64,14 @@ pub fn run(serve: &Serve) -> Result<(), Failure> {
     });
     engine.shutdown_background();
     served
+}
+
+/// Every subscriber with an open connection takes a file, and the usual limit is meant for programs
+/// that hold few.
+fn raise_file_limit() {
+    if let Err(e) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(error = %e, "the limit of open files stays as it is");
+    }
 }
 
 /// What the API and the engine stand on.

@@ -5,11 +5,15 @@
 mod inbox;
 mod received;
 
+use std::future::{Ready, ready};
 use std::time::Duration;
 
-use actix_web::post;
+use actix_web::dev::Payload;
+use actix_web::http::header;
 use actix_web::web::{Data, Json};
+use actix_web::{FromRequest, HttpRequest, post};
 use serde::Serialize;
+use url::{Host, Url};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -30,6 +34,26 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(inbox::list_inbox)
         .service(inbox::clear_inbox)
         .service(step_clock);
+}
+
+/// A request that was made to this machine by name or address. A web page of elsewhere can have its
+/// own name lead here, and then reads what needs no key; but it cannot change what it calls us.
+pub struct Local;
+
+impl FromRequest for Local {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+        let url = host.and_then(|host| Url::parse(&format!("http://{host}")).ok());
+        let local = url.as_ref().and_then(Url::host).is_some_and(|host| match host {
+            Host::Domain(name) => name == "localhost",
+            Host::Ipv4(ip) => ip.is_loopback(),
+            Host::Ipv6(ip) => ip.is_loopback(),
+        });
+        ready(if local { Ok(Local) } else { Err(ApiError::not_found()) })
+    }
 }
 
 /// How far the clock is to go.
@@ -69,7 +93,7 @@ pub struct Stepped {
     responses((status = 200, body = Stepped))
 )]
 #[post("/dev/clock")]
-pub async fn step_clock(app: Data<App>, body: Body) -> Result<Json<Stepped>, ApiError> {
+pub async fn step_clock(_: Local, app: Data<App>, body: Body) -> Result<Json<Stepped>, ApiError> {
     let body: StepBody = body.read()?;
     app.clock.step(Duration::from_millis(body.advance_ms));
     Ok(Json(Stepped { now: app.clock.now().to_string() }))

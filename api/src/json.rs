@@ -12,7 +12,7 @@ use std::fmt;
 use bytes::Bytes;
 use model::Invalid;
 use serde::Deserialize;
-use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::problem::ApiError;
@@ -67,11 +67,50 @@ impl<'a> Kind<'a> for Vec<u64> {
 impl<'a> Kind<'a> for Vec<u16> {
     const NAME: &'static str = "a list of whole numbers";
 }
-impl<'a> Kind<'a> for Vec<&'a RawValue> {
+impl<'a> Kind<'a> for Items<'a> {
     const NAME: &'static str = "a list";
 }
 impl<'a> Kind<'a> for BTreeMap<String, String> {
     const NAME: &'static str = "an object whose values are strings";
+}
+
+/// The most items that are kept of a list: as many as the largest batch that can be allowed.
+pub const ITEMS_MAX: usize = 10_000;
+
+/// The items of a list, each still to be read. What is over [`ITEMS_MAX`] is only skipped, so that
+/// a body of millions of tiny items costs no more than its bytes.
+pub struct Items<'a> {
+    pub items: Vec<&'a RawValue>,
+    pub more: bool,
+}
+
+impl<'a> Deserialize<'a> for Items<'a> {
+    fn deserialize<D: serde::Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'a> Visitor<'a> for List {
+            type Value = Items<'a>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'a>>(self, mut list: A) -> Result<Items<'a>, A::Error> {
+                let mut items = Vec::new();
+                while items.len() < ITEMS_MAX {
+                    match list.next_element()? {
+                        Some(item) => items.push(item),
+                        None => return Ok(Items { items, more: false }),
+                    }
+                }
+                let mut more = false;
+                while let Some(IgnoredAny) = list.next_element()? {
+                    more = true;
+                }
+                Ok(Items { items, more })
+            }
+        }
+        deserializer.deserialize_seq(List)
+    }
 }
 
 /// What was said of an optional field.

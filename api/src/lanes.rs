@@ -32,14 +32,15 @@ impl App {
     pub(crate) async fn set_lane(&self, webhook: &Webhook) {
         let lane = Lane::deliver(webhook.tenant.clone(), webhook.id);
         let paused = webhook.status == WebhookStatus::Paused;
-        let limits = Limits { max_in_flight: webhook.config.max_in_flight, paused };
+        let (max_in_flight, version) = (webhook.config.max_in_flight, webhook.version);
+        let limits = Limits { max_in_flight, paused, version };
         heard("set", self.queue.set(&lane, limits)).await;
     }
 
     /// Lets go of a deleted webhook's lane, so that what waits in it is ended by the workers.
     pub(crate) async fn release_lane(&self, webhook: &Webhook) {
         let lane = Lane::deliver(webhook.tenant.clone(), webhook.id);
-        heard("set", self.queue.set(&lane, Limits::default())).await;
+        heard("set", self.queue.set(&lane, Limits::RELEASED)).await;
     }
 
     /// What the queue says of `lanes`, in their order; none if it says nothing.

@@ -184,8 +184,9 @@ pub struct Codes {
 /// Every `code` that a problem can carry, with its status and what to do about it. Needs no key.
 #[utoipa::path(tag = "errors", security(()), responses((status = 200, body = Codes)))]
 #[get("/errors")]
-pub async fn list_errors() -> Json<Codes> {
-    Json(Codes { data: codes::CODES })
+pub async fn list_errors() -> HttpResponse {
+    // Like the document: open to everybody, so one connection gets it once.
+    HttpResponse::Ok().force_close().json(Codes { data: codes::CODES })
 }
 
 /// Explain an error code

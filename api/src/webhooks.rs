@@ -94,7 +94,8 @@ pub async fn list_webhooks(
     let after = after.map(|bytes| WebhookId(model::id::Uid(bytes)));
     let webhooks = app.store.list_webhooks(filter, after, limit + 1).await?;
     let cursor = |webhook: &Webhook| list.cursor(webhook.id.0.as_bytes());
-    Ok(Json(page(webhooks, limit, cursor, |webhook| WebhookView::new(&webhook))))
+    // A URL may carry a token: lists do not show what is after the question mark.
+    Ok(Json(page(webhooks, limit, cursor, |webhook| WebhookView::redacted(&webhook))))
 }
 
 /// Get a webhook
@@ -110,7 +111,9 @@ pub async fn get_webhook(
     id: Path<String>,
 ) -> Result<Json<WebhookView>, ApiError> {
     let webhook = find(&app, &caller, Verb::Look, &id).await?;
-    Ok(Json(WebhookView::new(&webhook)))
+    let whole = caller.may_on(Verb::Manage, &webhook.tenant).is_ok();
+    let view = if whole { WebhookView::new } else { WebhookView::redacted };
+    Ok(Json(view(&webhook)))
 }
 
 /// Change a webhook

@@ -53,7 +53,7 @@ CREATE TABLE webhooks (
     created_at         INTEGER NOT NULL,
     updated_at         INTEGER NOT NULL,
     deleted_at         INTEGER,
-    -- Not active: its unfinished deliveries may need an end that no sending brings.
+    -- Disabled or deleted: its unfinished deliveries need an end that no sending brings.
     stranding          INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX webhooks_tenant_url ON webhooks (tenant, url) WHERE deleted_at IS NULL;
@@ -85,7 +85,7 @@ CREATE TABLE deliveries (
     )
 ) WITHOUT ROWID;
 CREATE INDEX deliveries_unfinished ON deliveries (webhook, due, seq) WHERE ended_at IS NULL;
--- Finds those that grew too old while their webhook is paused.
+-- With the index above, finds those that grew too old.
 CREATE INDEX deliveries_retrying ON deliveries (webhook, opened_at) WHERE status = 'retrying';
 CREATE INDEX deliveries_webhook ON deliveries (webhook, event);
 CREATE INDEX deliveries_failed ON deliveries (event) WHERE status = 'failed';

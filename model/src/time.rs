@@ -52,7 +52,8 @@ impl Timestamp {
                 "not an RFC 3339 date and time with a zone, such as 2026-08-22T10:00:00Z",
             )
         };
-        if text.len() > 64 || text.get(17..19) == Some("60") {
+        // chrono also reads other signs than `-` as a minus; RFC 3339 is ASCII.
+        if !text.is_ascii() || text.len() > 64 || text.get(17..19) == Some("60") {
             return Err(wrong());
         }
         let parsed = DateTime::parse_from_rfc3339(text).map_err(|_| wrong())?;
@@ -100,7 +101,14 @@ mod tests {
 
     #[test]
     fn dates_without_a_zone_leap_seconds_and_prose_are_refused() {
-        for text in ["", "now", "2026-08-22", "2026-08-22T10:00:00", "2016-12-31T23:59:60Z"] {
+        for text in [
+            "",
+            "now",
+            "2026-08-22",
+            "2026-08-22T10:00:00",
+            "2016-12-31T23:59:60Z",
+            "2026-01-01T00:00:00\u{2212}02:00",
+        ] {
             assert_eq!(
                 Timestamp::parse(text).map_err(|e| e.code),
                 Err("timestamp_invalid"),

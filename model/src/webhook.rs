@@ -178,7 +178,9 @@ pub enum HeaderValue {
 
 /// Headers whose values are encrypted at rest and never shown again.
 pub fn is_sensitive_header(name: &str) -> bool {
-    matches!(name, "authorization" | "cookie" | "proxy-authorization" | "x-api-key")
+    ["auth", "token", "key", "secret", "cookie", "passw", "signature", "session"]
+        .iter()
+        .any(|part| name.contains(part))
 }
 
 /// Checks one custom header and returns its name in lower case.

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use model::id::{DeliveryId, EventUid, WebhookId};
 use model::tenant::Tenant;
 use model::time::Timestamp;
+use model::webhook::MAX_IN_FLIGHT_DEFAULT;
 
 /// Items a lane holds, queued and leased; what does not fit stays in the store.
 pub const LANE_CAP_DEFAULT: usize = 10_000;
@@ -35,7 +36,7 @@ pub trait Queue: Send + Sync {
     /// valid: nothing.
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), QueueError>;
 
-    /// What a lane may do. Repeated: the same.
+    /// What a lane may do. Repeated, or older than what was set before: nothing.
     async fn set(&self, lane: &Lane, limits: Limits) -> Result<(), QueueError>;
 
     /// What is in the queue, in all and in each of `lanes`, in their order.
@@ -59,6 +60,15 @@ pub enum Work {
     FanOut,
     /// Deliveries to one webhook.
     Deliver(WebhookId),
+}
+
+impl Work {
+    pub fn webhook(self) -> Option<WebhookId> {
+        match self {
+            Work::FanOut => None,
+            Work::Deliver(webhook) => Some(webhook),
+        }
+    }
 }
 
 impl Lane {
@@ -185,11 +195,20 @@ pub struct Limits {
     /// Requests on the wire at once.
     pub max_in_flight: u32,
     pub paused: bool,
+    /// The version of the webhook that says so: processes that read it at different times set it
+    /// in any order.
+    pub version: u64,
+}
+
+impl Limits {
+    /// Of a webhook that is gone and will not be set again.
+    pub const RELEASED: Limits =
+        Limits { max_in_flight: MAX_IN_FLIGHT_DEFAULT, paused: false, version: u64::MAX };
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_in_flight: model::webhook::MAX_IN_FLIGHT_DEFAULT, paused: false }
+        Self { max_in_flight: MAX_IN_FLIGHT_DEFAULT, paused: false, version: 0 }
     }
 }
 

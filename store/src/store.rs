@@ -55,9 +55,17 @@ pub trait Store: Send + Sync {
     /// The next unfinished items of a lane, by (due, seq).
     async fn unfinished(&self, lane: &Lane, limit: u32) -> Result<Vec<Waiting>, StoreError>;
 
-    /// Unfinished deliveries that nothing will end by sending: of disabled or deleted webhooks,
-    /// and those of paused ones that grew too old by `now`.
-    async fn stranded(&self, now: Timestamp, limit: u32) -> Result<Vec<Stranded>, StoreError>;
+    /// Unfinished deliveries that nothing will end by sending: of disabled or deleted webhooks.
+    async fn stranded(&self, limit: u32) -> Result<Vec<Stranded>, StoreError>;
+
+    /// Unfinished deliveries of a webhook whose age counts from before `opened_before`, and for
+    /// which nobody asked by hand.
+    async fn outlived(
+        &self,
+        webhook: WebhookId,
+        opened_before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Stranded>, StoreError>;
 
     // Webhooks. Every change bumps the tenant's registry version in the same transaction.
 

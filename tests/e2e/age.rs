@@ -80,3 +80,19 @@ async fn what_failed_of_age_can_be_retried_by_hand() {
     server.step(Duration::from_secs(4_000)).await;
     server.delivery_that_is("delivered", &event).await;
 }
+
+#[tokio::test]
+async fn a_subscriber_that_asks_for_quiet_does_not_stop_the_clock() {
+    let server = Postrider::start().await;
+    let receiver = Receiver::start().await;
+    receiver.always("/a", Reply::status(429).header("Retry-After", "86400"));
+    server.register(&receiver.url("/a"), three_hours()).await;
+    let first = server.publish("a", json!(1)).await;
+    server.delivery_that_is("failed", &first).await;
+    let held = server.publish("a", json!(2)).await;
+    server.delivery_of(&held).await;
+    server.step(4 * HOUR).await;
+    let failed = server.delivery_that_is("failed", &held).await;
+    assert_eq!((&failed["ended_by"], &failed["attempt_count"]), (&json!("age"), &json!(0)));
+    assert_eq!(receiver.requests("/a").len(), 1);
+}

@@ -1,14 +1,27 @@
 //! Claims what is due, as much as there are slots for, and hands it to the stage it is for.
 
+use std::time::Duration;
+
 use model::tenant::Tenant;
-use store::{Claimed, Hungry, Leased, QueueError, Work};
+use store::{Claimed, How, Hungry, Leased, QueueError, Work};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, FAILURE_PAUSE, Held, report_queue};
 use crate::slots::Room;
 
+/// How long an item waits that is claimed while this worker still holds it.
+const HELD_PAUSE: Duration = Duration::from_secs(5);
+
 pub(crate) async fn run(engine: &Engine, stop: &CancellationToken) {
     while !stop.is_cancelled() {
+        if engine.cannot_record() {
+            // What would be sent now could not be recorded, and would be sent again.
+            tokio::select! {
+                () = tokio::time::sleep(FAILURE_PAUSE) => {}
+                () = stop.cancelled() => {}
+            }
+            continue;
+        }
         let Some(room) = engine.slots.room() else {
             tokio::select! {
                 () = engine.slots.freed() => {}
@@ -18,7 +31,7 @@ pub(crate) async fn run(engine: &Engine, stop: &CancellationToken) {
         };
         match claim(engine, &room).await {
             Ok(Taken::AsMuchAsAsked) => {}
-            Ok(Taken::AllThereWas) => wait(engine, stop).await,
+            Ok(Taken::AllThereWas) => wait(engine, &room, stop).await,
             Err(e) => {
                 report_queue(&e, "claim");
                 tokio::select! {
@@ -62,7 +75,10 @@ async fn claim_once(engine: &Engine, max: usize, skip: &[Tenant]) -> Result<usiz
 
 /// The ways hold as many as there are slots, so they never wait.
 async fn hand_out(engine: &Engine, leased: Leased) {
-    let slot = engine.slots.take(&leased.item.lane.tenant);
+    let Some(slot) = engine.slots.take(&leased.item) else {
+        let later = How::Again { after: HELD_PAUSE };
+        return engine.settle_all(vec![leased.settle(later)]).await;
+    };
     let way = match leased.item.lane.work {
         Work::FanOut => &engine.ways.to_fan_out,
         Work::Deliver(_) => &engine.ways.to_load,
@@ -77,8 +93,8 @@ fn feed(engine: &Engine, hungry: Hungry) {
 }
 
 /// Until something may be due, or a tenant that was passed over has room again.
-async fn wait(engine: &Engine, stop: &CancellationToken) {
-    let restricted = engine.slots.room().is_none_or(|room| !room.skip.is_empty());
+async fn wait(engine: &Engine, room: &Room, stop: &CancellationToken) {
+    let restricted = !room.skip.is_empty();
     tokio::select! {
         () = engine.queue.wait() => {}
         () = engine.slots.freed(), if restricted => {}

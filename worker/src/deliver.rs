@@ -85,6 +85,13 @@ async fn start(
 ) {
     let targets = match targets(engine, &loaded, &batch).await {
         Ok(targets) => targets,
+        // What cannot be read of one webhook must not keep the others.
+        Err(StoreError::Damaged(_)) if batch.len() > 1 => {
+            for (held, loaded) in batch.into_iter().zip(loaded) {
+                Box::pin(start(engine, vec![held], vec![loaded], abort)).await;
+            }
+            return;
+        }
         Err(e) => {
             report_store(&e, "webhooks");
             let again = How::Again { after: FAILURE_PAUSE };

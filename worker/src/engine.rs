@@ -1,5 +1,6 @@
 //! What the stages share.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub(crate) struct Engine {
     pub(crate) metrics: Metrics,
     pub(crate) ways: Ways,
     time: Mutex<QueueTime>,
+    /// Set while the store refuses to record.
+    cannot_record: AtomicBool,
 }
 
 /// The ways from stage to stage.
@@ -61,8 +64,20 @@ impl Engine {
         let slots = Slots::new(settings.slots, parts.metrics.clone());
         let registry = Registry::new(parts.store.clone(), parts.queue.clone(), parts.master_keys);
         let time = Mutex::new(QueueTime::new(Timestamp::default()));
+        let cannot_record = AtomicBool::new(false);
         let (store, queue, metrics) = (parts.store, parts.queue, parts.metrics);
-        Ok(Self { store, queue, registry, sender, slots, settings, metrics, ways, time })
+        Ok(Self {
+            store,
+            queue,
+            registry,
+            sender,
+            slots,
+            settings,
+            metrics,
+            ways,
+            time,
+            cannot_record,
+        })
     }
 
     /// The queue's time, as of the last claim and carried on from there.
@@ -72,6 +87,14 @@ impl Engine {
 
     pub(crate) fn set_time(&self, now: Timestamp) {
         *self.time.lock().unwrap_or_else(PoisonError::into_inner) = QueueTime::new(now);
+    }
+
+    pub(crate) fn cannot_record(&self) -> bool {
+        self.cannot_record.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_cannot_record(&self, cannot: bool) {
+        self.cannot_record.store(cannot, Ordering::Release);
     }
 
     /// Settles and frees the slots. A queue that does not answer is not waited for: the leases end

@@ -42,6 +42,12 @@ async fn fan_out(engine: &Engine, batch: Vec<Held>) {
             });
             engine.settle(settled.collect()).await;
         }
+        // What cannot be read of one tenant must not keep the others.
+        Err(StoreError::Damaged(_)) if batch.len() > 1 => {
+            for held in batch {
+                Box::pin(fan_out(engine, vec![held])).await;
+            }
+        }
         Err(e) => {
             report_store(&e, "fan_out");
             let again = How::Again { after: FAILURE_PAUSE };

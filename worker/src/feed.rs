@@ -14,6 +14,8 @@ use crate::engine::{Engine, FAILURE_PAUSE, gather, report_queue, report_store};
 const WAITING_MAX: usize = 64;
 /// Lanes read at once.
 const LANES_PAGE: u32 = 500;
+/// Until everything is fed again, if a lane could not be read.
+const UNREADABLE_PAUSE: Duration = Duration::from_secs(60);
 /// Items of one push.
 const PUSH_MAX: usize = 1_000;
 
@@ -47,15 +49,20 @@ pub(crate) async fn run(engine: Arc<Engine>, mut inbox: Inbox, stop: Cancellatio
 /// Every lane with unfinished work. A lane that cannot take it all is hungry by itself from then.
 async fn feed_everything(engine: &Engine, stop: &CancellationToken) -> Result<How, StoreError> {
     let mut after: Option<Lane> = None;
+    let mut how = How::Done;
     loop {
         let lanes = engine.store.lanes(after.as_ref(), LANES_PAGE).await?;
-        let Some(last) = lanes.last() else { return Ok(How::Done) };
+        let Some(last) = lanes.last() else { return Ok(how) };
         after = Some(last.clone());
         for lane in &lanes {
             if stop.is_cancelled() {
                 return Ok(How::Again { after: Duration::ZERO });
             }
-            feed_lane(engine, lane).await?;
+            if let Err(e) = feed_lane(engine, lane).await {
+                // One lane that cannot be read must not keep the others from being fed.
+                report_store(&e, "unfinished");
+                how = How::Again { after: UNREADABLE_PAUSE };
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ mod fan_out;
 
 mod deliver;
 mod guard;
+mod mask;
 mod phases;
 mod send;
 
@@ -35,6 +36,7 @@ use std::time::Duration;
 use model::egress::Policy;
 use model::secret::MasterKeys;
 use store::{Queue, Store};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use engine::Engine;
@@ -105,24 +107,29 @@ impl Worker {
     }
 
     /// Works until `stop.claim`, then until everything in flight was recorded or, after
-    /// `stop.abort`, given back.
+    /// `stop.abort`, given back. Returns earlier only if one of its stages broke.
     pub async fn run(self, stop: Stop) {
         let engine = self.engine;
         let over = CancellationToken::new();
-        let stages = [
-            tokio::spawn(fan_out::run(engine.clone(), self.fan_out, over.clone())),
-            tokio::spawn(deliver::run(engine.clone(), self.load, stop.abort.clone(), over.clone())),
-            tokio::spawn(record::run(engine.clone(), self.record, over.clone())),
-            tokio::spawn(feed::run(engine.clone(), self.feed, stop.claim.clone())),
-            tokio::spawn(sweep::run(engine.clone(), stop.claim.clone())),
-        ];
-        claim::run(&engine, &stop.claim).await;
-        engine.slots.all_free().await;
-        over.cancel();
-        for stage in stages {
-            if let Err(e) = stage.await {
-                tracing::error!(error = %e, "a stage of the worker broke");
+        let Stop { claim, abort } = stop;
+        let mut stages = JoinSet::new();
+        stages.spawn(fan_out::run(engine.clone(), self.fan_out, over.clone()));
+        stages.spawn(deliver::run(engine.clone(), self.load, abort.clone(), over.clone()));
+        stages.spawn(record::run(engine.clone(), self.record, abort, over.clone()));
+        stages.spawn(feed::run(engine.clone(), self.feed, over.clone()));
+        stages.spawn(sweep::run(engine.clone(), over.clone()));
+        let working = async {
+            claim::run(&engine, &claim).await;
+            engine.slots.all_free().await;
+        };
+        tokio::select! {
+            () = working => {}
+            // A worker that has lost a stage looks alive and is not: who runs it ends the process.
+            broken = stages.join_next() => {
+                tracing::error!(stage = ?broken, "a stage of the worker broke");
             }
         }
+        over.cancel();
+        while stages.join_next().await.is_some() {}
     }
 }

@@ -26,11 +26,16 @@ pub(crate) fn inbox(slots: usize) -> (mpsc::Sender<Entry>, Inbox) {
     mpsc::channel(slots)
 }
 
-pub(crate) async fn run(engine: Arc<Engine>, mut inbox: Inbox, over: CancellationToken) {
+pub(crate) async fn run(
+    engine: Arc<Engine>,
+    mut inbox: Inbox,
+    abort: CancellationToken,
+    over: CancellationToken,
+) {
     while let Some(batch) = gather(&mut inbox, BATCH_MAX, &over).await {
         let (held, outcomes): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|entry| (entry.held, entry.outcome)).unzip();
-        let recorded = record(&engine, &outcomes).await;
+        let recorded = record(&engine, &outcomes, &abort).await;
         let now = engine.now();
         let settled = held.into_iter().zip(recorded).map(|(held, recorded)| {
             let how = match recorded {
@@ -45,16 +50,22 @@ pub(crate) async fn run(engine: Arc<Engine>, mut inbox: Inbox, over: Cancellatio
 }
 
 /// Waits for a store that does not answer: what was sent must be recorded, or it is sent again.
-async fn record(engine: &Engine, outcomes: &[Outcome]) -> Vec<Option<Recorded>> {
+/// Only an abort ends the waiting.
+async fn record(
+    engine: &Engine,
+    outcomes: &[Outcome],
+    abort: &CancellationToken,
+) -> Vec<Option<Recorded>> {
     loop {
         match engine.store.record(outcomes.to_vec()).await {
             Ok(recorded) => {
+                engine.set_cannot_record(false);
                 engine.metrics.recorded(outcomes, &recorded);
                 return recorded.into_iter().map(Some).collect();
             }
             Err(e @ StoreError::Damaged(_)) if outcomes.len() > 1 => {
                 report_store(&e, "record");
-                return record_one_by_one(engine, outcomes).await;
+                return record_one_by_one(engine, outcomes, abort).await;
             }
             Err(e @ StoreError::Damaged(_)) => {
                 report_store(&e, "record");
@@ -62,16 +73,24 @@ async fn record(engine: &Engine, outcomes: &[Outcome]) -> Vec<Option<Recorded>> 
             }
             Err(e @ (StoreError::Unavailable(_) | StoreError::Full(_))) => {
                 report_store(&e, "record");
-                tokio::time::sleep(FAILURE_PAUSE).await;
+                engine.set_cannot_record(true);
+                let pause = tokio::time::sleep(FAILURE_PAUSE);
+                if abort.run_until_cancelled(pause).await.is_none() {
+                    return vec![None; outcomes.len()];
+                }
             }
         }
     }
 }
 
-async fn record_one_by_one(engine: &Engine, outcomes: &[Outcome]) -> Vec<Option<Recorded>> {
+async fn record_one_by_one(
+    engine: &Engine,
+    outcomes: &[Outcome],
+    abort: &CancellationToken,
+) -> Vec<Option<Recorded>> {
     let mut recorded = Vec::with_capacity(outcomes.len());
     for outcome in outcomes {
-        recorded.extend(Box::pin(record(engine, std::slice::from_ref(outcome))).await);
+        recorded.extend(Box::pin(record(engine, std::slice::from_ref(outcome), abort)).await);
     }
     recorded
 }

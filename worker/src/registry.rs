@@ -21,6 +21,8 @@ const CACHED_MAX: usize = 100_000;
 pub(crate) struct Target {
     pub(crate) webhook: Webhook,
     pub(crate) headers: Result<HeaderMap, Unreadable>,
+    /// What must not be kept of an answer that repeats it.
+    pub(crate) credentials: Vec<String>,
     /// With the time until which each signs.
     secrets: Result<Vec<(Option<Timestamp>, Secret)>, Unreadable>,
 }
@@ -57,6 +59,7 @@ impl Target {
         Limits {
             max_in_flight: self.webhook.config.max_in_flight,
             paused: self.webhook.status == WebhookStatus::Paused,
+            version: self.webhook.version,
         }
     }
 
@@ -125,7 +128,8 @@ impl Registry {
         let target = Arc::new(open(webhook, &self.master_keys));
         // A lane that the queue does not know has the default limits.
         let known = lock(&self.by_id).contains_key(&target.webhook.id);
-        if known || target.limits() != Limits::default() {
+        let default = Limits { version: target.webhook.version, ..Limits::default() };
+        if known || target.limits() != default {
             self.set_limits(&target).await;
         }
         let mut by_id = lock(&self.by_id);
@@ -149,7 +153,9 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 fn open(webhook: Webhook, master_keys: &MasterKeys) -> Target {
     let context = webhook_context(&webhook.tenant, webhook.id);
-    let secrets = webhook.secrets.iter().map(|s| open_secret(s, master_keys, &context)).collect();
+    let secrets: Result<Vec<_>, _> =
+        webhook.secrets.iter().map(|s| open_secret(s, master_keys, &context)).collect();
+    let mut credentials = Vec::new();
     let headers = webhook
         .config
         .headers
@@ -157,9 +163,15 @@ fn open(webhook: Webhook, master_keys: &MasterKeys) -> Target {
         .map(|(name, value)| {
             let value = match value {
                 HeaderValue::Plain(text) => text.clone().into_bytes(),
-                HeaderValue::Sealed(sealed) => master_keys
-                    .open(sealed, &context)
-                    .map_err(|e| Unreadable(format!("header {name}: {e}")))?,
+                HeaderValue::Sealed(sealed) => {
+                    let plain = master_keys
+                        .open(sealed, &context)
+                        .map_err(|e| Unreadable(format!("header {name}: {e}")))?;
+                    // `Bearer abc` and `abc` alike.
+                    let text = String::from_utf8_lossy(&plain);
+                    credentials.extend(text.rsplit(' ').next().map(str::to_owned));
+                    plain
+                }
             };
             let unfit = || Unreadable(format!("header {name} is not valid HTTP"));
             let name = HeaderName::try_from(name).map_err(|_| unfit())?;
@@ -169,7 +181,11 @@ fn open(webhook: Webhook, master_keys: &MasterKeys) -> Target {
             ))
         })
         .collect();
-    Target { webhook, headers, secrets }
+    if let Ok(secrets) = &secrets {
+        credentials
+            .extend(secrets.iter().map(|(_, secret): &(_, Secret)| secret.expose().to_owned()));
+    }
+    Target { webhook, headers, credentials, secrets }
 }
 
 fn open_secret(

@@ -20,11 +20,15 @@ use tokio::time::timeout;
 use crate::Settings;
 use crate::engine::StartError;
 use crate::guard::{self, Guard, Refused};
+use crate::mask::mask;
 use crate::phases::{MeasureConnect, Phases};
 use crate::registry::Target;
 
 /// Sent with every request.
 const USER_AGENT: &str = concat!("Postrider/", env!("CARGO_PKG_VERSION"));
+/// Bytes of a response's headers that are kept, in all and of one value.
+const HEADERS_KEPT_MAX: usize = 16 * 1024;
+const HEADER_VALUE_KEPT_MAX: usize = 1_024;
 /// Bytes of a response's body that are kept.
 const BODY_KEPT_MAX: usize = 16 * 1024;
 /// Bytes that are read before the connection is closed instead of being used again.
@@ -99,23 +103,19 @@ impl Sender {
                     ..Timings::default()
                 };
                 let left = config.timeout.saturating_sub(head);
-                Sent::answered(response, timings, watch, left, now).await
+                let mut sent = Sent::answered(response, timings, watch, left, now).await;
+                if let Some(response) = &mut sent.response {
+                    mask(response, &target.credentials);
+                }
+                sent
             }
             Ok(Err(error)) => {
                 let (class, detail) = classify(&error);
-                Sent {
-                    timings: Timings { dns, connect, ..Timings::default() },
-                    ..Sent::failed(class, detail, watch)
-                }
-                .lasted(watch)
+                Sent::broken(class, detail, &phases, watch)
             }
             Err(_) => {
                 let detail = format!("no answer within {} ms", config.timeout.as_millis());
-                Sent {
-                    timings: Timings { dns, connect, ..Timings::default() },
-                    ..Sent::failed(ErrorClass::Timeout, detail, watch)
-                }
-                .lasted(watch)
+                Sent::broken(ErrorClass::Timeout, detail, &phases, watch)
             }
         }
     }
@@ -127,9 +127,11 @@ impl Sent {
         Self { answer: Answer::Error(class), detail: Some(detail), timings, response: None }
     }
 
-    fn lasted(mut self, watch: Stopwatch) -> Self {
-        self.timings.total = watch.elapsed();
-        self
+    /// Failed after the connection was begun.
+    fn broken(class: ErrorClass, detail: String, phases: &Phases, watch: Stopwatch) -> Self {
+        let mut sent = Self::failed(class, detail, watch);
+        (sent.timings.dns, sent.timings.connect) = (phases.dns(), phases.connect());
+        sent
     }
 
     /// Reads the rest of an answer. The status line decides; what becomes of the body after it is
@@ -150,13 +152,7 @@ impl Sent {
                 .and_then(|value| value.to_str().ok())
                 .and_then(|text| retry_after(text, now)),
         };
-        let headers = response
-            .headers()
-            .iter()
-            .map(|(name, value)| {
-                (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-            })
-            .collect();
+        let (headers, headers_cut) = kept_headers(response.headers());
         let reading = Stopwatch::start();
         let mut kept = Kept::default();
         let read = timeout(left.min(BODY_TIMEOUT), kept.read(&mut response)).await;
@@ -169,7 +165,7 @@ impl Sent {
         drop(response);
         timings.body = Some(reading.elapsed());
         timings.total = watch.elapsed();
-        let truncated = kept.truncated || detail.is_some();
+        let truncated = kept.truncated || headers_cut || detail.is_some();
         Self {
             answer: Answer::Status { code, retry_after },
             detail,
@@ -177,6 +173,22 @@ impl Sent {
             response: Some(Response { headers, body: kept.body, truncated }),
         }
     }
+}
+
+/// The headers that are kept, and whether there were more.
+fn kept_headers(headers: &HeaderMap) -> (Vec<(String, String)>, bool) {
+    let (mut kept, mut room) = (Vec::with_capacity(headers.len()), HEADERS_KEPT_MAX);
+    for (name, value) in headers {
+        let mut value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        value.truncate(value.floor_char_boundary(HEADER_VALUE_KEPT_MAX));
+        let size = name.as_str().len() + value.len();
+        if size > room {
+            return (kept, true);
+        }
+        room -= size;
+        kept.push((name.as_str().to_owned(), value));
+    }
+    (kept, false)
 }
 
 #[derive(Default)]

@@ -5,10 +5,11 @@
 //! the last twentieth is kept for tenants that hold little, so that one whose receivers all hang
 //! never leaves the others without a slot.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::tenant::Tenant;
+use store::Item;
 use tokio::sync::Notify;
 
 use crate::Metrics;
@@ -27,12 +28,13 @@ struct Inner {
 struct Held {
     all: usize,
     by_tenant: HashMap<Tenant, usize>,
+    items: HashSet<Item>,
 }
 
 /// One slot; dropping it frees it.
 pub(crate) struct Slot {
     slots: Slots,
-    tenant: Tenant,
+    item: Item,
 }
 
 /// What may be claimed now.
@@ -58,15 +60,21 @@ impl Slots {
         room(self.0.all, &held)
     }
 
-    pub(crate) fn take(&self, tenant: &Tenant) -> Slot {
+    /// None if this worker holds the item already: its lease ended before it was recorded, and
+    /// doing it once more would send it twice.
+    pub(crate) fn take(&self, item: &Item) -> Option<Slot> {
         let mut held = self.held();
+        if !held.items.insert(item.clone()) {
+            return None;
+        }
         held.all += 1;
+        let tenant = &item.lane.tenant;
         match held.by_tenant.get_mut(tenant) {
             Some(n) => *n += 1,
             None => drop(held.by_tenant.insert(tenant.clone(), 1)),
         }
         self.0.metrics.slots_held(held.all);
-        Slot { slots: self.clone(), tenant: tenant.clone() }
+        Some(Slot { slots: self.clone(), item: item.clone() })
     }
 
     /// Returns when a slot was freed since the last call.
@@ -89,10 +97,12 @@ impl Drop for Slot {
     fn drop(&mut self) {
         let mut held = self.slots.held();
         held.all -= 1;
-        if let Some(n) = held.by_tenant.get_mut(&self.tenant) {
+        held.items.remove(&self.item);
+        let tenant = &self.item.lane.tenant;
+        if let Some(n) = held.by_tenant.get_mut(tenant) {
             *n -= 1;
             if *n == 0 {
-                held.by_tenant.remove(&self.tenant);
+                held.by_tenant.remove(tenant);
             }
         }
         self.slots.0.metrics.slots_held(held.all);
@@ -125,7 +135,8 @@ mod tests {
 
     fn held(counts: &[(&str, usize)]) -> Held {
         let by_tenant = counts.iter().map(|(name, n)| (tenant(name), *n)).collect();
-        Held { all: counts.iter().map(|(_, n)| n).sum(), by_tenant }
+        let all = counts.iter().map(|(_, n)| n).sum();
+        Held { all, by_tenant, items: HashSet::new() }
     }
 
     #[test]
@@ -140,6 +151,18 @@ mod tests {
     fn the_last_slots_are_for_tenants_that_hold_little() {
         let room = room(1_000, &held(&[("a", 950), ("b", 3)])).expect("some are free");
         assert_eq!(room, Room { items: 47, skip: vec![tenant("a")], skipped_may_follow: false });
+    }
+
+    #[test]
+    fn an_item_that_is_held_is_not_taken_again() {
+        let metrics = Metrics::register(&mut prometheus_client::registry::Registry::default());
+        let slots = Slots::new(10, metrics);
+        let lane = store::Lane::fan_out(tenant("a"));
+        let item = Item { lane, event: model::id::EventUid(model::id::Uid([1; 16])) };
+        let slot = slots.take(&item);
+        assert!(slot.is_some() && slots.take(&item).is_none());
+        drop(slot);
+        assert!(slots.take(&item).is_some());
     }
 
     #[test]

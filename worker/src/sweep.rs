@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::delivery::Next;
-use store::{Outcome, StoreError};
+use store::{Lane, Outcome, StoreError, Stranded};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, report_store};
@@ -14,56 +14,95 @@ use crate::feed;
 const PAUSE: Duration = Duration::from_secs(1);
 /// Deliveries ended by one record.
 const BATCH_MAX: u32 = 500;
+/// Lanes whose ages one sweep looks at.
+const LANES_PAGE: u32 = 200;
 /// Sweeps between two looks at the inbox.
 const INBOX_EVERY: u32 = 5;
 
-pub(crate) async fn run(engine: Arc<Engine>, stop: CancellationToken) {
-    let mut sweeps = 0u32;
+pub(crate) async fn run(engine: Arc<Engine>, over: CancellationToken) {
+    let mut rounds = 0u32;
+    let mut ages = Ages::default();
     loop {
         let pause = PAUSE.mul_f64(1.0 + 0.2 * store::world::roll());
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = stop.cancelled() => return,
+        if over.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            return;
         }
-        sweeps = sweeps.wrapping_add(1);
-        match run_once(&engine, sweeps.is_multiple_of(INBOX_EVERY), &stop).await {
+        rounds = rounds.wrapping_add(1);
+        let with_inbox = rounds.is_multiple_of(INBOX_EVERY);
+        match run_once(&engine, &mut ages, with_inbox, &over).await {
             Ok(0) => {}
-            Ok(ended) => tracing::info!(deliveries.ended = ended, "stranded deliveries ended"),
-            Err(e) => report_store(&e, "stranded"),
+            Ok(ended) => tracing::info!(deliveries.ended = ended, "deliveries ended unsent"),
+            Err(e) => report_store(&e, "sweep"),
         }
     }
 }
 
-/// Ends stranded deliveries until there are none; returns how many.
+/// Ends what there is to end; returns how many deliveries that were.
 async fn run_once(
     engine: &Engine,
+    ages: &mut Ages,
     with_inbox: bool,
-    stop: &CancellationToken,
+    over: &CancellationToken,
 ) -> Result<usize, StoreError> {
     if with_inbox {
         feed::repush_inbox(engine).await?;
     }
     let mut ended = 0;
-    while !stop.is_cancelled() {
-        let at = engine.now();
-        let stranded = engine.store.stranded(at, BATCH_MAX).await?;
+    while !over.is_cancelled() {
+        let stranded = engine.store.stranded(BATCH_MAX).await?;
         if stranded.is_empty() {
             break;
         }
-        let outcomes: Vec<_> = stranded
-            .into_iter()
-            .map(|stranded| Outcome {
-                delivery: stranded.delivery,
-                attempts_before: stranded.attempts,
-                attempt: None,
-                next: Next::End(stranded.ended_by),
-                at,
-                disable_webhook: None,
-            })
-            .collect();
-        let recorded = engine.store.record(outcomes.clone()).await?;
-        engine.metrics.recorded(&outcomes, &recorded);
-        ended += recorded.iter().filter(|r| r.applied).count();
+        ended += end(engine, stranded).await?;
     }
-    Ok(ended)
+    Ok(ended + ages.sweep(engine, over).await?)
+}
+
+/// Goes round the lanes with unfinished work: age counts whatever holds a delivery.
+#[derive(Default)]
+struct Ages {
+    after: Option<Lane>,
+}
+
+impl Ages {
+    async fn sweep(
+        &mut self,
+        engine: &Engine,
+        over: &CancellationToken,
+    ) -> Result<usize, StoreError> {
+        let lanes = engine.store.lanes(self.after.as_ref(), LANES_PAGE).await?;
+        let webhooks: Vec<_> = lanes.iter().filter_map(|lane| lane.work.webhook()).collect();
+        let targets = engine.registry.read(&webhooks).await?;
+        let mut ended = 0;
+        for target in targets.values() {
+            let before = engine.now() - target.webhook.config.retry.max_age;
+            while !over.is_cancelled() {
+                let old = engine.store.outlived(target.webhook.id, before, BATCH_MAX).await?;
+                if old.is_empty() {
+                    break;
+                }
+                ended += end(engine, old).await?;
+            }
+        }
+        self.after = lanes.into_iter().nth(LANES_PAGE as usize - 1);
+        Ok(ended)
+    }
+}
+
+async fn end(engine: &Engine, stranded: Vec<Stranded>) -> Result<usize, StoreError> {
+    let at = engine.now();
+    let outcomes: Vec<_> = stranded
+        .into_iter()
+        .map(|stranded| Outcome {
+            delivery: stranded.delivery,
+            attempts_before: stranded.attempts,
+            attempt: None,
+            next: Next::End(stranded.ended_by),
+            at,
+            disable_webhook: None,
+        })
+        .collect();
+    let recorded = engine.store.record(outcomes.clone()).await?;
+    engine.metrics.recorded(&outcomes, &recorded);
+    Ok(recorded.iter().filter(|r| r.applied).count())
 }

@@ -102,6 +102,9 @@ pub struct AttemptView {
     /// The status that came back; null if none did.
     status: Option<u16>,
     error: Option<AttemptError>,
+    /// What went wrong after the status, such as a body that broke off. It changes nothing: the
+    /// status decides.
+    note: Option<String>,
     response: Option<ResponseView>,
 }
 
@@ -178,10 +181,11 @@ impl DeliveryDetail {
 
 impl AttemptView {
     fn new(attempt: Attempt) -> Self {
-        let (status, error) = match attempt.answer {
-            Answer::Status { code, .. } => (Some(code), None),
+        let (status, error, note) = match attempt.answer {
+            Answer::Status { code, .. } => (Some(code), None, attempt.detail),
             Answer::Error(class) => {
-                (None, Some(AttemptError { class: class.as_str(), detail: attempt.detail }))
+                let class = class.as_str();
+                (None, Some(AttemptError { class, detail: attempt.detail }), None)
             }
         };
         Self {
@@ -191,6 +195,7 @@ impl AttemptView {
             timings: TimingsView::new(&attempt.timings),
             status,
             error,
+            note,
             response: attempt.response.map(ResponseView::new),
         }
     }

@@ -11,6 +11,7 @@ use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
+use super::Local;
 use super::received::Received;
 use crate::App;
 use crate::body::AnyBody;
@@ -94,6 +95,7 @@ impl Serialize for InboxEntry {
 )]
 #[post("/dev/inbox/{name}")]
 pub async fn receive_post(
+    _: Local,
     app: Data<App>,
     request: HttpRequest,
     name: Path<String>,
@@ -113,6 +115,7 @@ pub async fn receive_post(
 )]
 #[put("/dev/inbox/{name}")]
 pub async fn receive_put(
+    _: Local,
     app: Data<App>,
     request: HttpRequest,
     name: Path<String>,
@@ -132,6 +135,7 @@ pub async fn receive_put(
 )]
 #[patch("/dev/inbox/{name}")]
 pub async fn receive_patch(
+    _: Local,
     app: Data<App>,
     request: HttpRequest,
     name: Path<String>,
@@ -151,7 +155,7 @@ pub async fn receive_patch(
     responses((status = 200, body = InboxView))
 )]
 #[get("/dev/inbox/{name}")]
-pub async fn list_inbox(app: Data<App>, name: Path<String>) -> Json<InboxView> {
+pub async fn list_inbox(_: Local, app: Data<App>, name: Path<String>) -> Json<InboxView> {
     Json(InboxView { data: app.inboxes.list(&name).into_iter().map(InboxEntry).collect() })
 }
 
@@ -163,7 +167,7 @@ pub async fn list_inbox(app: Data<App>, name: Path<String>) -> Json<InboxView> {
     responses((status = 204, description = "Empty now"))
 )]
 #[delete("/dev/inbox/{name}")]
-pub async fn clear_inbox(app: Data<App>, name: Path<String>) -> HttpResponse {
+pub async fn clear_inbox(_: Local, app: Data<App>, name: Path<String>) -> HttpResponse {
     app.inboxes.clear(&name);
     HttpResponse::NoContent().finish()
 }

@@ -7,13 +7,12 @@ use model::id::{EventUid, check_event_id};
 use model::key::Verb;
 use model::tenant::Tenant;
 use model::time::Timestamp;
-use serde_json::value::RawValue;
 use store::world;
 use utoipa::ToSchema;
 
 use crate::App;
 use crate::auth::Caller;
-use crate::json::{Fields, FromFields};
+use crate::json::{Fields, FromFields, ITEMS_MAX, Items};
 use crate::problem::ApiError;
 
 /// The longest `Idempotency-Key`, in bytes.
@@ -101,8 +100,12 @@ impl FromFields for Batch {
     const FIELDS: &'static [&'static str] = &["events"];
 
     fn from_fields(fields: &mut Fields<'_>) -> Result<Self, ApiError> {
-        let events: Vec<&RawValue> = fields.required("events")?;
-        Ok(Self { events: events.into_iter().map(|event| fields.part(event)).collect() })
+        let Items { items, more } = fields.required("events")?;
+        if more {
+            let detail = format!("a batch takes no more than {ITEMS_MAX} events, whatever is set");
+            return Err(ApiError::new("batch_too_large", detail));
+        }
+        Ok(Self { events: items.into_iter().map(|event| fields.part(event)).collect() })
     }
 }
 

@@ -322,7 +322,7 @@ pub const CODES: &[Code] = &[
         "store_unavailable",
         503,
         "The store does not answer",
-        "Try again after Retry-After. Nothing was accepted.",
+        "Try again after Retry-After, with the same id or Idempotency-Key: whether this was kept is not known.",
     ),
     row(
         "store_full",

@@ -97,6 +97,11 @@ pub struct WebhookQuery {
 }
 
 impl WebhookView {
+    /// For those who may look but not manage, and for lists: without what may be a credential.
+    pub fn redacted(webhook: &Webhook) -> Self {
+        Self { webhook_url: webhook.config.url.redacted(), ..Self::new(webhook) }
+    }
+
     pub fn new(webhook: &Webhook) -> Self {
         let config = &webhook.config;
         let header = |(name, value): (&String, &HeaderValue)| match value {

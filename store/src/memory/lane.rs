@@ -2,10 +2,15 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
+use std::time::Duration;
+
 use model::id::EventUid;
 use model::time::Timestamp;
 
 use crate::queue::*;
+
+/// Between two feedings of a lane that is not below half: each reads as much as a lane holds.
+const FEED_PAUSE: Duration = Duration::from_secs(1);
 
 /// Where a lane stands in the order of service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +43,8 @@ pub(super) struct LaneState {
     /// New items and retries take turns; this says whose turn it is.
     retry_next: bool,
     pub(super) hunger: Option<LaneHunger>,
+    /// When its hunger was last leased out.
+    pub(super) fed_at: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -80,6 +87,7 @@ impl LaneState {
             leased: 0,
             retry_next: false,
             hunger: None,
+            fed_at: Timestamp::default(),
         }
     }
 
@@ -220,7 +228,11 @@ impl LaneState {
     }
 
     pub(super) fn set(&mut self, limits: Limits) {
-        if limits != self.limits {
+        if limits.version < self.limits.version {
+            return;
+        }
+        if (limits.max_in_flight, limits.paused) != (self.limits.max_in_flight, self.limits.paused)
+        {
             self.held_until = Timestamp::default();
         }
         self.limits = limits;
@@ -259,7 +271,8 @@ impl LaneState {
             return Some(free_again);
         }
         let (last_due, ..) = *self.timed.last()?;
-        (last_due > hunger.missing_due).then(|| hunger.missing_due.max(free_again))
+        let not_at_once = self.fed_at + FEED_PAUSE;
+        (last_due > hunger.missing_due).then(|| hunger.missing_due.max(free_again).max(not_at_once))
     }
 
     /// Ends the lease of its hunger, which stays if there is more in the store or something was
@@ -292,7 +305,7 @@ impl LaneState {
             && self.hunger.is_none()
             && self.failures == 0
             && self.held_until <= now
-            && self.limits == Limits::default()
+            && (self.limits == Limits::default() || self.limits == Limits::RELEASED)
     }
 
     pub(super) fn queued(&self) -> usize {

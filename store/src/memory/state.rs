@@ -178,6 +178,7 @@ impl State {
                 // What is missing is being read from the store now; refusals from here on count.
                 hunger.missing_due = Timestamp::MAX;
                 hunger.fed_until = Timestamp::default();
+                lane.fed_at = now;
                 hungry.push(Hungry { hunger: Hunger::Lane(lane.lane.clone()), token });
             }
         }

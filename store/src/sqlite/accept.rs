@@ -1,3 +1,4 @@
+use bytes::Bytes;
 use model::event::{Event, NewEvent};
 use model::id::EventUid;
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
@@ -99,7 +100,8 @@ fn keep_recent(recent: &Recent, event: &NewEvent, seq: i64, registry_version: u6
         event_type: event.event_type.clone(),
         given_timestamp: event.timestamp.clone(),
         accepted_at: event.accepted_at,
-        data: event.data.clone(),
+        // A copy: what came in is a part of a request's body, which would stay as a whole.
+        data: Bytes::copy_from_slice(&event.data),
     };
     recent.accepted(event, row);
 }

@@ -1,10 +1,7 @@
-use std::time::Duration;
-
 use model::delivery::EndedBy;
 use model::id::{DeliveryId, EventUid, Uid, WebhookId};
 use model::tenant::Tenant;
 use model::time::Timestamp;
-use model::webhook::{WebhookConfig, WebhookStatus};
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use super::{rows, sql};
@@ -69,11 +66,7 @@ pub(super) fn unfinished(db: &Connection, lane: &Lane, limit: u32) -> Result<Vec
 }
 
 /// Also says whether some webhook has nothing stranded any more and need not be looked at again.
-pub(super) fn stranded(
-    db: &Connection,
-    now: Timestamp,
-    limit: u32,
-) -> Result<(Vec<Stranded>, bool)> {
+pub(super) fn stranded(db: &Connection, limit: u32) -> Result<(Vec<Stranded>, bool)> {
     let mut stranded = Vec::new();
     let mut over = false;
     let mut webhooks = db.prepare_cached(const { sql("stranded_webhooks") })?;
@@ -83,18 +76,9 @@ pub(super) fn stranded(
         if left == 0 {
             break;
         }
-        let webhook = WebhookId(rows::uid(row, 0)?);
-        let status = rows::word(row, 1, WebhookStatus::parse)?;
-        let found = match (row.get(2)?, status) {
-            (true, _) => of_webhook(db, webhook, EndedBy::WebhookDeleted, left)?,
-            (false, WebhookStatus::Disabled) => of_webhook(db, webhook, EndedBy::Disabled, left)?,
-            (false, WebhookStatus::Paused) => {
-                let opened_before = now - max_age(rows::text(row, 3)?);
-                stranded.extend(too_old(db, webhook, opened_before, left)?);
-                continue;
-            }
-            (false, WebhookStatus::Active) => continue,
-        };
+        let deleted: bool = row.get(1)?;
+        let ended_by = if deleted { EndedBy::WebhookDeleted } else { EndedBy::Disabled };
+        let found = of_webhook(db, WebhookId(rows::uid(row, 0)?), ended_by, left)?;
         over |= found.is_empty();
         stranded.extend(found);
     }
@@ -115,16 +99,15 @@ fn of_webhook(
         .collect()
 }
 
-/// What grew too old while its webhook is paused. Those never tried are due since they were opened.
-fn too_old(
+/// Those never tried are due since they were opened, so an index finds either kind.
+pub(super) fn outlived(
     db: &Connection,
     webhook: WebhookId,
     opened_before: Timestamp,
     limit: u32,
 ) -> Result<Vec<Stranded>> {
-    let statements = [const { sql("stranded_pending") }, const { sql("stranded_retrying") }];
     let mut found = Vec::new();
-    for statement in statements {
+    for statement in [const { sql("outlived_pending") }, const { sql("outlived_retrying") }] {
         let mut statement = db.prepare_cached(statement)?;
         let key = params![webhook.0.as_bytes(), opened_before.0, limit];
         let rows = statement.query_map(key, |row| stranded_row(row, webhook, EndedBy::Age))?;
@@ -139,11 +122,6 @@ fn too_old(
 fn stranded_row(row: &Row, webhook: WebhookId, ended_by: EndedBy) -> Result<Stranded> {
     let delivery = DeliveryId { event: EventUid(rows::uid(row, 0)?), webhook };
     Ok(Stranded { delivery, attempts: rows::count(row, 1)?, ended_by })
-}
-
-fn max_age(config: &str) -> Duration {
-    let config: Option<WebhookConfig> = serde_json::from_str(config).ok();
-    config.map_or(model::retry::MAX_AGE_MAX, |config| config.retry.max_age)
 }
 
 pub(super) fn stranded_over(db: &Connection) -> Result<()> {

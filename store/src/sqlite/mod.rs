@@ -1,7 +1,7 @@
 //! The store in one SQLite file: the embedded default.
 //!
-//! One thread writes ([`writer`]), some read ([`readers`]), and one copies the write-ahead log
-//! into the file behind the writer's back ([`checkpoints`]). An accepted event is on disk before
+//! One thread writes ([`writer`]), one makes durable what it wrote ([`syncer`]), some read
+//! ([`readers`]), and one copies the write-ahead log into the file ([`checkpoints`]). An accepted event is on disk before
 //! its answer; what is only recorded is so within 100 ms, since a power loss then costs no more
 //! than sending it again.
 
@@ -16,10 +16,12 @@ mod look;
 mod readers;
 mod recent;
 mod rows;
+mod syncer;
 mod webhooks;
 mod writer;
 
 use std::fs::{File, TryLockError};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +43,7 @@ use crate::store::*;
 use crate::world::Clock;
 use readers::Readers;
 use recent::Recent;
+use syncer::Health;
 use writer::Writer;
 
 /// Threads that read for lists and pages.
@@ -61,6 +64,7 @@ const fn sql(name: &str) -> &'static str {
 
 pub struct Sqlite {
     writer: Writer,
+    health: Health,
     recent: Arc<Recent>,
     /// For the worker.
     engine: Readers,
@@ -92,38 +96,45 @@ impl Sqlite {
         let shown = data_dir.display().to_string();
         let folder = |e| OpenError::Folder(shown.clone(), e);
         std::fs::create_dir_all(data_dir).map_err(folder)?;
-        let lock = File::options().create(true).append(true).open(data_dir.join("lock"));
-        let lock = lock.map_err(folder)?;
+        let lock = private(&data_dir.join("lock")).map_err(folder)?;
         lock.try_lock().map_err(|e| match e {
             TryLockError::WouldBlock => OpenError::InUse(shown.clone()),
             TryLockError::Error(e) => OpenError::Folder(shown.clone(), e),
         })?;
         let path = data_dir.join("postrider.db");
+        private(&path).map_err(folder)?;
         let recent = Arc::new(Recent::default());
         let shared = recent.clone();
         let opened = tokio::task::spawn_blocking(move || open(&path, shared)).await;
-        let (writer, engine, look) = opened
+        let (writer, health, engine, look) = opened
             .map_err(|e| e.to_string())
             .and_then(|opened| opened)
             .map_err(|e| OpenError::Database(shown.clone(), e))?;
-        Ok(Self { writer, recent, engine, look, clock, _lock: lock })
+        Ok(Self { writer, health, recent, engine, look, clock, _lock: lock })
     }
 }
 
-fn open(path: &Path, recent: Arc<Recent>) -> Result<(Writer, Readers, Readers), String> {
+/// Makes a file for its owner alone; SQLite gives its log the mode of its database.
+fn private(path: &Path) -> std::io::Result<File> {
+    File::options().create(true).append(true).mode(0o600).open(path)
+}
+
+type Opened = (Writer, Health, Readers, Readers);
+
+fn open(path: &Path, recent: Arc<Recent>) -> Result<Opened, String> {
     let text = |e: rusqlite::Error| e.to_string();
     let mut db = connect(path).map_err(text)?;
     migrations::migrations::runner().run(&mut db).map_err(|e| e.to_string())?;
     let log = log(&db, path).map_err(|e| e.to_string())?;
     let error = |e: StoreError| e.to_string();
-    let writer = Writer::start(db, log, recent).map_err(error)?;
+    let (writer, health) = Writer::start(db, log, recent).map_err(error)?;
     checkpoints::start(path, &writer).map_err(error)?;
     let engine = Readers::start(path, "sqlite-engine", 1).map_err(error)?;
     let look = Readers::start(path, "sqlite-look", LOOK_THREADS).map_err(error)?;
-    Ok((writer, engine, look))
+    Ok((writer, health, engine, look))
 }
 
-/// The write-ahead log, for the writer to sync. Its entry in the folder is made durable here, once.
+/// The write-ahead log, to be synced. Its entry in the folder is made durable here, once.
 fn log(db: &Connection, path: &Path) -> Result<File, Box<dyn std::error::Error>> {
     db.execute_batch("BEGIN IMMEDIATE; PRAGMA user_version = 1; COMMIT")?;
     let mut name = path.as_os_str().to_owned();
@@ -142,7 +153,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     db.pragma_update(None, "journal_mode", "WAL")?;
     // The log is copied by a thread of its own, never by who happens to commit.
     db.pragma_update(None, "wal_autocheckpoint", 0)?;
-    // The writer syncs the log itself; with NORMAL SQLite does so only around checkpoints.
+    // The log is synced by a thread of ours; with NORMAL SQLite does so only around checkpoints.
     db.pragma_update(None, "synchronous", "NORMAL")?;
     // Without it a statement may be planned anew each time it is bound to other values.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
@@ -226,12 +237,21 @@ impl Store for Sqlite {
         self.engine.read(move |db| feed::unfinished(db, &lane, limit)).await
     }
 
-    async fn stranded(&self, now: Timestamp, limit: u32) -> Result<Vec<Stranded>, StoreError> {
-        let (stranded, over) = self.look.read(move |db| feed::stranded(db, now, limit)).await?;
+    async fn stranded(&self, limit: u32) -> Result<Vec<Stranded>, StoreError> {
+        let (stranded, over) = self.look.read(move |db| feed::stranded(db, limit)).await?;
         if over {
             self.writer.write(false, feed::stranded_over).await?;
         }
         Ok(stranded)
+    }
+
+    async fn outlived(
+        &self,
+        webhook: WebhookId,
+        opened_before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Stranded>, StoreError> {
+        self.engine.read(move |db| feed::outlived(db, webhook, opened_before, limit)).await
     }
 
     async fn registry(&self, tenant: &Tenant) -> Result<Registry, StoreError> {
@@ -339,6 +359,7 @@ impl Store for Sqlite {
     }
 
     async fn check(&self) -> Result<(), StoreError> {
+        self.health.check()?;
         self.engine.read(|db| db.query_row("SELECT 1", [], |_| Ok(()))).await
     }
 

@@ -106,24 +106,25 @@ SELECT event, seq, due, attempts > 0, by_hand FROM deliveries
 WHERE webhook = ?1 AND ended_at IS NULL ORDER BY due, seq LIMIT ?2
 
 -- name: stranded_webhooks
-SELECT id, status, deleted_at IS NOT NULL, config FROM webhooks WHERE stranding ORDER BY id
+SELECT id, deleted_at IS NOT NULL FROM webhooks WHERE stranding ORDER BY id
 
 -- name: stranded_deliveries
 SELECT event, attempts FROM deliveries
 WHERE webhook = ?1 AND ended_at IS NULL ORDER BY due LIMIT ?2
 
--- name: stranded_pending
+-- name: outlived_pending
 SELECT event, attempts FROM deliveries
-WHERE webhook = ?1 AND ended_at IS NULL AND due < ?2 AND status = 'pending' ORDER BY due LIMIT ?3
+WHERE webhook = ?1 AND ended_at IS NULL AND due < ?2 AND status = 'pending' AND NOT by_hand
+ORDER BY due LIMIT ?3
 
--- name: stranded_retrying
+-- name: outlived_retrying
 SELECT event, attempts FROM deliveries INDEXED BY deliveries_retrying
-WHERE webhook = ?1 AND status = 'retrying' AND opened_at < ?2 ORDER BY opened_at LIMIT ?3
+WHERE webhook = ?1 AND status = 'retrying' AND opened_at < ?2 AND NOT by_hand
+ORDER BY opened_at LIMIT ?3
 
 -- name: stranded_over
 UPDATE webhooks SET stranding = 0
-WHERE stranding AND (status = 'disabled' OR deleted_at IS NOT NULL)
-  AND NOT EXISTS (
+WHERE stranding AND NOT EXISTS (
       SELECT 1 FROM deliveries d INDEXED BY deliveries_unfinished
       WHERE d.webhook = webhooks.id AND d.ended_at IS NULL)
 
@@ -153,11 +154,11 @@ FROM webhooks WHERE deleted_at IS NULL
 -- name: insert_webhook
 INSERT INTO webhooks (id, tenant, url, status, status_reason, registered_version, version, config,
     secrets, created_at, updated_at, stranding)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?4 <> 'active')
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?4 = 'disabled')
 
 -- name: update_webhook
 UPDATE webhooks SET url = ?3, status = ?4, status_reason = ?5, version = ?6, config = ?7,
-    secrets = ?8, updated_at = ?9, stranding = ?4 <> 'active'
+    secrets = ?8, updated_at = ?9, stranding = ?4 = 'disabled'
 WHERE id = ?1 AND version = ?2 AND deleted_at IS NULL
 
 -- name: delete_webhook

@@ -1,5 +1,5 @@
-//! The one thread that writes. Whatever waits is written in one transaction, so that an fsync is
-//! shared by all who wait for it.
+//! The one thread that writes. Whatever waits is written in one transaction; [`super::syncer`] then
+//! makes it durable and answers those to whom that was promised.
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,19 +8,16 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
 
 use super::recent::Recent;
+use super::syncer::{Health, Syncer};
 use super::{BUSY_TIMEOUT, failure};
 use crate::StoreError;
-use crate::world::Stopwatch;
 
 /// Jobs of one transaction.
 const BATCH_MAX: usize = 1_024;
 /// Jobs that wait; beyond it callers wait for room.
 const WAITING_MAX: usize = 8_192;
-/// What was committed without an fsync gets one within this time: a power loss costs no more.
-const UNSYNCED_MAX: Duration = Duration::from_millis(100);
 /// How long starting the log anew may wait for readers; it is tried again every second.
 const RESTART_WAIT: Duration = Duration::from_millis(50);
 
@@ -43,10 +40,16 @@ enum Message {
     Close(oneshot::Sender<Result<(), StoreError>>),
 }
 
-struct Job {
+pub(super) struct Job {
     /// Whether its answer means "on disk".
     durable: bool,
     work: Box<dyn Work>,
+}
+
+impl Job {
+    pub(super) fn answer(self, outcome: Result<(), StoreError>) {
+        self.work.answer(outcome);
+    }
 }
 
 /// A job may be run twice: when a batch fails, each of its jobs is repeated alone.
@@ -60,16 +63,15 @@ impl Writer {
         db: Connection,
         log: File,
         recent: Arc<Recent>,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<(Self, Health), StoreError> {
         let (jobs, waiting) = mpsc::channel(WAITING_MAX);
+        let syncer = Syncer::start(log)?;
+        let health = syncer.health();
         std::thread::Builder::new()
             .name("sqlite-writer".into())
-            .spawn(move || {
-                let (put_off, broken, unsynced) = (None, None, None);
-                Thread { db, recent, waiting, put_off, log, broken, unsynced }.run();
-            })
+            .spawn(move || Thread { db, recent, syncer, waiting }.run())
             .map_err(|e| StoreError::Unavailable(e.to_string()))?;
-        Ok(Self(jobs))
+        Ok((Self(jobs), health))
     }
 
     /// Runs `f` in a transaction and returns once that is committed; on disk if `durable`.
@@ -133,96 +135,58 @@ where
 struct Thread {
     db: Connection,
     recent: Arc<Recent>,
+    syncer: Syncer,
     waiting: mpsc::Receiver<Message>,
-    /// A message that is no job, met while a batch was gathered.
-    put_off: Option<Message>,
-    /// The write-ahead log. SQLite would sync it with every commit or with none; which ones need
-    /// it is known only here.
-    log: File,
-    /// Set once the log could not be synced: what the disk holds is not known from then on.
-    broken: Option<String>,
-    /// Since when something is committed that no fsync has covered.
-    unsynced: Option<Stopwatch>,
 }
 
 impl Thread {
     fn run(mut self) {
-        match tokio::runtime::Builder::new_current_thread().enable_time().build() {
-            Ok(runtime) => runtime.block_on(self.write_all()),
-            Err(e) => tracing::error!(error = %e, "the store's writer could not start"),
-        }
-    }
-
-    async fn write_all(&mut self) {
-        loop {
-            match self.next().await {
-                Next::Message(Message::Job(first)) => {
-                    let batch = self.gather(first);
+        // A message that is no job, met while a batch was gathered.
+        let mut put_off = None;
+        while let Some(message) = put_off.take().or_else(|| self.waiting.blocking_recv()) {
+            match message {
+                Message::Job(first) => {
+                    let mut batch = vec![first];
+                    put_off = self.gather(&mut batch);
                     self.write(batch);
                 }
-                Next::Message(Message::RestartLog) => self.restart_log(),
-                Next::Message(Message::Close(reply)) => {
-                    let closed = self.close();
-                    let _ = reply.send(closed);
+                Message::RestartLog => self.restart_log(),
+                Message::Close(reply) => {
+                    let _ = reply.send(self.close());
                     return;
                 }
-                // A failure is logged there, and told to whoever writes next.
-                Next::SyncDue => drop(self.sync()),
-                Next::Abandoned => return drop(self.sync()),
             }
         }
+        self.syncer.finish();
     }
 
-    async fn next(&mut self) -> Next {
-        if let Some(message) = self.put_off.take() {
-            return Next::Message(message);
-        }
-        let received = match self.unsynced {
-            None => self.waiting.recv().await,
-            Some(since) => {
-                let left = UNSYNCED_MAX.saturating_sub(since.elapsed());
-                match timeout(left, self.waiting.recv()).await {
-                    Ok(received) if !left.is_zero() => received,
-                    // Putting the message off keeps the promise under a load that never pauses.
-                    Ok(received) => {
-                        self.put_off = received;
-                        return Next::SyncDue;
-                    }
-                    Err(_) => return Next::SyncDue,
-                }
-            }
-        };
-        received.map_or(Next::Abandoned, Next::Message)
-    }
-
-    fn gather(&mut self, first: Job) -> Vec<Job> {
-        let mut batch = vec![first];
+    fn gather(&mut self, batch: &mut Vec<Job>) -> Option<Message> {
         while batch.len() < BATCH_MAX {
-            match self.waiting.try_recv() {
-                Ok(Message::Job(job)) => batch.push(job),
-                Ok(other) => {
-                    self.put_off = Some(other);
-                    break;
-                }
-                Err(_) => break,
+            match self.waiting.try_recv().ok()? {
+                Message::Job(job) => batch.push(job),
+                other => return Some(other),
             }
         }
-        batch
+        None
     }
 
     fn write(&mut self, mut batch: Vec<Job>) {
-        if let Some(why) = &self.broken {
-            let why = StoreError::Unavailable(why.clone());
-            return batch.into_iter().for_each(|job| job.work.answer(Err(why.clone())));
+        if let Some(broken) = self.syncer.broken() {
+            return batch.into_iter().for_each(|job| job.answer(Err(broken.clone())));
         }
-        let durable = batch.iter().any(|job| job.durable);
         match self.commit(&mut batch) {
             Ok(()) => {
-                let synced = if durable { self.sync() } else { Ok(()) };
-                batch.into_iter().for_each(|job| job.work.answer(synced.clone()));
+                let (durable, others): (Vec<_>, Vec<_>) =
+                    batch.into_iter().partition(|job| job.durable);
+                if durable.is_empty() {
+                    self.syncer.soon();
+                } else {
+                    self.syncer.answer_when_durable(durable);
+                }
+                others.into_iter().for_each(|job| job.answer(Ok(())));
             }
             Err(e) if batch.len() == 1 => {
-                batch.into_iter().for_each(|job| job.work.answer(Err(failure(&e))));
+                batch.into_iter().for_each(|job| job.answer(Err(failure(&e))));
             }
             // One bad job fails alone: the others are repeated without it.
             Err(_) => {
@@ -243,34 +207,15 @@ impl Thread {
             self.recent.clear();
         }
         if done.is_err() && !self.db.is_autocommit() {
-            self.db.prepare_cached("ROLLBACK")?.execute([])?;
-        }
-        done?;
-        if self.unsynced.is_none() {
-            self.unsynced = Some(Stopwatch::start());
-        }
-        Ok(())
-    }
-
-    /// Makes durable whatever was committed so far. After a failure nothing is written any more:
-    /// the system may have thrown away what it could not write, and a later sync would not tell.
-    fn sync(&mut self) -> Result<(), StoreError> {
-        match self.log.sync_data() {
-            Ok(()) => {
-                self.unsynced = None;
-                Ok(())
-            }
-            Err(e) => {
-                let why = format!("its log could not be made durable, restart it: {e}");
-                tracing::error!(error = %e, "the store could not be made durable");
-                self.broken = Some(why.clone());
-                self.unsynced = None;
-                Err(StoreError::Unavailable(why))
+            let rolled_back =
+                self.db.prepare_cached("ROLLBACK").and_then(|mut rollback| rollback.execute([]));
+            if let Err(e) = rolled_back {
+                self.syncer.give_up(format!("a transaction cannot be ended, restart it: {e}"));
             }
         }
+        done
     }
 
-    /// Does not wait for who reads a long list: everybody who writes would wait with it.
     fn restart_log(&mut self) {
         let restarted =
             self.db.busy_timeout(RESTART_WAIT).and_then(|()| checkpoint(&self.db, "RESTART"));
@@ -281,15 +226,12 @@ impl Thread {
     }
 
     fn close(&mut self) -> Result<(), StoreError> {
-        self.sync()?;
+        self.syncer.finish();
+        if let Some(broken) = self.syncer.broken() {
+            return Err(broken.clone());
+        }
         checkpoint(&self.db, "TRUNCATE").map(drop).map_err(|e| failure(&e))
     }
-}
-
-enum Next {
-    Message(Message),
-    SyncDue,
-    Abandoned,
 }
 
 /// Copies the log into the database file. Returns the log's frames and how many are copied.

@@ -75,6 +75,7 @@ each_queue! {
         a_hold_stops_a_lane_for_its_time,
         a_shorter_hold_does_not_end_a_longer_one,
         a_change_of_a_lane_ends_its_hold,
+        what_is_older_than_what_was_set_changes_nothing,
         a_paused_lane_serves_nothing_until_it_is_set_again,
         a_pause_leaves_what_is_leased_alone,
         limits_of_an_unknown_lane_hold_for_items_pushed_later,
@@ -193,7 +194,7 @@ impl QueueRig {
     }
 
     async fn limit(&self, lane: &Lane, max_in_flight: u32) {
-        self.set(lane, Limits { max_in_flight, paused: false }).await.expect("a lane is set");
+        self.set(lane, Limits { max_in_flight, ..Limits::default() }).await.expect("a lane is set");
     }
 
     async fn pause(&self, lane: &Lane) {

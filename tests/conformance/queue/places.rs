@@ -149,6 +149,21 @@ pub async fn a_change_of_a_lane_ends_its_hold(rig: &QueueRig) {
     rig.take_one().await;
 }
 
+pub async fn what_is_older_than_what_was_set_changes_nothing(rig: &QueueRig) {
+    let lane = lane("a", 1);
+    rig.keep(news(&lane, 1..=1)).await;
+    let active = Limits { version: 5, ..Limits::default() };
+    let paused = Limits { version: 4, paused: true, ..Limits::default() };
+    rig.set(&lane, active).await.expect("a lane is set");
+    rig.set(&lane, paused).await.expect("a lane is set");
+    let leased = rig.take_one().await;
+    rig.done([leased]).await;
+    // It is remembered while the lane has nothing to do.
+    rig.set(&lane, paused).await.expect("a lane is set");
+    rig.keep(news(&lane, 2..=2)).await;
+    rig.take_one().await;
+}
+
 /// The item is answered by a failure that asks for quiet, and is done.
 async fn ask_for_quiet(rig: &QueueRig, leased: Leased, hold: Duration) {
     let answered = How::Answered { failed: true, hold: Some(hold) };

@@ -140,7 +140,8 @@ fn how(dice: &mut Dice) -> How {
 
 async fn set(rig: &QueueRig, books: &mut Books, dice: &mut Dice) {
     let lane = lanes()[dice.below(6) as usize].clone();
-    let limits = Limits { max_in_flight: 1 + dice.below(16), paused: dice.below(4) == 0 };
+    let (max_in_flight, paused) = (1 + dice.below(16), dice.below(4) == 0);
+    let limits = Limits { max_in_flight, paused, version: 0 };
     rig.set(&lane, limits).await.expect("a lane is set");
     books.places.insert(lane, limits.max_in_flight);
 }

@@ -140,7 +140,7 @@ each_store! {
         deliveries_of_a_disabled_webhook_are_stranded,
         deliveries_of_a_webhook_disabled_by_an_answer_are_stranded,
         deliveries_of_a_deleted_webhook_are_stranded,
-        deliveries_of_a_paused_webhook_are_stranded_by_age,
+        deliveries_outlive_their_age_whatever_holds_them,
         stranded_deliveries_come_up_to_a_limit,
         ended_they_are_stranded_no_more,
         a_webhook_that_is_active_again_strands_nothing,
