@@ -60,26 +60,46 @@ fn record_one(db: &Connection, recent: &Recent, outcome: &Outcome) -> Result<Rec
     if let Some(reason) = &outcome.disable_webhook {
         webhooks::disable(db, recent, outcome.delivery.webhook, reason, outcome.at)?;
     }
-    let Some(Applied { due, by_hand, number }) = apply(db, outcome)? else {
+    if !apply(db, outcome)? {
         return record_late(db, outcome);
-    };
-    if let Some(attempt) = &outcome.attempt {
-        insert_attempt(db, outcome.delivery, attempt, number)?;
     }
-    let due = if by_hand { outcome.at } else { due };
-    let due = matches!(outcome.next, Next::Retry { .. }).then_some(due);
+    if let Some(attempt) = &outcome.attempt {
+        keep_attempt(db, outcome.delivery, attempt, outcome.attempts_before + 1)?;
+    }
+    let due = match outcome.next {
+        Next::Retry { .. } => due_next(db, outcome)?,
+        Next::End(_) => None,
+    };
     Ok(Recorded { applied: true, due })
 }
 
-struct Applied {
-    due: Timestamp,
-    by_hand: bool,
-    /// Attempts on record, this one included.
-    number: u32,
+/// Late attempts are numbered too: then the number is taken, and this one is the last of all.
+fn keep_attempt(db: &Connection, id: DeliveryId, attempt: &Attempt, number: u32) -> Result<()> {
+    if insert_attempt(db, id, attempt, number)? == 0 {
+        let last = db
+            .prepare_cached(const { sql("record_number") })?
+            .query_row([id.event.0.as_bytes(), id.webhook.0.as_bytes()], |row| {
+                rows::count(row, 0)
+            })?;
+        insert_attempt(db, id, attempt, last)?;
+    }
+    Ok(())
 }
 
-/// The compare-and-set. None if the delivery went on without this outcome.
-fn apply(db: &Connection, outcome: &Outcome) -> Result<Option<Applied>> {
+/// When an unfinished delivery is due: at once if a person asked for it.
+fn due_next(db: &Connection, outcome: &Outcome) -> Result<Option<Timestamp>> {
+    let id = outcome.delivery;
+    let standing = db
+        .prepare_cached(const { sql("record_standing") })?
+        .query_row([id.event.0.as_bytes(), id.webhook.0.as_bytes()], |row| {
+            Ok((rows::time(row, 0)?, row.get::<_, bool>(1)?))
+        })
+        .optional()?;
+    Ok(standing.map(|(due, by_hand)| if by_hand { outcome.at } else { due }))
+}
+
+/// The compare-and-set. False if the delivery went on without this outcome.
+fn apply(db: &Connection, outcome: &Outcome) -> Result<bool> {
     let (status, ended_by, ended_at, due) = match outcome.next {
         Next::Retry { due } => (Status::Retrying, None, None, Some(due.0)),
         Next::End(by) => (by.status(), Some(by.as_str()), Some(outcome.at.0), None),
@@ -88,30 +108,23 @@ fn apply(db: &Connection, outcome: &Outcome) -> Result<Option<Applied>> {
     let trigger = attempt.map(|a| a.trigger);
     let (code, error) = attempt.map_or((None, None), |a| answer_columns(&a.answer));
     let id = outcome.delivery;
-    db.prepare_cached(const { sql("record") })?
-        .query_row(
-            params![
-                id.event.0.as_bytes(),
-                id.webhook.0.as_bytes(),
-                outcome.attempts_before,
-                status.as_str(),
-                ended_by,
-                ended_at,
-                due,
-                i64::from(attempt.is_some()),
-                i64::from(trigger == Some(Trigger::Schedule)),
-                ended_at.is_some() || trigger == Some(Trigger::Manual),
-                attempt.map(|a| a.started_at.0),
-                attempt.map(|a| micros(a.timings.total)),
-                code,
-                error
-            ],
-            |row| {
-                let (due, number) = (rows::time(row, 0)?, rows::count(row, 2)?);
-                Ok(Applied { due, by_hand: row.get(1)?, number })
-            },
-        )
-        .optional()
+    let changed = db.prepare_cached(const { sql("record") })?.execute(params![
+        id.event.0.as_bytes(),
+        id.webhook.0.as_bytes(),
+        outcome.attempts_before,
+        status.as_str(),
+        ended_by,
+        ended_at,
+        due,
+        i64::from(attempt.is_some()),
+        i64::from(trigger == Some(Trigger::Schedule)),
+        ended_at.is_some() || trigger == Some(Trigger::Manual),
+        attempt.map(|a| a.started_at.0),
+        attempt.map(|a| micros(a.timings.total)),
+        code,
+        error
+    ])?;
+    Ok(changed > 0)
 }
 
 /// Another outcome decided while this one was on its way, or somebody ended the delivery: it is
@@ -139,15 +152,10 @@ fn record_late(db: &Connection, outcome: &Outcome) -> Result<Recorded> {
             ])?;
         }
     }
-    let standing = db
-        .prepare_cached(const { sql("record_standing") })?
-        .query_row(params![event, webhook], |row| Ok((rows::time(row, 0)?, row.get::<_, bool>(1)?)))
-        .optional()?;
-    let due = standing.map(|(due, by_hand)| if by_hand { outcome.at } else { due });
-    Ok(Recorded { applied: false, due })
+    Ok(Recorded { applied: false, due: due_next(db, outcome)? })
 }
 
-fn insert_attempt(db: &Connection, id: DeliveryId, a: &Attempt, number: u32) -> Result<()> {
+fn insert_attempt(db: &Connection, id: DeliveryId, a: &Attempt, number: u32) -> Result<usize> {
     let (code, error) = answer_columns(&a.answer);
     let response = a.response.as_ref();
     let headers = response.map(|r| serde_json::to_string(&r.headers));
@@ -169,8 +177,7 @@ fn insert_attempt(db: &Connection, id: DeliveryId, a: &Attempt, number: u32) -> 
         headers,
         response.map(|r| &r.body[..]),
         response.map(|r| r.truncated)
-    ])?;
-    Ok(())
+    ])
 }
 
 fn answer_columns(answer: &Answer) -> (Option<u16>, Option<&'static str>) {

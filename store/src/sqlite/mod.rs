@@ -46,6 +46,8 @@ use recent::Recent;
 use syncer::Health;
 use writer::Writer;
 
+/// Pages the writer keeps: the ends of every index that new rows go to, for many webhooks.
+const WRITER_CACHE_KIB: i64 = 16 * 1024;
 /// Threads that read for lists and pages.
 const LOOK_THREADS: usize = 2;
 /// How long a statement waits for another connection's lock.
@@ -125,6 +127,7 @@ fn open(path: &Path, recent: Arc<Recent>) -> Result<Opened, String> {
     let text = |e: rusqlite::Error| e.to_string();
     let mut db = connect(path).map_err(text)?;
     migrations::migrations::runner().run(&mut db).map_err(|e| e.to_string())?;
+    db.pragma_update(None, "cache_size", -WRITER_CACHE_KIB).map_err(text)?;
     let log = log(&db, path).map_err(|e| e.to_string())?;
     let error = |e: StoreError| e.to_string();
     let (writer, health) = Writer::start(db, log, recent).map_err(error)?;

@@ -54,7 +54,6 @@ UPDATE deliveries SET
     last_status = CASE WHEN ?11 IS NULL THEN last_status ELSE ?13 END,
     last_error = CASE WHEN ?11 IS NULL THEN last_error ELSE ?14 END
 WHERE event = ?1 AND webhook = ?2 AND attempts = ?3 AND ended_at IS NULL
-RETURNING due, by_hand, attempts + late
 
 -- name: record_late
 UPDATE deliveries SET
@@ -69,8 +68,11 @@ WHERE event = ?1 AND webhook = ?2 AND status <> 'delivered'
 -- name: record_standing
 SELECT due, by_hand FROM deliveries WHERE event = ?1 AND webhook = ?2 AND ended_at IS NULL
 
+-- name: record_number
+SELECT attempts + late FROM deliveries WHERE event = ?1 AND webhook = ?2
+
 -- name: record_attempt
-INSERT INTO attempts
+INSERT OR IGNORE INTO attempts
     (event, webhook, n, trigger, started_at, dns_us, connect_us, first_byte_us, body_us, total_us,
      status, error, detail, headers, body, truncated)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
