@@ -27,7 +27,7 @@ async fn a_subscriber_that_says_nothing_costs_its_timeout() {
     let attempt = first_attempt(&server, &receiver.url("/a")).await;
     assert_eq!((&attempt["status"], &attempt["error"]["class"]), (&json!(null), &json!("timeout")));
     let total = attempt["timings"]["total_ms"].as_f64().expect("milliseconds");
-    assert!((950.0..1_900.0).contains(&total), "{total} ms");
+    assert!(total >= 950.0, "{total} ms");
     assert_eq!(attempt["response"], json!(null));
 }
 
@@ -113,4 +113,75 @@ async fn a_subscriber_that_closes_connections_without_saying_so_costs_no_attempt
         assert_eq!(delivery["attempt_count"], 1, "{delivery}");
     }
     assert_eq!(receiver.requests("/a").len(), 30);
+}
+
+#[tokio::test]
+async fn headers_of_an_answer_are_kept_up_to_a_bound() {
+    let server = Postrider::start().await;
+    let receiver = Receiver::start().await;
+    let many = (0..60).fold(Reply::status(200), |reply, n| {
+        reply.header(&format!("x-filler-{n}"), &"f".repeat(4_000))
+    });
+    receiver.always("/a", many);
+    let attempt = first_attempt(&server, &receiver.url("/a")).await;
+    let headers = attempt["response"]["headers"].as_object().expect("headers");
+    let kept: usize = headers.iter().map(|(n, v)| n.len() + v.as_str().map_or(0, str::len)).sum();
+    assert!(kept > 8 * 1_024 && kept <= 16 * 1_024, "{kept} bytes");
+    assert_eq!(
+        (&attempt["status"], &attempt["response"]["truncated"]),
+        (&json!(200), &json!(true))
+    );
+}
+
+#[tokio::test]
+async fn credentials_that_an_answer_repeats_are_not_kept() {
+    let server = Postrider::start().await;
+    let receiver = Receiver::start().await;
+    let more = json!({ "headers": { "Authorization": "Bearer sesame-open-up" } });
+    let webhook = server.register(&receiver.url("/a"), more).await;
+    let secret = text(&webhook, "secret").to_owned();
+    let echo = Reply::status(200).header("x-echo", "Bearer sesame-open-up");
+    receiver.always("/a", echo.body(format!("you are sesame-open-up and {secret}")));
+    let event = server.publish("a", json!(1)).await;
+    let id = text(&server.delivery_that_is("delivered", &event).await, "id").to_owned();
+    let delivery = server.get(&format!("/v1/deliveries/{id}")).await.is(200);
+    let response = &delivery["attempts"][0]["response"];
+    assert_eq!(response["headers"]["x-echo"], "Bearer ***");
+    assert_eq!(response["body"], "you are *** and ***");
+    assert_eq!(receiver.requests("/a")[0].header("authorization"), "Bearer sesame-open-up");
+}
+
+#[tokio::test]
+async fn a_batch_of_very_many_items_is_refused_whole() {
+    let server = Postrider::start().await;
+    let items = vec!["1"; 1_000_000].join(",");
+    let answer = server.post_text("/v1/events/batch", &format!("{{\"events\":[{items}]}}")).await;
+    answer.refused(413, "batch_too_large");
+}
+
+#[tokio::test]
+async fn what_needs_no_key_is_not_told_to_a_page_of_elsewhere() {
+    let server = Postrider::start().await;
+    for (host, status) in [("localhost", 200), ("[::1]:80", 200), ("rebound.example.com", 404)] {
+        let client = reqwest::Client::new();
+        let request = client.get(server.url("/dev/inbox/demo")).header("host", host);
+        let answer = request.send().await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), status, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn who_may_only_look_does_not_see_what_a_url_carries() {
+    let server = Postrider::start().await;
+    let url = "https://hooks.example.com/a?token=sesame-open-up";
+    let webhook = server.register(url, json!({})).await;
+    assert_eq!(webhook["webhook_url"], url);
+    let path = format!("/v1/webhooks/{}", text(&webhook, "id"));
+    let key = server.post("/v1/keys", json!({ "name": "v", "role": "viewer" })).await.is(201);
+    let viewer = server.with_key(&text(&key, "key"));
+    let masked = "https://hooks.example.com/a?token=***";
+    assert_eq!(viewer.get(&path).await.is(200)["webhook_url"], masked);
+    assert_eq!(server.get(&path).await.is(200)["webhook_url"], url);
+    let list = server.get("/v1/webhooks").await.is(200);
+    assert_eq!(list["data"][0]["webhook_url"], masked);
 }
