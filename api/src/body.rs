@@ -13,7 +13,10 @@ use tokio::time::timeout;
 
 use crate::json::{FromFields, from_json};
 use crate::problem::ApiError;
-use crate::{App, BODY_BYTES_MAX, REQUEST_TIMEOUT};
+use crate::{App, REQUEST_TIMEOUT};
+
+/// The longest body where no limit is set, which is in tests only.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// What is allocated for a body before it has come.
 const ALLOCATED_BYTES_MAX: usize = 64 * 1024;

@@ -180,7 +180,7 @@ pub async fn views(app: &App, deliveries: Vec<Delivery>) -> Result<Vec<DeliveryV
         return Ok(deliveries.into_iter().map(|d| DeliveryView::new(&d, None)).collect());
     }
     let look = app.look(&lanes).await;
-    let ids: Vec<_> = lanes.iter().filter_map(webhook_of).collect();
+    let ids: Vec<_> = lanes.iter().filter_map(|lane| lane.work.webhook()).collect();
     let webhooks = app.store.webhooks(&ids).await?;
     let now = look.as_ref().map_or_else(|| app.clock.now(), |look| look.now);
     let view = |delivery: Delivery| {
@@ -194,13 +194,6 @@ pub async fn views(app: &App, deliveries: Vec<Delivery>) -> Result<Vec<DeliveryV
         DeliveryView::new(&delivery, waiting_for(&delivery, &waits))
     };
     Ok(deliveries.into_iter().map(view).collect())
-}
-
-fn webhook_of(lane: &Lane) -> Option<WebhookId> {
-    match lane.work {
-        store::Work::FanOut => None,
-        store::Work::Deliver(webhook) => Some(webhook),
-    }
 }
 
 fn is_paused(webhook: &Webhook) -> bool {

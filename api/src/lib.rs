@@ -49,13 +49,6 @@ use crate::document::Document;
 pub use crate::metrics::Metrics;
 pub use crate::problem::ApiError;
 
-/// The longest body of a request but a batch of events, in bytes.
-pub const BODY_BYTES_MAX: usize = 1024 * 1024;
-/// The longest body of a batch of events, in bytes.
-pub const BATCH_BYTES_MAX: usize = 10 * 1024 * 1024;
-/// The most events of a batch.
-pub const BATCH_EVENTS_MAX: usize = 1_000;
-
 /// How long a client may take to send a request's head, and again for its body.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may be idle between requests: longer than load balancers keep theirs, so
@@ -69,19 +62,10 @@ const SHUTDOWN_S: u64 = 20;
 /// How much a request may carry.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
+    /// The body of any request but a batch, and the data of each event of a batch.
     pub body_bytes: usize,
     pub batch_bytes: usize,
     pub batch_events: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            body_bytes: BODY_BYTES_MAX,
-            batch_bytes: BATCH_BYTES_MAX,
-            batch_events: BATCH_EVENTS_MAX,
-        }
-    }
 }
 
 /// What the API stands on.
@@ -165,11 +149,6 @@ pub fn server(app: Arc<App>, listener: TcpListener, workers: usize) -> io::Resul
     .disable_signals()
     .listen(listener)?;
     Ok(server.run())
-}
-
-/// The API's description, OpenAPI 3.1, without `/dev/*`.
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    document::openapi(false)
 }
 
 /// Every route there is. The busiest are first, because they are tried in this order.

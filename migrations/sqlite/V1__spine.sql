@@ -67,7 +67,7 @@ CREATE TABLE deliveries (
     status        TEXT NOT NULL
         CHECK (status IN ('pending', 'retrying', 'delivered', 'failed', 'cancelled')),
     ended_by      TEXT,
-    attempts      INTEGER NOT NULL, -- the fence of every change
+    attempts      INTEGER NOT NULL, -- the fence of what comes back from sending
     late          INTEGER NOT NULL, -- attempts recorded after another had decided: not of the fence
     planned       INTEGER NOT NULL, -- attempts that count against the retry policy
     by_hand       INTEGER NOT NULL, -- one more attempt was asked for
@@ -85,7 +85,9 @@ CREATE TABLE deliveries (
     )
 ) WITHOUT ROWID;
 CREATE INDEX deliveries_unfinished ON deliveries (webhook, due, seq) WHERE ended_at IS NULL;
--- With the index above, finds those that grew too old.
+-- A few at most: those asked for by hand are fed first.
+CREATE INDEX deliveries_by_hand ON deliveries (webhook, seq) WHERE by_hand AND ended_at IS NULL;
+-- With deliveries_unfinished, finds those that grew too old.
 CREATE INDEX deliveries_retrying ON deliveries (webhook, opened_at) WHERE status = 'retrying';
 CREATE INDEX deliveries_webhook ON deliveries (webhook, event);
 CREATE INDEX deliveries_failed ON deliveries (event) WHERE status = 'failed';
@@ -94,6 +96,7 @@ CREATE TABLE attempts (
     event         BLOB NOT NULL,
     webhook       BLOB NOT NULL,
     n             INTEGER NOT NULL,
+    tenant        TEXT NOT NULL,
     trigger       TEXT NOT NULL,
     started_at    INTEGER NOT NULL,
     dns_us        INTEGER,

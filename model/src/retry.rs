@@ -22,7 +22,7 @@ pub const FINAL_STATUSES_MAX: usize = 100;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RetryPolicy {
     pub plan: Plan,
-    /// Age, counted from acceptance, at which a delivery is failed whatever holds it.
+    /// Age, counted from acceptance or from when it was begun anew, at which a delivery is failed whatever holds it.
     pub max_age: Duration,
     /// Statuses (400–499) that end a delivery at once.
     pub final_statuses: Vec<u16>,
@@ -39,8 +39,8 @@ pub enum Plan {
     Schedule { delays: Vec<Duration> },
 }
 
-/// 5 s, tripled up to 12 h, 17 attempts within 72 h: the gaps always grow, and a weekend's outage
-/// is survived.
+/// 5 s, tripled up to 12 h, up to 17 attempts within 72 h: the gaps grow until the cap, and a
+/// weekend's outage is survived.
 impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
@@ -105,8 +105,8 @@ impl RetryPolicy {
                 if attempts >= *max_attempts {
                     return None;
                 }
-                let doublings = i32::try_from(attempts.saturating_sub(1)).unwrap_or(i32::MAX);
-                let grown = base.as_secs_f64() * factor.powi(doublings);
+                let growths = i32::try_from(attempts.saturating_sub(1)).unwrap_or(i32::MAX);
+                let grown = base.as_secs_f64() * factor.powi(growths);
                 let d = grown.min(cap.as_secs_f64());
                 Some(Duration::from_secs_f64(d * (0.5 + 0.5 * roll)))
             }

@@ -44,7 +44,7 @@ pub trait Store: Send + Sync {
 
     /// Applies each outcome if the delivery still has the number of attempts it was loaded with.
     /// A late one is kept as an attempt and changes the state only if it is a success: delivered
-    /// wins and is final. Returns how each delivery stands now.
+    /// wins and is final. Either may disable the webhook. Returns how each delivery stands now.
     async fn record(&self, outcomes: Vec<Outcome>) -> Result<Vec<Recorded>, StoreError>;
 
     // Feeding the queue.
@@ -52,7 +52,8 @@ pub trait Store: Send + Sync {
     /// Lanes with unfinished work, in order, from the one after `after`.
     async fn lanes(&self, after: Option<&Lane>, limit: u32) -> Result<Vec<Lane>, StoreError>;
 
-    /// The next unfinished items of a lane, by (due, seq).
+    /// The next unfinished items of a lane: those asked for by hand, which are due at once, then by
+    /// (due, seq).
     async fn unfinished(&self, lane: &Lane, limit: u32) -> Result<Vec<Waiting>, StoreError>;
 
     /// Unfinished deliveries that nothing will end by sending: of disabled or deleted webhooks.
@@ -125,9 +126,6 @@ pub trait Store: Send + Sync {
         id: DeliveryId,
         limit: u32,
     ) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError>;
-
-    /// The attempts of a delivery, first to last, at most `limit`.
-    async fn attempts(&self, id: DeliveryId, limit: u32) -> Result<Vec<Attempt>, StoreError>;
 
     // By hand.
 

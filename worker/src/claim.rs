@@ -9,6 +9,8 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::{Engine, FAILURE_PAUSE, Held, report_queue};
 use crate::slots::Room;
 
+/// Items of one claim: between two a tenant's share is looked at again.
+const CLAIM_MAX: usize = 128;
 /// How long an item waits that is claimed while this worker still holds it.
 const HELD_PAUSE: Duration = Duration::from_secs(5);
 
@@ -52,12 +54,13 @@ enum Taken {
 }
 
 async fn claim(engine: &Engine, room: &Room) -> Result<Taken, QueueError> {
-    let mut taken = claim_once(engine, room.items, &room.skip).await?;
-    if taken < room.items && !room.skip.is_empty() && room.skipped_may_follow {
+    let max = room.items.min(CLAIM_MAX);
+    let mut taken = claim_once(engine, max, &room.skip).await?;
+    if taken < max && !room.skip.is_empty() && room.skipped_may_follow {
         // Nobody else has anything: a tenant with its share may have more.
-        taken += claim_once(engine, room.items - taken, &[]).await?;
+        taken += claim_once(engine, max - taken, &[]).await?;
     }
-    Ok(if taken < room.items { Taken::AllThereWas } else { Taken::AsMuchAsAsked })
+    Ok(if taken < max { Taken::AllThereWas } else { Taken::AsMuchAsAsked })
 }
 
 async fn claim_once(engine: &Engine, max: usize, skip: &[Tenant]) -> Result<usize, QueueError> {

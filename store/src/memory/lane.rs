@@ -14,7 +14,7 @@ const FEED_PAUSE: Duration = Duration::from_secs(1);
 
 /// Where a lane stands in the order of service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Position {
     /// Nothing to serve, or something else must happen first.
     Nowhere,
     /// In its tenant's ring.
@@ -26,7 +26,7 @@ pub(super) enum Place {
 #[derive(Debug)]
 pub(super) struct LaneState {
     pub(super) lane: Lane,
-    pub(super) place: Place,
+    pub(super) position: Position,
     limits: Limits,
     held_until: Timestamp,
     failures: u32,
@@ -75,7 +75,7 @@ impl LaneState {
     pub(super) fn new(lane: Lane) -> Self {
         Self {
             lane,
-            place: Place::Nowhere,
+            position: Position::Nowhere,
             limits: Limits::default(),
             held_until: Timestamp::default(),
             failures: 0,
@@ -239,17 +239,17 @@ impl LaneState {
     }
 
     /// Whether it can be served now, will be at a moment, or neither.
-    pub(super) fn wanted_place(&self, now: Timestamp) -> Place {
+    pub(super) fn wanted_position(&self, now: Timestamp) -> Position {
         if self.limits.paused || self.in_flight >= self.places() {
-            return Place::Nowhere;
+            return Position::Nowhere;
         }
         let next_due = match self.timed.first() {
             _ if !self.fresh.is_empty() => now,
             Some((due, ..)) => *due,
-            None => return Place::Nowhere,
+            None => return Position::Nowhere,
         };
         let moment = next_due.max(self.held_until);
-        if moment <= now { Place::Ring } else { Place::Timer(moment) }
+        if moment <= now { Position::Ring } else { Position::Timer(moment) }
     }
 
     /// Requests it may have on the wire: one after failures in a row, until one succeeds. Fanning
@@ -317,7 +317,7 @@ impl LaneState {
     }
 
     pub(super) fn look(&self, now: Timestamp) -> LaneLook {
-        let place = self.wanted_place(now);
+        let position = self.wanted_position(now);
         let waiting_for = if self.queued() == 0 {
             None
         } else if self.limits.paused {
@@ -325,17 +325,17 @@ impl LaneState {
         } else if self.in_flight >= self.places() {
             Some(WaitingFor::Concurrency)
         } else {
-            matches!(place, Place::Timer(_)).then_some(WaitingFor::Backoff)
+            matches!(position, Position::Timer(_)).then_some(WaitingFor::Backoff)
         };
         LaneLook {
             queued: self.queued(),
             leased: self.leased,
             in_flight: self.on_the_wire(),
             oldest_due: self.oldest_due(),
-            next_moment: match place {
-                Place::Ring => Some(now),
-                Place::Timer(moment) => Some(moment),
-                Place::Nowhere => None,
+            next_moment: match position {
+                Position::Ring => Some(now),
+                Position::Timer(moment) => Some(moment),
+                Position::Nowhere => None,
             },
             waiting_for,
         }

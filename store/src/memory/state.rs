@@ -13,7 +13,7 @@ use model::tenant::Tenant;
 use model::time::Timestamp;
 
 use super::Settings;
-use super::lane::{LaneState, Place};
+use super::lane::{LaneState, Position};
 use crate::queue::*;
 
 /// Hungry lanes handed out by one claim.
@@ -130,7 +130,7 @@ impl State {
         self.last_token += 1;
         let token = Token(self.last_token);
         let lane = self.lanes[key].as_mut()?;
-        lane.place = Place::Nowhere;
+        lane.position = Position::Nowhere;
         let event = lane.take(now, token);
         let item = event.map(|event| Item { lane: lane.lane.clone(), event });
         if let Some(item) = &item {
@@ -292,28 +292,28 @@ impl State {
         } else {
             self.starving.remove(&key)
         };
-        self.place(now, key);
+        self.put(now, key);
         result
     }
 
-    fn place(&mut self, now: Timestamp, key: LaneKey) {
+    fn put(&mut self, now: Timestamp, key: LaneKey) {
         let Some(lane) = self.lanes[key].as_mut() else { return };
-        let wanted = lane.wanted_place(now);
-        match (lane.place, wanted) {
+        let wanted = lane.wanted_position(now);
+        match (lane.position, wanted) {
             // Leaving the ring costs a search, and happens only on a pause or a hold.
-            (Place::Ring, Place::Nowhere | Place::Timer(_)) => {
+            (Position::Ring, Position::Nowhere | Position::Timer(_)) => {
                 if let Some(ring) = self.rings.get_mut(&lane.lane.tenant) {
                     ring.retain(|k| *k != key);
                 }
             }
-            (Place::Timer(was), _) if wanted != lane.place => {
+            (Position::Timer(was), _) if wanted != lane.position => {
                 self.timers.remove(&(was, key));
             }
             _ => {}
         }
-        match (lane.place, wanted) {
-            (Place::Ring, Place::Ring) => {}
-            (_, Place::Ring) => {
+        match (lane.position, wanted) {
+            (Position::Ring, Position::Ring) => {}
+            (_, Position::Ring) => {
                 let tenant = lane.lane.tenant.clone();
                 let ring = self.rings.entry(tenant.clone()).or_insert_with(|| {
                     self.tenants.push_back(tenant);
@@ -321,13 +321,13 @@ impl State {
                 });
                 ring.push_back(key);
             }
-            (_, Place::Timer(moment)) => {
+            (_, Position::Timer(moment)) => {
                 self.timers.insert((moment, key));
             }
-            (_, Place::Nowhere) => {}
+            (_, Position::Nowhere) => {}
         }
-        lane.place = wanted;
-        if wanted == Place::Nowhere && lane.is_idle(now) {
+        lane.position = wanted;
+        if wanted == Position::Nowhere && lane.is_idle(now) {
             self.by_lane.remove(&lane.lane);
             self.lanes[key] = None;
             self.free_keys.push(key);

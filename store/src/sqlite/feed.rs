@@ -53,15 +53,23 @@ pub(super) fn unfinished(db: &Connection, lane: &Lane, limit: u32) -> Result<Vec
                 Ok(Waiting { event, seq: row.get(1)?, due: Timestamp::default(), retry: false })
             })?
             .collect(),
-        Work::Deliver(webhook) => db
-            .prepare_cached(const { sql("unfinished_deliver") })?
-            .query_map(params![webhook.0.as_bytes(), limit], |row| {
-                let by_hand: bool = row.get(4)?;
-                let due = if by_hand { Timestamp::default() } else { rows::time(row, 2)? };
-                let event = EventUid(rows::uid(row, 0)?);
-                Ok(Waiting { event, seq: row.get(1)?, due, retry: row.get(3)? })
-            })?
-            .collect(),
+        Work::Deliver(webhook) => {
+            let mut waiting = Vec::new();
+            for statement in
+                [const { sql("unfinished_by_hand") }, const { sql("unfinished_deliver") }]
+            {
+                let left = limit.saturating_sub(u32::try_from(waiting.len()).unwrap_or(u32::MAX));
+                let mut statement = db.prepare_cached(statement)?;
+                let rows = statement.query_map(params![webhook.0.as_bytes(), left], |row| {
+                    let (event, due) = (EventUid(rows::uid(row, 0)?), rows::time(row, 2)?);
+                    Ok(Waiting { event, seq: row.get(1)?, due, retry: row.get(3)? })
+                })?;
+                for row in rows {
+                    waiting.push(row?);
+                }
+            }
+            Ok(waiting)
+        }
     }
 }
 

@@ -89,7 +89,7 @@ pub(super) fn snapshot<T>(db: &Connection, f: impl FnOnce() -> Result<T>) -> Res
     Ok(read)
 }
 
-pub(super) fn attempts(db: &Connection, id: DeliveryId, limit: u32) -> Result<Vec<Attempt>> {
+fn attempts(db: &Connection, id: DeliveryId, limit: u32) -> Result<Vec<Attempt>> {
     db.prepare_cached(const { sql("attempts") })?
         .query_map(params![id.event.0.as_bytes(), id.webhook.0.as_bytes(), limit], rows::attempt)?
         .collect()

@@ -330,10 +330,6 @@ impl Store for Sqlite {
         self.look.read(move |db| look::history(db, id, limit)).await
     }
 
-    async fn attempts(&self, id: DeliveryId, limit: u32) -> Result<Vec<Attempt>, StoreError> {
-        self.look.read(move |db| look::attempts(db, id, limit)).await
-    }
-
     async fn retry(&self, id: DeliveryId, now: Timestamp) -> Result<Option<Delivery>, StoreError> {
         let recent = self.recent.clone();
         self.writer.write(true, move |db| by_hand::retry(db, &recent, id, now)).await

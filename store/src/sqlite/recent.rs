@@ -1,7 +1,7 @@
 //! What was written a moment ago, kept in memory: most events are fanned out and sent within
 //! milliseconds of their acceptance, and need not be read back.
 //!
-//! Only the writing thread changes it, in the order of its transactions, so it never says less
+//! Only the writing thread adds to it, in the order of its transactions, so it never says other
 //! than the database: an entry is added by the write that makes the row and dropped by the first
 //! write that changes it. What is not here is read from the database; what is rolled back clears
 //! it all.

@@ -1,4 +1,5 @@
--- Every statement of the driver, by the name of the method that uses it.
+-- Every statement of the driver, named after the method that uses it, or after what it does if
+-- several use it.
 
 -- name: accept_event
 INSERT INTO events (uid, tenant, id, type, timestamp, accepted_at, data)
@@ -73,9 +74,9 @@ SELECT attempts + late FROM deliveries WHERE event = ?1 AND webhook = ?2
 
 -- name: record_attempt
 INSERT OR IGNORE INTO attempts
-    (event, webhook, n, trigger, started_at, dns_us, connect_us, first_byte_us, body_us, total_us,
-     status, error, detail, headers, body, truncated)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+    (event, webhook, n, tenant, trigger, started_at, dns_us, connect_us, first_byte_us, body_us,
+     total_us, status, error, detail, headers, body, truncated)
+VALUES (?1, ?2, ?3, (SELECT tenant FROM deliveries WHERE event = ?1 AND webhook = ?2), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
 
 -- name: record_disable_webhook
 UPDATE webhooks SET status = 'disabled', status_reason = ?2, version = ?3, updated_at = ?4,
@@ -103,9 +104,13 @@ WHERE ended_at IS NULL AND webhook > ?1 ORDER BY webhook LIMIT 1
 -- name: unfinished_fan_out
 SELECT event, seq FROM inbox WHERE tenant = ?1 ORDER BY seq LIMIT ?2
 
+-- name: unfinished_by_hand
+SELECT event, seq, 0, attempts > 0 FROM deliveries INDEXED BY deliveries_by_hand
+WHERE webhook = ?1 AND by_hand AND ended_at IS NULL ORDER BY seq LIMIT ?2
+
 -- name: unfinished_deliver
-SELECT event, seq, due, attempts > 0, by_hand FROM deliveries
-WHERE webhook = ?1 AND ended_at IS NULL ORDER BY due, seq LIMIT ?2
+SELECT event, seq, due, attempts > 0 FROM deliveries INDEXED BY deliveries_unfinished
+WHERE webhook = ?1 AND ended_at IS NULL AND NOT by_hand ORDER BY due, seq LIMIT ?2
 
 -- name: stranded_webhooks
 SELECT id, deleted_at IS NOT NULL FROM webhooks WHERE stranding ORDER BY id
