@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -45,7 +46,7 @@ pub trait Store: Send + Sync {
     /// Applies each outcome if the delivery still has the number of attempts it was loaded with.
     /// A late one is kept as an attempt and changes the state only if it is a success: delivered
     /// wins and is final. Either may disable the webhook. Returns how each delivery stands now.
-    async fn record(&self, outcomes: Vec<Outcome>) -> Result<Vec<Recorded>, StoreError>;
+    async fn record(&self, outcomes: Arc<[Outcome]>) -> Result<Vec<Recorded>, StoreError>;
 
     // Feeding the queue.
 

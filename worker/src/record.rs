@@ -35,7 +35,7 @@ pub(crate) async fn run(
     while let Some(batch) = gather(&mut inbox, BATCH_MAX, &over).await {
         let (held, outcomes): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|entry| (entry.held, entry.outcome)).unzip();
-        let recorded = record(&engine, &outcomes, &abort).await;
+        let recorded = record(&engine, &outcomes.into(), &abort).await;
         let now = engine.now();
         let settled = held.into_iter().zip(recorded).map(|(held, recorded)| {
             let how = match recorded {
@@ -53,11 +53,11 @@ pub(crate) async fn run(
 /// Only an abort ends the waiting.
 async fn record(
     engine: &Engine,
-    outcomes: &[Outcome],
+    outcomes: &Arc<[Outcome]>,
     abort: &CancellationToken,
 ) -> Vec<Option<Recorded>> {
     loop {
-        match engine.store.record(outcomes.to_vec()).await {
+        match engine.store.record(outcomes.clone()).await {
             Ok(recorded) => {
                 engine.set_cannot_record(false);
                 engine.metrics.recorded(outcomes, &recorded);
@@ -85,12 +85,13 @@ async fn record(
 
 async fn record_one_by_one(
     engine: &Engine,
-    outcomes: &[Outcome],
+    outcomes: &Arc<[Outcome]>,
     abort: &CancellationToken,
 ) -> Vec<Option<Recorded>> {
     let mut recorded = Vec::with_capacity(outcomes.len());
-    for outcome in outcomes {
-        recorded.extend(Box::pin(record(engine, std::slice::from_ref(outcome), abort)).await);
+    for outcome in outcomes.iter() {
+        let alone = Arc::from([outcome.clone()]);
+        recorded.extend(Box::pin(record(engine, &alone, abort)).await);
     }
     recorded
 }

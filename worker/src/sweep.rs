@@ -91,7 +91,7 @@ impl Ages {
 
 async fn end(engine: &Engine, stranded: Vec<Stranded>) -> Result<usize, StoreError> {
     let at = engine.now();
-    let outcomes: Vec<_> = stranded
+    let outcomes: Arc<[_]> = stranded
         .into_iter()
         .map(|stranded| Outcome {
             delivery: stranded.delivery,

@@ -225,7 +225,7 @@ impl Store for Sqlite {
         Ok(loaded)
     }
 
-    async fn record(&self, outcomes: Vec<Outcome>) -> Result<Vec<Recorded>, StoreError> {
+    async fn record(&self, outcomes: Arc<[Outcome]>) -> Result<Vec<Recorded>, StoreError> {
         let recent = self.recent.clone();
         self.writer.write(false, move |db| deliver::record(db, &recent, &outcomes)).await
     }

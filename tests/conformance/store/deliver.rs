@@ -208,19 +208,22 @@ pub async fn outcomes_of_a_batch_are_recorded_each(rig: &mut StoreRig) {
     let ids = rig.send(event(1), &[webhook_id(1), webhook_id(2), webhook_id(3)]).await;
     let unknown = DeliveryId { event: super::event_uid(9), ..ids[0] };
     let recorded = rig
-        .record(vec![
-            success(ids[0], 0),
-            end(unknown, 0, EndedBy::Age),
-            failure(ids[1], 7, at(9_000)),
-            failure(ids[2], 0, at(9_000)),
-        ])
+        .record(
+            [
+                success(ids[0], 0),
+                end(unknown, 0, EndedBy::Age),
+                failure(ids[1], 7, at(9_000)),
+                failure(ids[2], 0, at(9_000)),
+            ]
+            .into(),
+        )
         .await
         .expect("a store records");
     let applied: Vec<_> = recorded.iter().map(|recorded| recorded.applied).collect();
     assert_eq!(applied, [true, false, false, true]);
     let due: Vec<_> = recorded.iter().map(|recorded| recorded.due).collect();
     assert_eq!(due, [None, None, Some(at(1)), Some(at(9_000))]);
-    assert_eq!(rig.record(Vec::new()).await.expect("a store records"), []);
+    assert_eq!(rig.record(Vec::new().into()).await.expect("a store records"), []);
 }
 
 pub async fn recording_disables_the_webhook_once(rig: &mut StoreRig) {
@@ -260,7 +263,7 @@ pub async fn many_recorded_at_once_are_all_kept(rig: &mut StoreRig) {
     }
     let recorded = at_once(ids.clone().into_iter().map(|id| {
         let store = rig.shared();
-        async move { store.record(vec![success(id, 0)]).await.expect("a store records") }
+        async move { store.record([success(id, 0)].into()).await.expect("a store records") }
     }));
     assert!(recorded.await.iter().flatten().all(|recorded| recorded.applied));
     for id in ids {

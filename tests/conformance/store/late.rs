@@ -126,7 +126,7 @@ pub async fn a_late_outcome_says_when_the_delivery_is_due(rig: &mut StoreRig) {
 pub async fn two_outcomes_of_one_attempt_in_a_batch_apply_once(rig: &mut StoreRig) {
     let id = rig.send_one(event(1)).await;
     let outcomes = vec![failure(id, 0, at(7_000)), failure(id, 0, at(8_000))];
-    let recorded = rig.record(outcomes).await.expect("a store records");
+    let recorded = rig.record(outcomes.into()).await.expect("a store records");
     let due = Some(at(7_000));
     assert_eq!(recorded, [true, false].map(|applied| Recorded { applied, due }));
     assert_eq!(rig.find(id).await.attempts, 1);

@@ -89,7 +89,7 @@ pub async fn a_delivery_and_its_attempts_are_of_one_moment(rig: &mut StoreRig) {
     let recording = tokio::spawn(async move {
         for attempts in 0..60 {
             let outcomes = vec![failure(id, attempts, at(9_000))];
-            store.record(outcomes).await.expect("a store records");
+            store.record(outcomes.into()).await.expect("a store records");
         }
     });
     while !recording.is_finished() {

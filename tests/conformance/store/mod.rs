@@ -265,7 +265,7 @@ impl StoreRig {
     }
 
     async fn write_down(&self, outcome: Outcome) -> Recorded {
-        self.record(vec![outcome]).await.expect("a store records")[0]
+        self.record([outcome].into()).await.expect("a store records")[0]
     }
 
     async fn attempts_of(&self, id: DeliveryId) -> Vec<Attempt> {
