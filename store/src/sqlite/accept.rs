@@ -18,23 +18,18 @@ pub(super) fn accept(
 fn accept_one(db: &Connection, recent: &Recent, event: &NewEvent) -> Result<Accepted> {
     let keys = [("id", &event.id), ("key", &event.idempotency_key)];
     let keys = keys.into_iter().filter_map(|(kind, key)| Some((kind, key.as_deref()?)));
-    let digest = event.digest();
-    for (kind, key) in keys.clone() {
-        if let Some(used) = find_key(db, event, kind, key, &digest)? {
-            return Ok(used);
-        }
+    if let Some(used) = add_keys(db, event, keys)? {
+        return Ok(used);
     }
     let seq = add_event(db, event)?;
-    for (kind, key) in keys {
-        db.prepare_cached(const { sql("accept_key_add") })?.execute(params![
-            event.tenant.as_str(),
-            kind,
-            key,
-            event.uid.0.as_bytes(),
-            digest
-        ])?;
-    }
-    let registry_version = webhooks::registry_version(db, &event.tenant)?;
+    let registry_version = match recent.registry_version(&event.tenant) {
+        Some(version) => version,
+        None => {
+            let version = webhooks::registry_version(db, &event.tenant)?;
+            recent.registry_is(&event.tenant, version);
+            version
+        }
+    };
     db.prepare_cached(const { sql("accept_inbox") })?.execute(params![
         event.tenant.as_str(),
         seq,
@@ -44,6 +39,42 @@ fn accept_one(db: &Connection, recent: &Recent, event: &NewEvent) -> Result<Acce
     ])?;
     keep_recent(recent, event, seq, registry_version);
     Ok(Accepted::New { uid: event.uid, seq })
+}
+
+/// Adds the keys of an event, or says what an earlier use of one makes of it. They are nearly always
+/// new, so they are looked up only if they turn out not to be.
+fn add_keys<'e>(
+    db: &Connection,
+    event: &NewEvent,
+    keys: impl Iterator<Item = (&'static str, &'e str)> + Clone,
+) -> Result<Option<Accepted>> {
+    let mut keys = keys.peekable();
+    if keys.peek().is_none() {
+        return Ok(None);
+    }
+    let digest = event.digest();
+    let mut added = Vec::with_capacity(2);
+    for (kind, key) in keys {
+        let new = db.prepare_cached(const { sql("accept_key_add") })?.execute(params![
+            event.tenant.as_str(),
+            kind,
+            key,
+            event.uid.0.as_bytes(),
+            digest
+        ])?;
+        if new == 0 {
+            for (kind, key) in added {
+                db.prepare_cached(const { sql("accept_key_drop") })?.execute(params![
+                    event.tenant.as_str(),
+                    kind,
+                    key
+                ])?;
+            }
+            return find_key(db, event, kind, key, &digest);
+        }
+        added.push((kind, key));
+    }
+    Ok(None)
 }
 
 /// What an earlier use of the key makes of this event.

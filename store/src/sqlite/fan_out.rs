@@ -58,10 +58,14 @@ pub(super) fn fan_out(db: &Connection, recent: &Recent, chunks: &[Chunk]) -> Res
 }
 
 pub(super) fn fanned_out(db: &Connection, recent: &Recent, events: &[EventUid]) -> Result<()> {
-    let mut statement = db.prepare_cached(const { sql("fanned_out") })?;
+    let mut known = db.prepare_cached(const { sql("fanned_out_known") })?;
+    let mut others = db.prepare_cached(const { sql("fanned_out") })?;
     for event in events {
         recent.fan_out_began(*event);
-        statement.execute([event.0.as_bytes()])?;
+        match recent.seq(*event) {
+            Some((tenant, seq)) => known.execute(params![tenant.as_str(), seq])?,
+            None => others.execute([event.0.as_bytes()])?,
+        };
     }
     Ok(())
 }

@@ -282,7 +282,8 @@ impl Store for Sqlite {
     }
 
     async fn insert_webhook(&self, webhook: Webhook) -> Result<Saved, StoreError> {
-        self.writer.write(true, move |db| webhooks::insert(db, &webhook)).await
+        let recent = self.recent.clone();
+        self.writer.write(true, move |db| webhooks::insert(db, &recent, &webhook)).await
     }
 
     async fn update_webhook(&self, webhook: Webhook) -> Result<Saved, StoreError> {

@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use model::delivery::Status;
 use model::event::Event;
 use model::id::{DeliveryId, EventUid, WebhookId};
+use model::tenant::Tenant;
 use model::webhook::WebhookStatus;
 
 use crate::store::{InboxRow, Loaded};
@@ -24,7 +25,7 @@ const ENTRY_BYTES: usize = 512;
 const ORDER_MAX: usize = BYTES_MAX / ENTRY_BYTES;
 /// Deliveries of one event that are kept; what is beyond is read from the database.
 const DELIVERIES_MAX: usize = 64;
-/// Webhooks whose state is kept.
+/// Webhooks, and tenants, whose state is kept.
 const WEBHOOKS_MAX: usize = 10_000;
 
 #[derive(Default)]
@@ -37,10 +38,12 @@ struct Inner {
     order: VecDeque<EventUid>,
     bytes: usize,
     webhooks: HashMap<WebhookId, (WebhookStatus, u64)>,
+    registries: HashMap<Tenant, u64>,
 }
 
 struct Entry {
     event: Event,
+    seq: i64,
     /// Set until its fan-out begins.
     inbox: Option<InboxRow>,
     /// Webhooks whose delivery of it was made and not touched since.
@@ -64,7 +67,7 @@ impl Recent {
 
     pub(super) fn accepted(&self, event: Event, row: InboxRow) {
         let mut inner = self.inner();
-        let entry = Entry { event, inbox: Some(row), fresh: HashSet::new() };
+        let entry = Entry { event, seq: row.seq, inbox: Some(row), fresh: HashSet::new() };
         inner.bytes += entry.bytes();
         let uid = entry.event.uid;
         inner.order.push_back(uid);
@@ -104,6 +107,26 @@ impl Recent {
         if entry.fresh.is_empty() && entry.inbox.is_none() {
             inner.forget(id.event);
         }
+    }
+
+    /// Where the event stands in publish order.
+    pub(super) fn seq(&self, event: EventUid) -> Option<(Tenant, i64)> {
+        let inner = self.inner();
+        let entry = inner.events.get(&event)?;
+        Some((entry.event.tenant.clone(), entry.seq))
+    }
+
+    pub(super) fn registry_version(&self, tenant: &Tenant) -> Option<u64> {
+        self.inner().registries.get(tenant).copied()
+    }
+
+    /// The registry version of a tenant as of this write.
+    pub(super) fn registry_is(&self, tenant: &Tenant, version: u64) {
+        let mut inner = self.inner();
+        if inner.registries.len() >= WEBHOOKS_MAX {
+            inner.registries.clear();
+        }
+        inner.registries.insert(tenant.clone(), version);
     }
 
     pub(super) fn knows_webhook(&self, id: WebhookId) -> bool {

@@ -11,7 +11,10 @@ FROM event_keys k LEFT JOIN events e ON e.uid = k.uid
 WHERE k.tenant = ?1 AND k.kind = ?2 AND k.key = ?3
 
 -- name: accept_key_add
-INSERT INTO event_keys (tenant, kind, key, uid, digest) VALUES (?1, ?2, ?3, ?4, ?5)
+INSERT OR IGNORE INTO event_keys (tenant, kind, key, uid, digest) VALUES (?1, ?2, ?3, ?4, ?5)
+
+-- name: accept_key_drop
+DELETE FROM event_keys WHERE tenant = ?1 AND kind = ?2 AND key = ?3
 
 -- name: accept_inbox
 INSERT INTO inbox (tenant, seq, event, registry_version, only_webhook)
@@ -33,6 +36,9 @@ WHERE tenant = ?1 AND seq = ?2 AND (cursor IS NULL OR cursor < ?3)
 
 -- name: fanned_out
 DELETE FROM inbox WHERE (tenant, seq) = (SELECT tenant, seq FROM events WHERE uid = ?1)
+
+-- name: fanned_out_known
+DELETE FROM inbox WHERE tenant = ?1 AND seq = ?2
 
 -- name: load
 SELECT d.status, d.due, d.attempts, d.planned, d.opened_at, d.by_hand,

@@ -76,12 +76,12 @@ pub(super) fn list(
     conditions.query(db, "ORDER BY id DESC", limit, rows::webhook)
 }
 
-pub(super) fn insert(db: &Connection, webhook: &Webhook) -> Result<Saved> {
+pub(super) fn insert(db: &Connection, recent: &Recent, webhook: &Webhook) -> Result<Saved> {
     let url = webhook.config.url.as_str();
     if let Some(other) = webhook_at(db, &webhook.tenant, url)? {
         return Ok(Saved::UrlTaken(other.id));
     }
-    let version = bump(db, &webhook.tenant)?;
+    let version = bump(db, recent, &webhook.tenant)?;
     let saved = Webhook { registered_version: version, version, ..webhook.clone() };
     db.prepare_cached(const { sql("insert_webhook") })?.execute(params![
         saved.id.0.as_bytes(),
@@ -108,7 +108,7 @@ pub(super) fn update(db: &Connection, recent: &Recent, webhook: &Webhook) -> Res
     if current.is_none_or(|current| current.version != webhook.version) {
         return Ok(Saved::Stale);
     }
-    let version = bump(db, &webhook.tenant)?;
+    let version = bump(db, recent, &webhook.tenant)?;
     db.prepare_cached(const { sql("update_webhook") })?.execute(params![
         webhook.id.0.as_bytes(),
         column(webhook.version)?,
@@ -131,7 +131,7 @@ pub(super) fn delete(
     now: Timestamp,
 ) -> Result<bool> {
     let Some(webhook) = webhooks(db, &[id])?.pop() else { return Ok(false) };
-    let version = bump(db, &webhook.tenant)?;
+    let version = bump(db, recent, &webhook.tenant)?;
     db.prepare_cached(const { sql("delete_webhook") })?.execute(params![
         id.0.as_bytes(),
         now.0,
@@ -154,7 +154,7 @@ pub(super) fn disable(
         .query_row([id.0.as_bytes()], |row| rows::tenant(row, 0))
         .optional()?;
     let Some(tenant) = tenant else { return Ok(()) };
-    let version = bump(db, &tenant)?;
+    let version = bump(db, recent, &tenant)?;
     recent.webhook_is(id, WebhookStatus::Disabled, version);
     db.prepare_cached(const { sql("record_disable_webhook") })?
         .execute(params![id.0.as_bytes(), reason, column(version)?, at.0])
@@ -162,9 +162,12 @@ pub(super) fn disable(
 }
 
 /// The tenant's next registry version.
-fn bump(db: &Connection, tenant: &Tenant) -> Result<u64> {
-    db.prepare_cached(const { sql("bump_registry") })?
-        .query_row([tenant.as_str()], |row| rows::version(row, 0))
+fn bump(db: &Connection, recent: &Recent, tenant: &Tenant) -> Result<u64> {
+    let version = db
+        .prepare_cached(const { sql("bump_registry") })?
+        .query_row([tenant.as_str()], |row| rows::version(row, 0))?;
+    recent.registry_is(tenant, version);
+    Ok(version)
 }
 
 pub(super) fn column(version: u64) -> Result<i64> {
