@@ -133,3 +133,23 @@ async fn retries_of_a_webhook_do_not_hold_up_its_new_events() {
     let place = requests[before..].iter().position(|r| r.json()["data"] == "new");
     assert!(place.is_some_and(|p| p < 60), "the new event came as number {place:?} of 101");
 }
+
+#[tokio::test]
+async fn many_webhooks_that_hang_leave_room_for_one_of_their_tenant_that_answers() {
+    let options = Options::default().env("POSTRIDER_ENGINE_SLOTS", "128");
+    let server = Postrider::with(options).await;
+    let receiver = Receiver::start().await;
+    let slow = json!({ "timeout_ms": 30_000, "event_types": ["slow"] });
+    for n in 0..20 {
+        receiver.always(&format!("/hangs/{n}"), Reply::hang());
+        server.register(&receiver.url(&format!("/hangs/{n}")), slow.clone()).await;
+    }
+    server.register(&receiver.url("/good"), json!({ "event_types": ["good"] })).await;
+    let batch = json!({ "events": vec![json!({ "type": "slow", "data": 1 }); 20] });
+    server.post("/v1/events/batch", batch).await.is(202);
+    wait_until("most slots are taken", async || (receiver.all().len() > 64).then_some(())).await;
+    let event = server.publish("good", json!(1)).await;
+    server.delivery_that_is("delivered", &event).await;
+    // That did not wait for one of the others to give up.
+    assert_eq!(server.deliveries("status=retrying").await, Vec::<serde_json::Value>::new());
+}

@@ -7,12 +7,14 @@ use store::{Claimed, How, Hungry, Leased, QueueError, Work};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, FAILURE_PAUSE, Held, report_queue};
-use crate::slots::Room;
+use crate::slots::{Room, Taken};
 
 /// Items of one claim: between two a tenant's share is looked at again.
 const CLAIM_MAX: usize = 128;
 /// How long an item waits that is claimed while this worker still holds it.
 const HELD_PAUSE: Duration = Duration::from_secs(5);
+/// How long one waits whose webhook holds as many slots as it may.
+const CROWDED_PAUSE: Duration = Duration::from_millis(250);
 
 pub(crate) async fn run(engine: &Engine, stop: &CancellationToken) {
     while !stop.is_cancelled() {
@@ -32,8 +34,8 @@ pub(crate) async fn run(engine: &Engine, stop: &CancellationToken) {
             continue;
         };
         match claim(engine, &room).await {
-            Ok(Taken::AsMuchAsAsked) => {}
-            Ok(Taken::AllThereWas) => wait(engine, &room, stop).await,
+            Ok(Got::AsMuchAsAsked) => {}
+            Ok(Got::AllThereWas) => wait(engine, &room, stop).await,
             Err(e) => {
                 report_queue(&e, "claim");
                 tokio::select! {
@@ -48,19 +50,19 @@ pub(crate) async fn run(engine: &Engine, stop: &CancellationToken) {
 }
 
 #[derive(PartialEq, Eq)]
-enum Taken {
+enum Got {
     AsMuchAsAsked,
     AllThereWas,
 }
 
-async fn claim(engine: &Engine, room: &Room) -> Result<Taken, QueueError> {
+async fn claim(engine: &Engine, room: &Room) -> Result<Got, QueueError> {
     let max = room.items.min(CLAIM_MAX);
     let mut taken = claim_once(engine, max, &room.skip).await?;
     if taken < max && !room.skip.is_empty() && room.skipped_may_follow {
         // Nobody else has anything: a tenant with its share may have more.
         taken += claim_once(engine, max - taken, &[]).await?;
     }
-    Ok(if taken < max { Taken::AllThereWas } else { Taken::AsMuchAsAsked })
+    Ok(if taken < max { Got::AllThereWas } else { Got::AsMuchAsAsked })
 }
 
 async fn claim_once(engine: &Engine, max: usize, skip: &[Tenant]) -> Result<usize, QueueError> {
@@ -78,9 +80,12 @@ async fn claim_once(engine: &Engine, max: usize, skip: &[Tenant]) -> Result<usiz
 
 /// The ways hold as many as there are slots, so they never wait.
 async fn hand_out(engine: &Engine, leased: Leased) {
-    let Some(slot) = engine.slots.take(&leased.item) else {
-        let later = How::Again { after: HELD_PAUSE };
-        return engine.settle_all(vec![leased.settle(later)]).await;
+    let put_off =
+        |leased: Leased, after| engine.settle_all(vec![leased.settle(How::Again { after })]);
+    let slot = match engine.slots.take(&leased.item) {
+        Taken::Slot(slot) => slot,
+        Taken::Held => return put_off(leased, HELD_PAUSE).await,
+        Taken::Crowded => return put_off(leased, CROWDED_PAUSE).await,
     };
     let way = match leased.item.lane.work {
         Work::FanOut => &engine.ways.to_fan_out,

@@ -209,7 +209,7 @@ fn readiness(
 /// Sends one delivery and hands over what came of it.
 async fn deliver(
     engine: &Engine,
-    held: Held,
+    mut held: Held,
     id: DeliveryId,
     ready: Box<Ready>,
     abort: &CancellationToken,
@@ -234,6 +234,7 @@ async fn deliver(
         roll(),
     );
     free_place(engine, &held, &sent, &decision).await;
+    held.slot.answered();
     let trigger = if loaded.by_hand { Trigger::Manual } else { Trigger::Schedule };
     engine.metrics.attempted(&sent, &loaded, trigger, &decision, now);
     report(&sent, id, &loaded, &decision);

@@ -3,16 +3,22 @@
 //!
 //! A tenant may hold at most half of the slots while others wait. Alone it may hold nearly all:
 //! the last twentieth is kept for tenants that hold little, so that one whose receivers all hang
-//! never leaves the others without a slot.
+//! never leaves the others without a slot. Within a tenant a webhook may hold the fewer, the fewer
+//! are free: many that hang leave room for those that answer.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::tenant::Tenant;
-use store::Item;
+use store::{Item, Lane, Work};
 use tokio::sync::Notify;
 
 use crate::Metrics;
+
+/// What a webhook may hold once half of the slots are taken is this times the free part of them: at
+/// first as many as it may have requests on the wire by default.
+const LANE_SHARE: usize = 32;
 
 #[derive(Clone)]
 pub(crate) struct Slots(Arc<Inner>);
@@ -28,6 +34,10 @@ struct Inner {
 struct Held {
     all: usize,
     by_tenant: HashMap<Tenant, usize>,
+    /// Those of deliveries that were not answered yet, in all and by lane: what a subscriber that
+    /// hangs takes.
+    unanswered: usize,
+    by_lane: HashMap<Lane, usize>,
     items: HashSet<Item>,
 }
 
@@ -35,6 +45,17 @@ struct Held {
 pub(crate) struct Slot {
     slots: Slots,
     item: Item,
+    unanswered: bool,
+}
+
+/// What came of asking for a slot.
+pub(crate) enum Taken {
+    Slot(Slot),
+    /// This worker holds the item already: its lease ended before it was recorded, and doing it
+    /// once more would send it twice.
+    Held,
+    /// The item's lane holds its share of the slots.
+    Crowded,
 }
 
 /// What may be claimed now.
@@ -60,21 +81,25 @@ impl Slots {
         room(self.0.all, &held)
     }
 
-    /// None if this worker holds the item already: its lease ended before it was recorded, and
-    /// doing it once more would send it twice.
-    pub(crate) fn take(&self, item: &Item) -> Option<Slot> {
+    pub(crate) fn take(&self, item: &Item) -> Taken {
         let mut held = self.held();
-        if !held.items.insert(item.clone()) {
-            return None;
+        if held.items.contains(item) {
+            return Taken::Held;
         }
+        let of_lane = held.by_lane.get(&item.lane).copied().unwrap_or(0);
+        let unanswered = item.lane.work != Work::FanOut;
+        if unanswered && of_lane >= lane_share(self.0.all, held.unanswered) {
+            return Taken::Crowded;
+        }
+        held.items.insert(item.clone());
         held.all += 1;
-        let tenant = &item.lane.tenant;
-        match held.by_tenant.get_mut(tenant) {
-            Some(n) => *n += 1,
-            None => drop(held.by_tenant.insert(tenant.clone(), 1)),
+        add_one(&mut held.by_tenant, &item.lane.tenant);
+        if unanswered {
+            held.unanswered += 1;
+            add_one(&mut held.by_lane, &item.lane);
         }
         self.0.metrics.slots_held(held.all);
-        Some(Slot { slots: self.clone(), item: item.clone() })
+        Taken::Slot(Slot { slots: self.clone(), item: item.clone(), unanswered })
     }
 
     /// Returns when a slot was freed since the last call.
@@ -93,21 +118,58 @@ impl Slots {
     }
 }
 
+impl Slot {
+    /// The answer is in: it is held only until it is recorded.
+    pub(crate) fn answered(&mut self) {
+        if std::mem::take(&mut self.unanswered) {
+            self.slots.held().answered(&self.item.lane);
+        }
+    }
+}
+
+impl Held {
+    fn answered(&mut self, lane: &Lane) {
+        self.unanswered -= 1;
+        remove_one(&mut self.by_lane, lane);
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
         let mut held = self.slots.held();
         held.all -= 1;
         held.items.remove(&self.item);
-        let tenant = &self.item.lane.tenant;
-        if let Some(n) = held.by_tenant.get_mut(tenant) {
-            *n -= 1;
-            if *n == 0 {
-                held.by_tenant.remove(tenant);
-            }
+        remove_one(&mut held.by_tenant, &self.item.lane.tenant);
+        if self.unanswered {
+            held.answered(&self.item.lane);
         }
         self.slots.0.metrics.slots_held(held.all);
         drop(held);
         self.slots.0.freed.notify_one();
+    }
+}
+
+/// Unanswered requests that one webhook may have: any number while half of the slots are free of
+/// such, then the fewer the fewer are
+/// free, and always one. So however many want more than they may have, some stay free.
+fn lane_share(all: usize, unanswered: usize) -> usize {
+    let free = all.saturating_sub(unanswered);
+    if free * 2 > all { usize::MAX } else { (free * LANE_SHARE / all).max(1) }
+}
+
+fn add_one<K: Clone + Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) {
+    match counts.get_mut(key) {
+        Some(n) => *n += 1,
+        None => drop(counts.insert(key.clone(), 1)),
+    }
+}
+
+fn remove_one<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) {
+    if let Some(n) = counts.get_mut(key) {
+        *n -= 1;
+        if *n == 0 {
+            counts.remove(key);
+        }
     }
 }
 
@@ -136,7 +198,7 @@ mod tests {
     fn held(counts: &[(&str, usize)]) -> Held {
         let by_tenant = counts.iter().map(|(name, n)| (tenant(name), *n)).collect();
         let all = counts.iter().map(|(_, n)| n).sum();
-        Held { all, by_tenant, items: HashSet::new() }
+        Held { all, by_tenant, ..Held::default() }
     }
 
     #[test]
@@ -160,9 +222,25 @@ mod tests {
         let lane = store::Lane::fan_out(tenant("a"));
         let item = Item { lane, event: model::id::EventUid(model::id::Uid([1; 16])) };
         let slot = slots.take(&item);
-        assert!(slot.is_some() && slots.take(&item).is_none());
+        assert!(matches!(slot, Taken::Slot(_)) && matches!(slots.take(&item), Taken::Held));
         drop(slot);
-        assert!(slots.take(&item).is_some());
+        assert!(matches!(slots.take(&item), Taken::Slot(_)));
+    }
+
+    #[test]
+    fn webhooks_that_hold_what_they_may_leave_slots_free() {
+        let metrics = Metrics::register(&mut prometheus_client::registry::Registry::default());
+        let slots = Slots::new(1_024, metrics);
+        let uid = |n: u16| model::id::Uid([n.to_be_bytes(); 8].concat().try_into().expect("16"));
+        let lane = |n| Lane::deliver(tenant("a"), model::id::WebhookId(uid(n)));
+        let item = |n, event| Item { lane: lane(n), event: model::id::EventUid(uid(event)) };
+        let mut kept = Vec::new();
+        for event in 0..16 {
+            kept.extend((0..70).map(|n| slots.take(&item(n, event))));
+        }
+        kept.retain(|taken| matches!(taken, Taken::Slot(_)));
+        assert!((512..900).contains(&kept.len()), "{}", kept.len());
+        assert!(matches!(slots.take(&item(99, 1)), Taken::Slot(_)));
     }
 
     #[test]
