@@ -13,7 +13,7 @@ use crate::slots::{Room, Taken};
 const CLAIM_MAX: usize = 128;
 /// How long an item waits that is claimed while this worker still holds it.
 const HELD_PAUSE: Duration = Duration::from_secs(5);
-/// How long one waits whose webhook holds as many slots as it may.
+/// How long one waits whose webhook has as many unanswered requests as it may.
 const CROWDED_PAUSE: Duration = Duration::from_millis(250);
 
 pub(crate) async fn run(engine: &Engine, stop: &CancellationToken) {

@@ -1,7 +1,7 @@
 //! A worker's slots: how many items it holds from claim to record, and how many of them for one
 //! tenant.
 //!
-//! A tenant may hold at most half of the slots while others wait. Alone it may hold nearly all:
+//! A tenant that holds half of the slots comes after the others. Alone it may hold nearly all:
 //! the last twentieth is kept for tenants that hold little, so that one whose receivers all hang
 //! never leaves the others without a slot. Within a tenant a webhook may hold the fewer, the fewer
 //! are free: many that hang leave room for those that answer.
@@ -54,7 +54,7 @@ pub(crate) enum Taken {
     /// This worker holds the item already: its lease ended before it was recorded, and doing it
     /// once more would send it twice.
     Held,
-    /// The item's lane holds its share of the slots.
+    /// The item's lane has as many unanswered requests as it may.
     Crowded,
 }
 
@@ -150,8 +150,8 @@ impl Drop for Slot {
 }
 
 /// Unanswered requests that one webhook may have: any number while half of the slots are free of
-/// such, then the fewer the fewer are
-/// free, and always one. So however many want more than they may have, some stay free.
+/// such, then the fewer the fewer are free, and always one. So however many want more than they may
+/// have, some stay free.
 fn lane_share(all: usize, unanswered: usize) -> usize {
     let free = all.saturating_sub(unanswered);
     if free * 2 > all { usize::MAX } else { (free * LANE_SHARE / all).max(1) }
