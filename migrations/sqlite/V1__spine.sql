@@ -64,8 +64,10 @@ CREATE TABLE deliveries (
     webhook       BLOB NOT NULL,
     tenant        TEXT NOT NULL,
     seq           INTEGER NOT NULL, -- of the event
+    -- Not IN: SQLite would build a table of the words for every row it writes.
     status        TEXT NOT NULL
-        CHECK (status IN ('pending', 'retrying', 'delivered', 'failed', 'cancelled')),
+        CHECK (status = 'pending' OR status = 'retrying'
+            OR status = 'delivered' OR status = 'failed' OR status = 'cancelled'),
     ended_by      TEXT,
     attempts      INTEGER NOT NULL, -- the fence of what comes back from sending
     late          INTEGER NOT NULL, -- attempts recorded after another had decided: not of the fence

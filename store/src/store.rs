@@ -217,7 +217,7 @@ pub struct Loaded {
     pub by_hand: bool,
     /// Whether and in which version its webhook stands; none if it was deleted.
     pub webhook: Option<(WebhookStatus, u64)>,
-    pub event: Event,
+    pub event: Arc<Event>,
 }
 
 /// What is to be recorded of a delivery.

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use model::attempt::{Answer, Attempt, Trigger};
 use model::delivery::{Next, Status};
 use model::event::Event;
@@ -35,7 +37,7 @@ fn loaded(row: &Row, id: &DeliveryId) -> Result<Loaded> {
         opened_at: rows::time(row, 4)?,
         by_hand: row.get(5)?,
         webhook,
-        event: Event {
+        event: Arc::new(Event {
             uid: id.event,
             tenant: rows::tenant(row, 8)?,
             chosen_id: row.get(9)?,
@@ -43,7 +45,7 @@ fn loaded(row: &Row, id: &DeliveryId) -> Result<Loaded> {
             given_timestamp: row.get(11)?,
             accepted_at: rows::time(row, 12)?,
             data: row.get::<_, Vec<u8>>(13)?.into(),
-        },
+        }),
     })
 }
 

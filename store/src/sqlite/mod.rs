@@ -68,8 +68,10 @@ pub struct Sqlite {
     writer: Writer,
     health: Health,
     recent: Arc<Recent>,
-    /// For the worker.
+    /// For the worker: what is about to be sent.
     engine: Readers,
+    /// For the worker: long lanes, which what is about to be sent must not wait for.
+    feed: Readers,
     /// For people.
     look: Readers,
     clock: Clock,
@@ -108,11 +110,11 @@ impl Sqlite {
         let recent = Arc::new(Recent::default());
         let shared = recent.clone();
         let opened = tokio::task::spawn_blocking(move || open(&path, shared)).await;
-        let (writer, health, engine, look) = opened
+        let (writer, health, [engine, feed, look]) = opened
             .map_err(|e| e.to_string())
             .and_then(|opened| opened)
             .map_err(|e| OpenError::Database(shown.clone(), e))?;
-        Ok(Self { writer, health, recent, engine, look, clock, _lock: lock })
+        Ok(Self { writer, health, recent, engine, feed, look, clock, _lock: lock })
     }
 }
 
@@ -121,7 +123,7 @@ fn private(path: &Path) -> std::io::Result<File> {
     File::options().create(true).append(true).mode(0o600).open(path)
 }
 
-type Opened = (Writer, Health, Readers, Readers);
+type Opened = (Writer, Health, [Readers; 3]);
 
 fn open(path: &Path, recent: Arc<Recent>) -> Result<Opened, String> {
     let text = |e: rusqlite::Error| e.to_string();
@@ -133,8 +135,9 @@ fn open(path: &Path, recent: Arc<Recent>) -> Result<Opened, String> {
     let (writer, health) = Writer::start(db, log, recent).map_err(error)?;
     checkpoints::start(path, &writer).map_err(error)?;
     let engine = Readers::start(path, "sqlite-engine", 1).map_err(error)?;
+    let feed = Readers::start(path, "sqlite-feed", 1).map_err(error)?;
     let look = Readers::start(path, "sqlite-look", LOOK_THREADS).map_err(error)?;
-    Ok((writer, health, engine, look))
+    Ok((writer, health, [engine, feed, look]))
 }
 
 /// The write-ahead log, to be synced. Its entry in the folder is made durable here, once.
@@ -232,12 +235,12 @@ impl Store for Sqlite {
 
     async fn lanes(&self, after: Option<&Lane>, limit: u32) -> Result<Vec<Lane>, StoreError> {
         let after = after.cloned();
-        self.engine.read(move |db| feed::lanes(db, after.as_ref(), limit)).await
+        self.feed.read(move |db| feed::lanes(db, after.as_ref(), limit)).await
     }
 
     async fn unfinished(&self, lane: &Lane, limit: u32) -> Result<Vec<Waiting>, StoreError> {
         let lane = lane.clone();
-        self.engine.read(move |db| feed::unfinished(db, &lane, limit)).await
+        self.feed.read(move |db| feed::unfinished(db, &lane, limit)).await
     }
 
     async fn stranded(&self, limit: u32) -> Result<Vec<Stranded>, StoreError> {
@@ -254,7 +257,7 @@ impl Store for Sqlite {
         opened_before: Timestamp,
         limit: u32,
     ) -> Result<Vec<Stranded>, StoreError> {
-        self.engine.read(move |db| feed::outlived(db, webhook, opened_before, limit)).await
+        self.feed.read(move |db| feed::outlived(db, webhook, opened_before, limit)).await
     }
 
     async fn registry(&self, tenant: &Tenant) -> Result<Registry, StoreError> {
@@ -365,6 +368,7 @@ impl Store for Sqlite {
 
     async fn close(&self) -> Result<(), StoreError> {
         self.engine.close();
+        self.feed.close();
         self.look.close();
         let closed = self.writer.close().await;
         self.recent.clear();

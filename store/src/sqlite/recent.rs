@@ -7,7 +7,7 @@
 //! it all.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::delivery::Status;
 use model::event::Event;
@@ -42,7 +42,7 @@ struct Inner {
 }
 
 struct Entry {
-    event: Event,
+    event: Arc<Event>,
     seq: i64,
     /// Set until its fan-out begins.
     inbox: Option<InboxRow>,
@@ -67,6 +67,7 @@ impl Recent {
 
     pub(super) fn accepted(&self, event: Event, row: InboxRow) {
         let mut inner = self.inner();
+        let event = Arc::new(event);
         let entry = Entry { event, seq: row.seq, inbox: Some(row), fresh: HashSet::new() };
         inner.bytes += entry.bytes();
         let uid = entry.event.uid;
