@@ -20,9 +20,9 @@ run: ## Builds and starts a server to try things out, with an inbox to send to
 # The runner's summary comes last.
 test: setup check ## Installs what is missing, then runs the gate and all tests
 	@if cargo nextest --version >/dev/null 2>&1; then \
-		cargo nextest run --workspace --locked; \
+		scripts/with-servers cargo nextest run --workspace --locked; \
 	else \
-		cargo test --workspace --all-targets --no-fail-fast --locked; \
+		scripts/with-servers cargo test --workspace --all-targets --no-fail-fast --locked; \
 	fi
 
 check: ## Runs the gate: formatting, clippy, generated files

@@ -25,11 +25,14 @@ use crate::drivers::{LEASE, QueueRig};
 
 macro_rules! each_queue {
     ($($file:ident::{$($case:ident),* $(,)?})*) => {
-        mod memory {
+        each_queue! { @driver memory { $($file::{$($case),*})* } }
+    };
+    (@driver $driver:ident { $($file:ident::{$($case:ident),*})* }) => {
+        mod $driver {
             $($(
                 #[tokio::test]
                 async fn $case() {
-                    super::$file::$case(&crate::drivers::memory().await).await;
+                    super::$file::$case(&crate::drivers::$driver().await).await;
                 }
             )*)*
         }

@@ -39,11 +39,14 @@ use crate::drivers::StoreRig;
 
 macro_rules! each_store {
     ($($file:ident::{$($case:ident),* $(,)?})*) => {
-        mod sqlite {
+        each_store! { @driver sqlite { $($file::{$($case),*})* } }
+    };
+    (@driver $driver:ident { $($file:ident::{$($case:ident),*})* }) => {
+        mod $driver {
             $($(
                 #[tokio::test]
                 async fn $case() {
-                    super::$file::$case(&mut crate::drivers::sqlite().await).await;
+                    super::$file::$case(&mut crate::drivers::$driver().await).await;
                 }
             )*)*
         }

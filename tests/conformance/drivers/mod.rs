@@ -1,15 +1,19 @@
 //! How each driver is opened, and how time passes for it.
 
+mod memory;
+mod sqlite;
+
+use std::any::Any;
 use std::ops::Deref;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::time::Timestamp;
-use store::memory::{Memory, Settings};
-use store::sqlite::Sqlite;
 use store::world::Clock;
 use store::{Queue, Store};
-use tempfile::TempDir;
+
+pub use memory::memory;
+pub use sqlite::sqlite;
 
 /// How long a lease lasts in every case: long enough to do something meanwhile, short enough to
 /// be waited for by a driver whose time passes by itself.
@@ -46,26 +50,34 @@ impl Deref for QueueRig {
     }
 }
 
-pub async fn memory() -> QueueRig {
-    let clock = Clock::fixed(Timestamp::from_secs(1_800_000_000));
-    let settings = Settings { lane_cap: LANE_CAP, lease: LEASE };
-    QueueRig { queue: Arc::new(Memory::new(clock.clone(), settings)), clock: Some(clock) }
-}
-
 /// A fresh store.
 pub struct StoreRig {
     store: Option<Arc<dyn Store>>,
-    folder: TempDir,
+    open: Open,
+    /// Where it keeps its data; gone with it.
+    _place: Box<dyn Any + Send>,
 }
 
+type Open = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Arc<dyn Store>> + Send>> + Send>;
+
 impl StoreRig {
+    /// `open` opens the store in `place`; it is called again by every reopening.
+    async fn new<F, O>(place: impl Any + Send, open: O) -> Self
+    where
+        F: Future<Output = Arc<dyn Store>> + Send + 'static,
+        O: Fn() -> F + Send + 'static,
+    {
+        let store = Some(open().await);
+        Self { store, open: Box::new(move || Box::pin(open())), _place: Box::new(place) }
+    }
+
     /// Closes the store and opens it again.
     pub async fn reopen(&mut self) {
         // It may be closed already.
         let _ = self.close().await;
         // A store is in use for as long as somebody holds it.
         self.store = None;
-        self.store = Some(open_sqlite(&self.folder).await);
+        self.store = Some((self.open)().await);
     }
 
     /// The store itself, to be used from another task.
@@ -80,14 +92,4 @@ impl Deref for StoreRig {
     fn deref(&self) -> &Self::Target {
         &**self.store.as_ref().expect("it is open")
     }
-}
-
-pub async fn sqlite() -> StoreRig {
-    let folder = tempfile::tempdir().expect("a folder");
-    StoreRig { store: Some(open_sqlite(&folder).await), folder }
-}
-
-async fn open_sqlite(folder: &TempDir) -> Arc<dyn Store> {
-    let opened = Sqlite::open(folder.path(), Clock::system()).await;
-    Arc::new(opened.expect("a store opens"))
 }
