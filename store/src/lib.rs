@@ -7,8 +7,8 @@
 //!
 //! | | embedded | distributed |
 //! |---|---|---|
-//! | `Store` | [`sqlite`] | |
-//! | `Queue` | [`memory`] | |
+//! | `Store` | [`sqlite`] | [`postgres`] |
+//! | `Queue` | [`memory`] | [`redis`] |
 
 mod queue;
 mod sql;
@@ -16,6 +16,9 @@ mod store;
 
 pub mod memory;
 pub mod sqlite;
+
+pub mod postgres;
+pub mod redis;
 
 pub mod world;
 
