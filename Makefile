@@ -7,7 +7,7 @@ export POSTRIDER_TEST_PYTHON := $(TARGET)/venv/bin/python
 export POSTRIDER_TEST_NODE_DIR := $(CURDIR)/tests/receivers
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench setup clean config.default.toml
+.PHONY: help run test check bench faults setup clean config.default.toml
 
 help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z.]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,11 @@ test: setup check ## Installs what is missing, then runs the gate and all tests
 		scripts/with-servers cargo test --workspace --all-targets --no-fail-fast --locked; \
 	fi
 
+# Every fault 50 times, PostgreSQL down for a minute: about an hour. N=5 and DOWN_S=10 make it less.
+faults: setup ## Fails each part of a fleet under load, again and again
+	POSTRIDER_TEST_FAULTS=$(or $(N),50) POSTRIDER_TEST_DOWN_S=$(or $(DOWN_S),60) \
+		cargo test --locked --test e2e faults:: -- --nocapture --test-threads 1
+
 check: ## Runs the gate: formatting, clippy, generated files
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
@@ -34,7 +39,7 @@ check: ## Runs the gate: formatting, clippy, generated files
 # ARGS="--seconds 2" and the like: see `target/release/bench --help`.
 bench: ## Measures throughput and latency on this machine, in the release build
 	cargo build --release --locked -p postrider -p bench
-	$(TARGET)/release/bench $(ARGS)
+	scripts/with-servers $(TARGET)/release/bench $(ARGS)
 
 setup: ## Installs what the tests need and this machine lacks
 	@scripts/setup

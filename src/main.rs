@@ -1,11 +1,14 @@
 //! Postrider, the sender side of webhooks: the command line and the wiring.
 //!
-//! `serve` puts the parts together; `send`, `keys`, `webhooks` and `deliveries` speak to a running
+//! `serve` puts the parts together, `api` and `worker` each a half of them; `send`, `keys`, `webhooks` and `deliveries` speak to a running
 //! server over its API; `config` explains the settings.
 
 mod settings;
 
-mod serve;
+mod process;
+
+mod healthcheck;
+mod migrate;
 
 mod client;
 
@@ -27,6 +30,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::failure::Failure;
+use crate::process::Role;
 
 /// Sends webhooks: takes in events, signs them, delivers them to every webhook that wants them,
 /// tries again until they arrive, and shows what happened.
@@ -46,7 +50,15 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server: the API and the engine that delivers
-    Serve(serve::Serve),
+    Serve(process::Serve),
+    /// Run the API alone, beside others, over PostgreSQL and Redis
+    Api(process::Member),
+    /// Run the engine that delivers alone, beside others, over PostgreSQL and Redis
+    Worker(process::Member),
+    /// Bring the tables of PostgreSQL up to date
+    Migrate(migrate::Migrate),
+    /// Ask a server whether it lives; for containers
+    Healthcheck(healthcheck::Healthcheck),
     /// Publish an event and see where it goes
     Send(send::Send),
     /// Make, list and revoke API keys
@@ -73,7 +85,11 @@ fn main() -> ExitCode {
 
 fn run(command: &Command) -> Result<(), Failure> {
     match command {
-        Command::Serve(serve) => serve::run(serve),
+        Command::Serve(serve) => process::serve(serve),
+        Command::Api(api) => process::member(Role::Api, api),
+        Command::Worker(worker) => process::member(Role::Worker, worker),
+        Command::Migrate(migrate) => migrate::run(migrate),
+        Command::Healthcheck(healthcheck) => healthcheck::run(healthcheck),
         Command::Send(send) => send::run(send),
         Command::Keys(keys) => keys::run(keys),
         Command::Webhooks(webhooks) => webhooks::run(webhooks),

@@ -20,7 +20,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
-pub use layers::{Flags, read};
+pub use layers::{Flags, is_set, read};
 pub use secret::Secret;
 pub use show::{as_json, as_toml, defaults};
 
@@ -95,8 +95,9 @@ pub struct Keys {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Services")]
 pub struct Services {
-    /// PostgreSQL instead of the embedded database. This version has the embedded mode only and
-    /// does not start with it.
+    /// PostgreSQL instead of the embedded database, such as
+    /// postgres://user:password@host:5432/postrider?sslmode=require. Together with redis_url:
+    /// then any number of processes share the work.
     #[arg(
         id = "database_url",
         long = "database-url",
@@ -106,8 +107,8 @@ pub struct Services {
     )]
     pub database_url: Option<Secret>,
 
-    /// Redis instead of the queue in the process. This version has the embedded mode only and
-    /// does not start with it.
+    /// Redis instead of the queue in the process, such as rediss://user:password@host:6379/0;
+    /// redis+sentinel:// and ?cluster=true for Sentinel and Cluster. Together with database_url.
     #[arg(
         id = "redis_url",
         long = "redis-url",
@@ -116,6 +117,26 @@ pub struct Services {
         hide_env_values = true
     )]
     pub redis_url: Option<Secret>,
+
+    /// Connections that one process keeps to PostgreSQL. All processes together must stay below
+    /// its max_connections.
+    #[arg(
+        id = "services.database_connections",
+        long = "services-database-connections",
+        value_name = "N",
+        default_value = "16",
+        value_parser = between(2, 512)
+    )]
+    pub database_connections: usize,
+
+    /// What the names of all keys in Redis begin with, for who shares it with others.
+    #[arg(
+        id = "services.redis_prefix",
+        long = "services-redis-prefix",
+        value_name = "TEXT",
+        default_value = "postrider"
+    )]
+    pub redis_prefix: String,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -153,6 +174,17 @@ pub struct Limits {
     )]
     pub event_bytes: usize,
 
+    /// How long events, deliveries and attempts are kept, in days from acceptance; what is
+    /// unfinished stays. A webhook may be retried for 30 days, so at least one more.
+    #[arg(
+        id = "limits.retention_days",
+        long = "limits-retention-days",
+        value_name = "DAYS",
+        default_value = "90",
+        value_parser = clap::value_parser!(u32).range(31..=36_500)
+    )]
+    pub retention_days: u32,
+
     /// The most events in one batch.
     #[arg(
         id = "limits.batch_events",
@@ -172,6 +204,12 @@ pub struct Limits {
         value_parser = between(1_024, 64 * 1_024 * 1_024)
     )]
     pub batch_bytes: usize,
+}
+
+impl Limits {
+    pub fn retention(&self) -> Duration {
+        Duration::from_secs(u64::from(self.retention_days) * 24 * 60 * 60)
+    }
 }
 
 #[derive(Debug, Clone, Args)]
@@ -202,6 +240,18 @@ pub struct Engine {
     )]
     pub lane_cap: usize,
 
+    /// How long a worker may hold a delivery before another one takes it, in milliseconds: longer
+    /// than the longest attempt (30 s) and its record, or slow ones are sent twice. What a killed
+    /// process held is sent again after so long; a restart of the embedded mode does not wait.
+    #[arg(
+        id = "engine.lease_ms",
+        long = "engine-lease-ms",
+        value_name = "MS",
+        default_value = "45000",
+        value_parser = clap::value_parser!(u64).range(1_000..=3_600_000)
+    )]
+    pub lease_ms: u64,
+
     /// How long a stop waits for deliveries under way, in milliseconds. The longest attempt takes
     /// 30 s; what is interrupted is sent again at the next start.
     #[arg(
@@ -215,6 +265,10 @@ pub struct Engine {
 }
 
 impl Engine {
+    pub fn lease(&self) -> Duration {
+        Duration::from_millis(self.lease_ms)
+    }
+
     pub fn shutdown_grace(&self) -> Duration {
         Duration::from_millis(self.shutdown_grace_ms)
     }

@@ -17,6 +17,7 @@ use utoipa::openapi::{
 use utoipa::{PartialSchema as _, ToSchema};
 use utoipa_actix_web::AppExt as _;
 
+use crate::Door;
 use crate::problem::{FieldError, Problem};
 
 const DESCRIPTION: &str = "The sender side of webhooks: register URLs, publish events; Postrider \
@@ -57,8 +58,8 @@ pub struct Document {
 }
 
 impl Document {
-    pub fn new(dev: bool) -> Self {
-        let document = openapi(dev);
+    pub fn new(door: Door, dev: bool) -> Self {
+        let document = openapi(door, dev);
         let paths = document.paths.paths.iter();
         Self {
             paths: paths
@@ -94,9 +95,10 @@ pub async fn get_document(document: Data<Document>) -> HttpResponse {
 }
 
 /// Builds the document out of the routes.
-pub fn openapi(dev: bool) -> OpenApi {
+pub fn openapi(door: Door, dev: bool) -> OpenApi {
     let app = actix_web::App::new().into_utoipa_app().openapi(base());
-    let (_, mut document) = app.configure(|config| crate::routes(config, dev)).split_for_parts();
+    let (_, mut document) =
+        app.configure(|config| crate::routes(config, door, dev)).split_for_parts();
     for (path, item) in &mut document.paths.paths {
         for operation in operations(item).into_iter().flatten() {
             add_problems(path, operation);
@@ -284,7 +286,8 @@ mod tests {
     #[test]
     fn the_document_is_openapi_3_1_and_complete() {
         let json: serde_json::Value =
-            serde_json::from_slice(&Document::new(true).json).expect("the document is JSON");
+            serde_json::from_slice(&Document::new(Door::Everything, true).json)
+                .expect("the document is JSON");
         assert_eq!(json["openapi"], "3.1.0");
         assert!(json["webhooks"]["event"]["post"]["requestBody"].is_object());
         assert_eq!(json["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
@@ -311,7 +314,7 @@ mod tests {
 
     #[test]
     fn every_operation_says_what_it_does_and_what_can_go_wrong() {
-        let mut document = openapi(true);
+        let mut document = openapi(Door::Everything, true);
         for (path, item) in &mut document.paths.paths {
             for operation in operations(item).into_iter().flatten() {
                 let id = operation.operation_id.as_deref().unwrap_or_default();
@@ -328,17 +331,25 @@ mod tests {
 
     #[test]
     fn without_dev_there_are_no_dev_paths() {
-        assert!(openapi(false).paths.paths.keys().all(|path| !path.starts_with("/dev")));
-        assert!(openapi(true).paths.paths.keys().any(|path| path.starts_with("/dev")));
+        assert!(
+            openapi(Door::Everything, false)
+                .paths
+                .paths
+                .keys()
+                .all(|path| !path.starts_with("/dev"))
+        );
+        assert!(
+            openapi(Door::Everything, true).paths.paths.keys().any(|path| path.starts_with("/dev"))
+        );
     }
 
     #[actix_web::test]
     async fn every_operation_is_routed_and_other_methods_are_405() {
-        let document = Document::new(true);
+        let document = Document::new(Door::Everything, true);
         let app = actix_web::App::new()
-            .app_data(Data::new(Document::new(true)))
+            .app_data(Data::new(Document::new(Door::Everything, true)))
             .into_utoipa_app()
-            .configure(|config| crate::routes(config, true))
+            .configure(|config| crate::routes(config, Door::Everything, true))
             .into_app()
             .default_service(web::to(crate::no_route));
         let app = init_service(app).await;
@@ -348,7 +359,7 @@ mod tests {
             let request = request.insert_header(("host", "localhost:8080")).to_request();
             call_service(&app, request).await.status().as_u16()
         };
-        for (path, item) in &openapi(true).paths.paths {
+        for (path, item) in &openapi(Door::Everything, true).paths.paths {
             // What explains itself would find nothing under a name that is none.
             let path = path.replace("{code}", "internal").replace(['{', '}'], "");
             let taken = methods(item);

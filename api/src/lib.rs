@@ -68,8 +68,17 @@ pub struct Limits {
     pub batch_events: usize,
 }
 
+/// What a server answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    Everything,
+    /// How it is, for a process that only delivers; it is ready only with its queue.
+    Operations,
+}
+
 /// What the API stands on.
 pub struct Parts {
+    pub door: Door,
     pub store: Arc<dyn Store>,
     pub queue: Arc<dyn Queue>,
     pub clock: Clock,
@@ -87,6 +96,7 @@ pub struct Parts {
 
 /// The API's state, one for all its threads.
 pub struct App {
+    pub door: Door,
     pub store: Arc<dyn Store>,
     pub queue: Arc<dyn Queue>,
     pub clock: Clock,
@@ -103,9 +113,10 @@ pub struct App {
 
 impl App {
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, queue, clock, master_keys, egress, limits, dev, .. } = parts;
+        let Parts { door, store, queue, clock, master_keys, egress, limits, dev, .. } = parts;
         let Parts { registry, metrics, draining, .. } = parts;
         Self {
+            door,
             store,
             queue,
             clock,
@@ -128,16 +139,16 @@ impl App {
 /// When the listener cannot be used.
 pub fn server(app: Arc<App>, listener: TcpListener, workers: usize) -> io::Result<Server> {
     let workers = workers.max(1);
-    let document = Arc::new(Document::new(app.dev));
+    let document = Arc::new(Document::new(app.door, app.dev));
     let server = HttpServer::new(move || {
-        let dev = app.dev;
+        let (door, dev) = (app.door, app.dev);
         actix_web::App::new()
             .app_data(Data::from(Arc::clone(&app)))
             .app_data(Data::from(Arc::clone(&document)))
             .app_data(PathConfig::default().error_handler(|_, _| ApiError::not_found().into()))
             .wrap(from_fn(observe::observe))
             .into_utoipa_app()
-            .configure(|config| routes(config, dev))
+            .configure(|config| routes(config, door, dev))
             .into_app()
             .default_service(web::to(no_route))
     })
@@ -152,7 +163,23 @@ pub fn server(app: Arc<App>, listener: TcpListener, workers: usize) -> io::Resul
 }
 
 /// Every route there is. The busiest are first, because they are tried in this order.
-fn routes(config: &mut ServiceConfig, dev: bool) {
+fn routes(config: &mut ServiceConfig, door: Door, dev: bool) {
+    if door == Door::Everything {
+        everything(config);
+    }
+    config
+        .service(health::get_health)
+        .service(health::get_readiness)
+        .service(health::get_metrics)
+        .service(problem::list_errors)
+        .service(problem::get_error)
+        .service(document::get_document);
+    if dev {
+        dev::routes(config);
+    }
+}
+
+fn everything(config: &mut ServiceConfig) {
     config
         .service(events::publish_event)
         .service(events::publish_batch)
@@ -174,16 +201,7 @@ fn routes(config: &mut ServiceConfig, dev: bool) {
         .service(deliveries::cancel_delivery)
         .service(keys::create_key)
         .service(keys::list_keys)
-        .service(keys::delete_key)
-        .service(health::get_health)
-        .service(health::get_readiness)
-        .service(health::get_metrics)
-        .service(problem::list_errors)
-        .service(problem::get_error)
-        .service(document::get_document);
-    if dev {
-        dev::routes(config);
-    }
+        .service(keys::delete_key);
 }
 
 /// Whatever no route took: 405 if the path is one of ours, else 404.

@@ -26,6 +26,7 @@ mod report;
 mod run;
 mod scenarios;
 mod sender;
+mod services;
 mod target;
 mod wire;
 

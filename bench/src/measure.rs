@@ -72,16 +72,31 @@ impl Spread {
     }
 }
 
-/// CPU time that a process has used since it began, user and system, in microseconds.
+/// A process whose CPU time counts, and what it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Watched {
+    pub what: &'static str,
+    pub pid: u32,
+}
+
+/// CPU time that a process has used since it began, with the children that it has or had, user and
+/// system, in microseconds.
 pub fn cpu_micros(pid: u32) -> Result<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name, in parentheses, may hold anything; utime and stime are the 12th and 13th field after it.
-    let (_, fields) = stat.rsplit_once(')').ok_or("a /proc stat without a name")?;
-    let mut times = fields.split_whitespace().skip(11).map(str::parse::<u64>);
-    let (Some(user), Some(system)) = (times.next(), times.next()) else {
-        return Err("a /proc stat without times".into());
-    };
-    Ok((user? + system?) * tick_micros())
+    let Some(own) = times(pid) else { return Err(format!("process {pid} is gone").into()) };
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let children = children.unwrap_or_default();
+    let children = children.split_whitespace().filter_map(|child| times(child.parse().ok()?));
+    Ok((own + children.sum::<u64>()) * tick_micros())
+}
+
+/// Of a process and of the children that it waited for.
+fn times(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, in parentheses, may hold anything; utime, stime, cutime and cstime are the 12th to
+    // 15th field after it.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let times = fields.split_whitespace().skip(11).take(4).map(str::parse::<u64>);
+    times.sum::<std::result::Result<u64, _>>().ok()
 }
 
 fn tick_micros() -> u64 {
@@ -115,14 +130,15 @@ pub fn memory(pid: u32) -> Result<Memory> {
     Ok(Memory { now_mib, peak_mib })
 }
 
-/// Waits until a process has nothing left to do.
-pub async fn until_quiet(pid: u32) -> Result<()> {
+/// Waits until these processes have nothing left to do.
+pub async fn until_quiet(watched: &[Watched]) -> Result<()> {
+    let used = || watched.iter().map(|watched| cpu_micros(watched.pid)).sum::<Result<u64>>();
     let begun = Instant::now();
-    let mut last = cpu_micros(pid)?;
+    let mut last = used()?;
     while begun.elapsed() < QUIET_LIMIT {
         sleep(QUIET_LOOK).await;
-        let now = cpu_micros(pid)?;
-        if now - last <= QUIET_MICROS {
+        let now = used()?;
+        if now - last <= QUIET_MICROS * watched.len() as u64 {
             return Ok(());
         }
         last = now;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::measure::Spread;
 use crate::run::{Integrity, Run};
-use crate::scenarios::Results;
+use crate::scenarios::{Fleet, Results};
 
 const RATE_MIN: f64 = 0.50;
 const CPU_MAX: f64 = 2.8;
@@ -17,6 +17,10 @@ const HANGING_MAX: f64 = 1.5;
 const HANGING_MAX_MS: f64 = 5.0;
 const DRAIN_MIN: f64 = 1.3;
 const IDLE_MAX_MIB: f64 = 40.0;
+const FLEET_RATE_MIN: f64 = 0.30;
+const FLEET_CPU_MAX: f64 = 5.2;
+const FLEET_ACCEPT_MAX_MS: f64 = 5.0;
+const REDIS_BYTES_MAX: f64 = 190.0;
 
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -102,6 +106,10 @@ fn write_runs(text: &mut String, name: &str, runs: &[&Run]) -> std::fmt::Result 
             latency.p95_ms,
             latency.p99_ms,
         )?;
+        if run.cpu_by.len() > 1 {
+            let by: Vec<_> = run.cpu_by.iter().map(|(w, cpu)| format!("{w} {cpu:.1}")).collect();
+            writeln!(text, "{:<22} CPU-µs by process: {}", "", by.join(", "))?;
+        }
     }
     Ok(())
 }
@@ -128,6 +136,12 @@ impl Results {
         }
         if let Some(drain) = &self.drain {
             runs.push(("drain", vec![drain]));
+        }
+        if let Some(fleet) = &self.fleet {
+            runs.push(("fleet: relay", fleet.one_worker.yardstick.iter().collect()));
+            runs.push(("fleet: one worker", fleet.one_worker.postrider.iter().collect()));
+            runs.push(("fleet: two workers", fleet.two_workers.iter().collect()));
+            runs.push(("fleet: 30 % load", vec![&fleet.paced]));
         }
         runs
     }
@@ -171,6 +185,34 @@ fn targets(results: &Results, integrity: &Integrity) -> Vec<Target> {
             verdict: verdict(idle.now_mib - IDLE_MAX_MIB, IDLE_MAX_MIB, " MiB"),
         });
     }
+    if let Some(fleet) = &results.fleet {
+        targets.extend(fleet_targets(fleet));
+    }
+    targets
+}
+
+fn fleet_targets(fleet: &Fleet) -> Vec<Target> {
+    let mut targets = Vec::new();
+    if let Some(ratio) = fleet.one_worker.ratio(|run| run.per_second) {
+        targets.push(at_least("fleet 1→1, of the relay's rate", FLEET_RATE_MIN, ratio));
+    }
+    if let Some(ratio) = fleet.one_worker.ratio(|run| run.cpu_us) {
+        targets.push(at_most("fleet 1→1, of the relay's CPU", FLEET_CPU_MAX, ratio));
+    }
+    let (limit, p99) = (FLEET_ACCEPT_MAX_MS + 2.0 * fleet.fsync.p99_ms, fleet.paced.accept.p99_ms);
+    targets.push(Target {
+        name: "fleet 30 % load, accept p99",
+        wanted: format!("≤ {FLEET_ACCEPT_MAX_MS} + 2×{:.2} ms", fleet.fsync.p99_ms),
+        measured: format!("{p99:.2} ms"),
+        verdict: verdict(p99 - limit, limit, " ms"),
+    });
+    let bytes = fleet.redis_bytes_each;
+    targets.push(Target {
+        name: "fleet, Redis bytes a waiting one",
+        wanted: format!("≤ {REDIS_BYTES_MAX}"),
+        measured: format!("{bytes:.0}"),
+        verdict: verdict(bytes - REDIS_BYTES_MAX, REDIS_BYTES_MAX, ""),
+    });
     targets
 }
 

@@ -8,7 +8,7 @@ use crate::Result;
 use crate::control::Role;
 use crate::event::EVENTS_MAX;
 use crate::ledger::{Begin, Report};
-use crate::measure::{Percentiles, cpu_micros, memory, until_quiet};
+use crate::measure::{Percentiles, Watched, cpu_micros, memory, until_quiet};
 use crate::naked::{Post, Posted};
 use crate::publisher::{Publish, Published};
 use crate::receiver::{Command, Listening};
@@ -59,6 +59,8 @@ pub struct Run {
     pub seconds: f64,
     pub per_second: f64,
     pub cpu_us: f64,
+    /// The same by process.
+    pub cpu_by: Vec<(&'static str, f64)>,
     pub publisher_cpu_us: f64,
     pub receiver_cpu_us: f64,
     pub peak_mib: f64,
@@ -83,8 +85,15 @@ impl Load {
 /// A run that has begun: its number, and the CPU time of target, publisher and receiver at that moment.
 pub struct Begun {
     run: u32,
-    pid: u32,
-    cpu: [u64; 3],
+    watched: Vec<Watched>,
+    cpu: Cpu,
+}
+
+/// CPU time of what is measured, in its order, and of publisher and receiver.
+struct Cpu {
+    target: Vec<u64>,
+    publisher: u64,
+    receiver: u64,
 }
 
 impl Bench {
@@ -107,7 +116,7 @@ impl Bench {
 
     /// Publishes the load to a target and counts what it delivered.
     pub async fn run(&mut self, target: &Target, load: Load) -> Result<Run> {
-        let begun = self.begin(target.pid, load).await?;
+        let begun = self.begin(&target.watched(), load).await?;
         let published = self.publish(&begun, target, load).await?;
         let mut events = vec![published.events; load.webhooks];
         if let Some(hanging) = load.hang {
@@ -118,7 +127,7 @@ impl Bench {
 
     /// Runs the naked loop, which publishes to itself.
     pub async fn run_naked(&mut self, naked: &mut Role, load: Load) -> Result<Run> {
-        let begun = self.begin(naked.process.pid, load).await?;
+        let begun = self.begin(&[Watched { what: "naked", pid: naked.process.pid }], load).await?;
         let post = Post {
             webhooks: (0..load.webhooks).map(|n| self.webhook(n)).collect(),
             run: begun.run,
@@ -134,7 +143,7 @@ impl Bench {
         self.end(begun, &posted.events, posted.first_at, &published).await
     }
 
-    pub async fn begin(&mut self, pid: u32, load: Load) -> Result<Begun> {
+    pub async fn begin(&mut self, watched: &[Watched], load: Load) -> Result<Begun> {
         self.runs += 1;
         let begin = Begin {
             run: self.runs,
@@ -143,7 +152,7 @@ impl Bench {
             unwatched: load.unwatched,
         };
         let _: bool = self.receiver.ask(&Command::Begin(begin), ASK_LIMIT).await?;
-        Ok(Begun { run: self.runs, pid, cpu: self.cpu(pid)? })
+        Ok(Begun { run: self.runs, watched: watched.to_vec(), cpu: self.cpu(watched)? })
     }
 
     pub async fn publish(&mut self, begun: &Begun, to: &Target, load: Load) -> Result<Published> {
@@ -175,22 +184,27 @@ impl Bench {
             eprintln!("run {}: not everything came", begun.run);
         }
         // What the target still writes down belongs to the delivery, too.
-        until_quiet(begun.pid).await?;
-        let cpu = self.cpu(begun.pid)?;
+        until_quiet(&begun.watched).await?;
+        let cpu = self.cpu(&begun.watched)?;
         let report = Command::Report { published: expected.to_vec() };
         let report: Report = self.receiver.ask(&report, ASK_LIMIT).await?;
         self.integrity.add(&report);
         let seconds = report.last_at.saturating_sub(from) as f64 / 1e6;
-        let each = |n: usize| (cpu[n] - begun.cpu[n]) as f64 / report.deliveries.max(1) as f64;
+        let each =
+            |now: u64, then: u64| now.saturating_sub(then) as f64 / report.deliveries.max(1) as f64;
+        let used = cpu.target.iter().zip(&begun.cpu.target);
+        let used = begun.watched.iter().zip(used);
+        let cpu_by: Vec<_> = used.map(|(w, (now, then))| (w.what, each(*now, *then))).collect();
         Ok(Run {
             events: published.events,
             deliveries: report.deliveries,
             seconds,
             per_second: report.deliveries as f64 / seconds.max(1e-6),
-            cpu_us: each(0),
-            publisher_cpu_us: each(1),
-            receiver_cpu_us: each(2),
-            peak_mib: memory(begun.pid)?.peak_mib,
+            cpu_us: cpu_by.iter().map(|(_, cpu)| cpu).sum(),
+            cpu_by,
+            publisher_cpu_us: each(cpu.publisher, begun.cpu.publisher),
+            receiver_cpu_us: each(cpu.receiver, begun.cpu.receiver),
+            peak_mib: memory(begun.watched[0].pid)?.peak_mib,
             refused: published.refused,
             held: report.held,
             accept: published.accept,
@@ -206,13 +220,16 @@ impl Bench {
 
     /// The same run, its CPU time counted from now.
     pub fn restart(&self, begun: Begun) -> Result<Begun> {
-        let cpu = self.cpu(begun.pid)?;
+        let cpu = self.cpu(&begun.watched)?;
         Ok(Begun { cpu, ..begun })
     }
 
-    fn cpu(&self, pid: u32) -> Result<[u64; 3]> {
-        let (publisher, receiver) = (self.publisher.process.pid, self.receiver.process.pid);
-        Ok([cpu_micros(pid)?, cpu_micros(publisher)?, cpu_micros(receiver)?])
+    fn cpu(&self, watched: &[Watched]) -> Result<Cpu> {
+        Ok(Cpu {
+            target: watched.iter().map(|w| cpu_micros(w.pid)).collect::<Result<_>>()?,
+            publisher: cpu_micros(self.publisher.process.pid)?,
+            receiver: cpu_micros(self.receiver.process.pid)?,
+        })
     }
 }
 

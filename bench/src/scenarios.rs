@@ -13,6 +13,7 @@ use crate::control::Role;
 use crate::event::now_micros;
 use crate::measure::{Memory, Percentiles, Spread, fsync, memory, until_quiet};
 use crate::run::{Bench, Load, Run};
+use crate::services::Services;
 use crate::target::Target;
 
 /// Webhooks of the scenarios with many.
@@ -24,6 +25,8 @@ const SHARE: f64 = 0.30;
 /// Also the beat of the hanging webhook: several time-outs fit into a run.
 const TIMEOUT: Duration = Duration::from_secs(2);
 const IDLE: Duration = Duration::from_secs(2);
+/// Deliveries that wait in Redis while its memory is measured: as many as one lane holds.
+const WAITING: u64 = 10_000;
 /// How long the backlog of the drain may take to publish.
 const BACKLOG_LIMIT: Duration = Duration::from_secs(120);
 
@@ -41,6 +44,9 @@ pub enum Scenario {
     Hanging,
     /// A backlog that a paused webhook left, delivered.
     Drain,
+    /// One API, one worker and two, PostgreSQL and Redis, beside the relay; only with
+    /// scripts/with-servers.
+    Fleet,
 }
 
 #[derive(Debug, Clone)]
@@ -61,6 +67,19 @@ pub struct Results {
     pub latency: Option<Latency>,
     pub hanging: Option<Hanging>,
     pub drain: Option<Run>,
+    pub fleet: Option<Fleet>,
+}
+
+/// Many processes on this one machine.
+#[derive(Debug, Serialize)]
+pub struct Fleet {
+    pub one_worker: Compared,
+    pub two_workers: Vec<Run>,
+    /// At 30 % of the rate with one worker.
+    pub paced: Run,
+    pub fsync: Percentiles,
+    /// What Redis holds for each delivery that waits in it.
+    pub redis_bytes_each: f64,
 }
 
 /// Rounds with the yardstick, and as many with Postrider.
@@ -110,6 +129,11 @@ pub async fn run(
         Scenario::Drain => {
             one_to_one_rate(bench, settings, results).await?;
             results.drain = Some(drain(bench, settings).await?);
+        }
+        Scenario::Fleet => {
+            if let Some(services) = Services::given() {
+                results.fleet = Some(fleet(bench, settings, &services).await?);
+            }
         }
     }
     Ok(())
@@ -188,9 +212,9 @@ async fn drain(bench: &mut Bench, settings: &Settings) -> Result<Run> {
     load.time = BACKLOG_LIMIT;
     load.events = settings.backlog;
     target.order(&ids[0], "pause").await?;
-    let begun = bench.begin(target.pid, load).await?;
+    let begun = bench.begin(&target.watched(), load).await?;
     let published = bench.publish(&begun, &target, load).await?;
-    until_quiet(target.pid).await?;
+    until_quiet(&target.watched()).await?;
     if bench.has_received().await? {
         return Err("a paused webhook received something".into());
     }
@@ -201,6 +225,63 @@ async fn drain(bench: &mut Bench, settings: &Settings) -> Result<Run> {
     tell("drain", &run);
     target.stop().await?;
     Ok(run)
+}
+
+async fn fleet(bench: &mut Bench, settings: &Settings, services: &Services) -> Result<Fleet> {
+    let load = Load::full(1, settings.time);
+    let (mut one_worker, mut two_workers) = (Compared::new(), Vec::new());
+    for round in 1..=settings.rounds {
+        let relay = on_relay(bench, settings, load).await?;
+        tell(&format!("fleet: relay, round {round}"), &relay);
+        one_worker.yardstick.push(relay);
+        let one = on_fleet(bench, settings, services, 1, load).await?;
+        tell(&format!("fleet: one worker, round {round}"), &one);
+        one_worker.postrider.push(one);
+        let two = on_fleet(bench, settings, services, 2, load).await?;
+        tell(&format!("fleet: two workers, round {round}"), &two);
+        two_workers.push(two);
+    }
+    let fsync = fsync(&settings.folder)?;
+    let load = Load::paced(1, settings.time, SHARE * one_worker.rate());
+    let paced = on_fleet(bench, settings, services, 1, load).await?;
+    tell("fleet: 30 % load", &paced);
+    let redis_bytes_each = redis_bytes_each(bench, settings, services).await?;
+    Ok(Fleet { one_worker, two_workers, paced, fsync, redis_bytes_each })
+}
+
+async fn on_fleet(
+    bench: &mut Bench,
+    settings: &Settings,
+    services: &Services,
+    workers: usize,
+    load: Load,
+) -> Result<Run> {
+    let target = Target::fleet(&settings.binary, &settings.folder, services, workers).await?;
+    for n in 0..load.webhooks {
+        target.register(&bench.webhook(n), TIMEOUT).await?;
+    }
+    measured(bench, settings, target, load).await
+}
+
+/// A paused webhook's lane, filled to its cap.
+async fn redis_bytes_each(
+    bench: &mut Bench,
+    settings: &Settings,
+    services: &Services,
+) -> Result<f64> {
+    let target = Target::fleet(&settings.binary, &settings.folder, services, 1).await?;
+    let id = target.register(&bench.webhook(0), TIMEOUT).await?;
+    target.order(&id, "pause").await?;
+    until_quiet(&target.watched()).await?;
+    let before = services.redis_bytes()?;
+    let mut load = Load::full(1, BACKLOG_LIMIT);
+    load.events = WAITING;
+    let begun = bench.begin(&target.watched(), load).await?;
+    bench.publish(&begun, &target, load).await?;
+    until_quiet(&target.watched()).await?;
+    let each = services.redis_bytes()?.saturating_sub(before) as f64 / WAITING as f64;
+    target.stop().await?;
+    Ok(each)
 }
 
 async fn on_relay(bench: &mut Bench, settings: &Settings, load: Load) -> Result<Run> {

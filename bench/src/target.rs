@@ -14,10 +14,12 @@ use tokio::time::{sleep, timeout};
 
 use crate::Result;
 use crate::control::Role;
+use crate::measure::Watched;
 use crate::process::Process;
 use crate::receiver::Listening;
 use crate::relay::Serve;
 use crate::sender::IN_FLIGHT;
+use crate::services::{Place, Services};
 use crate::{event, wire};
 
 const KEY: &str = "the-admin-key-of-the-benchmark-0123456789";
@@ -37,6 +39,7 @@ pub struct Target {
 enum Running {
     Relay(Role),
     Postrider { process: Process, folder: Folder },
+    Fleet { api: Process, workers: Vec<Process>, folder: Folder, place: Place },
 }
 
 impl Target {
@@ -56,23 +59,10 @@ impl Target {
     /// Postrider, ready, with no webhooks yet.
     pub async fn postrider(binary: &Path, folder: &Path) -> Result<Self> {
         let folder = Folder::new(folder)?;
-        let log = File::create(folder.log())?;
-        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let child = Command::new(binary)
-            .args(["serve", "--listen", &address.to_string(), "--data-dir"])
-            .arg(folder.0.join("data"))
-            // Nothing of the caller's settings.
-            .env_clear()
-            .env("POSTRIDER_ADMIN_KEY", KEY)
-            .env("POSTRIDER_EGRESS_ALLOW", "127.0.0.0/8")
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| format!("cannot start {}: {error}", binary.display()))?;
-        let process = Process::new(child)?;
+        let address = free_address()?;
+        let mut command = command(binary, &folder)?;
+        command.args(["serve", "--listen", &address.to_string(), "--data-dir"]);
+        let process = start(command.arg(folder.0.join("data")))?;
         let mut target = Self {
             address,
             key: KEY,
@@ -83,13 +73,56 @@ impl Target {
         Ok(target)
     }
 
+    /// One API and so many workers over PostgreSQL and Redis, ready.
+    pub async fn fleet(
+        binary: &Path,
+        folder: &Path,
+        services: &Services,
+        workers: usize,
+    ) -> Result<Self> {
+        let (folder, place) = (Folder::new(folder)?, services.place()?);
+        let address = free_address()?;
+        let part = |args: &[&str]| -> Result<Process> {
+            start(command(binary, &folder)?.args(args).envs(place.env()?))
+        };
+        let mut migrate = part(&["migrate"])?;
+        let begun = Instant::now();
+        while migrate.ended()?.is_none() && begun.elapsed() < START_LIMIT {
+            sleep(Duration::from_millis(20)).await;
+        }
+        let api = part(&["api", "--listen", &address.to_string()])?;
+        let workers = (0..workers).map(|_| part(&["worker"])).collect::<Result<_>>()?;
+        let pid = api.pid;
+        let running = Running::Fleet { api, workers, folder, place };
+        let mut target = Self { address, key: KEY, pid, running };
+        target.ready().await?;
+        Ok(target)
+    }
+
+    /// Every process whose CPU time is the target's.
+    pub fn watched(&self) -> Vec<Watched> {
+        match &self.running {
+            Running::Relay(_) => vec![Watched { what: "relay", pid: self.pid }],
+            Running::Postrider { .. } => vec![Watched { what: "postrider", pid: self.pid }],
+            Running::Fleet { api, workers, place, .. } => {
+                let mut watched = vec![Watched { what: "api", pid: api.pid }];
+                watched.extend(workers.iter().map(|w| Watched { what: "worker", pid: w.pid }));
+                let Services { redis_pid, postgres_pid, .. } = *place.services();
+                watched.push(Watched { what: "redis", pid: redis_pid });
+                watched.push(Watched { what: "postgres", pid: postgres_pid });
+                watched
+            }
+        }
+    }
+
     async fn ready(&mut self) -> Result<()> {
         let begun = Instant::now();
         while begun.elapsed() < START_LIMIT {
             if let Ok((200, _)) = self.call("GET", "/readyz", "").await {
                 return Ok(());
             }
-            if let Running::Postrider { process, folder } = &mut self.running
+            if let Running::Postrider { process, folder }
+            | Running::Fleet { api: process, folder, .. } = &mut self.running
                 && let Some(status) = process.ended()?
             {
                 return Err(
@@ -141,9 +174,41 @@ impl Target {
                 }
                 drop(folder);
             }
+            Running::Fleet { api, workers, folder, place } => {
+                for process in workers.into_iter().chain([api]) {
+                    if !process.stop(STOP_LIMIT).await? {
+                        eprintln!("a process did not stop within {STOP_LIMIT:?} and was killed");
+                    }
+                }
+                drop((folder, place));
+            }
         }
         Ok(())
     }
+}
+
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?)
+}
+
+/// The binary, with nothing of the caller's settings.
+fn command(binary: &Path, folder: &Folder) -> Result<Command> {
+    let log = File::options().create(true).append(true).open(folder.log())?;
+    let mut command = Command::new(binary);
+    command
+        .env_clear()
+        .env("POSTRIDER_ADMIN_KEY", KEY)
+        .env("POSTRIDER_EGRESS_ALLOW", "127.0.0.0/8")
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .kill_on_drop(true);
+    Ok(command)
+}
+
+fn start(command: &mut Command) -> Result<Process> {
+    let child = command.spawn();
+    Process::new(child.map_err(|error| format!("Postrider cannot be started: {error}"))?)
 }
 
 /// A fresh folder, removed with all in it when dropped.

@@ -9,7 +9,7 @@ CREATE TABLE tenants (
 
 -- seq is the only definition of publish order.
 CREATE TABLE events (
-    seq         INTEGER PRIMARY KEY,
+    seq         INTEGER PRIMARY KEY AUTOINCREMENT, -- never used again, whatever is forgotten
     uid         BLOB NOT NULL UNIQUE,
     tenant      TEXT NOT NULL,
     id          TEXT,              -- chosen by the publisher; NULL: evt_<uid>
@@ -28,6 +28,7 @@ CREATE TABLE event_keys (
     digest BLOB NOT NULL,
     PRIMARY KEY (tenant, kind, key)
 ) WITHOUT ROWID;
+CREATE INDEX event_keys_uid ON event_keys (uid);
 
 -- Events still to fan out. A row goes only after the last delivery was pushed to the queue.
 CREATE TABLE inbox (
@@ -123,4 +124,21 @@ CREATE TABLE keys (
     hash       BLOB NOT NULL UNIQUE,
     created_at INTEGER NOT NULL,
     CONSTRAINT tenant_role_has_a_tenant CHECK ((role = 'tenant') = (tenant IS NOT NULL))
+) WITHOUT ROWID;
+
+-- Processes that deliver, and when each last said so.
+CREATE TABLE workers (
+    id         BLOB NOT NULL PRIMARY KEY,
+    version    TEXT NOT NULL,
+    slots      INTEGER NOT NULL,
+    held       INTEGER NOT NULL,
+    started_at INTEGER NOT NULL,
+    seen_at    INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- What only one process does at a time, and who until when.
+CREATE TABLE duties (
+    duty   TEXT NOT NULL PRIMARY KEY,
+    worker BLOB NOT NULL,
+    until  INTEGER NOT NULL
 ) WITHOUT ROWID;

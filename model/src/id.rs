@@ -84,6 +84,11 @@ prefixed!(
     KeyId,
     "key_"
 );
+prefixed!(
+    /// A process that delivers: `wrk_…`, another one at each start.
+    WorkerId,
+    "wrk_"
+);
 
 /// One event for one webhook. Its text `dlv_…` holds both, so a delivery needs no id of its own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -14,16 +14,18 @@ impl Settings {
     /// # Errors
     /// One sentence with the setting to change.
     pub fn check(&self) -> Result<(), Failure> {
-        for (given, name) in [
-            (&self.services.database_url, "POSTRIDER_DATABASE_URL"),
-            (&self.services.redis_url, "POSTRIDER_REDIS_URL"),
-        ] {
-            if given.is_some() {
-                return Err(Failure::usage(format!(
-                    "{name} is set, but this version has the embedded mode only: unset it, and \
-                     the database is a file in the data directory."
-                )));
+        let services = &self.services;
+        match (&services.database_url, &services.redis_url) {
+            (None, None) => {}
+            (Some(_), Some(_)) if self.keys.master_key.is_some() => {}
+            (Some(_), Some(_)) => {
+                return Err(Failure::usage(
+                    "POSTRIDER_MASTER_KEY is not set, and every process needs the same one: set it \
+                     to the output of `openssl rand -hex 32`, and keep that.",
+                ));
             }
+            (Some(_), None) => return Err(alone("POSTRIDER_DATABASE_URL", "POSTRIDER_REDIS_URL")),
+            (None, Some(_)) => return Err(alone("POSTRIDER_REDIS_URL", "POSTRIDER_DATABASE_URL")),
         }
         if let Some(key) = &self.keys.admin_key {
             let fits = key.expose().chars().count() >= ADMIN_KEY_CHARS_MIN
@@ -47,6 +49,20 @@ impl Settings {
         Ok(())
     }
 
+    /// Checks what a process needs that is one of many.
+    ///
+    /// # Errors
+    /// One sentence with the setting to change.
+    pub fn check_member(&self) -> Result<(), Failure> {
+        match self.services.database_url {
+            Some(_) => Ok(()),
+            None => Err(Failure::usage(
+                "POSTRIDER_DATABASE_URL and POSTRIDER_REDIS_URL are not set, and this process \
+                 shares its work with others through them: set both, or run `postrider serve`.",
+            )),
+        }
+    }
+
     /// Checks what `--dev` allows: it opens doors that only this machine may use.
     ///
     /// # Errors
@@ -62,4 +78,11 @@ impl Settings {
             listen.port()
         )))
     }
+}
+
+fn alone(given: &str, missing: &str) -> Failure {
+    Failure::usage(format!(
+        "{given} is set and {missing} is not: set both for many processes, or unset it for the \
+         embedded database and queue."
+    ))
 }

@@ -70,6 +70,12 @@ pub fn declared() -> impl Iterator<Item = Arg> {
     command.get_arguments().cloned().collect::<Vec<_>>().into_iter()
 }
 
+/// Whether anybody has set it.
+pub fn is_set(settings: &[Effective], key: &str) -> bool {
+    let setting = settings.iter().find(|setting| setting.arg.get_id() == key);
+    setting.is_some_and(|setting| setting.source != Source::Default)
+}
+
 /// A setting's name in the environment.
 pub fn env_name(arg: &Arg) -> String {
     match arg.get_id().as_str() {

@@ -135,13 +135,22 @@ fn a_secret_comes_from_the_environment_or_a_file_and_is_never_shown() {
 fn settings_that_cannot_run_together_are_refused_with_the_one_to_change() {
     for (env, words) in [
         (("POSTRIDER_ADMIN_KEY", "short"), "32 or more characters"),
-        (("POSTRIDER_DATABASE_URL", "postgres://localhost"), "embedded mode only"),
-        (("POSTRIDER_REDIS_URL", "redis://localhost"), "POSTRIDER_REDIS_URL"),
+        (("POSTRIDER_DATABASE_URL", "postgres://localhost"), "POSTRIDER_REDIS_URL is not"),
+        (("POSTRIDER_REDIS_URL", "redis://localhost"), "POSTRIDER_DATABASE_URL is not"),
         (("POSTRIDER_LIMITS_BATCH_BYTES", "2048"), "limits.batch_bytes"),
     ] {
         let sentence = refusal(&[], &[env], "");
         assert!(sentence.contains(words) && !sentence.contains("postgres://"), "{sentence}");
     }
+    let services =
+        [("POSTRIDER_DATABASE_URL", "postgres://db/x"), ("POSTRIDER_REDIS_URL", "redis://r")];
+    assert!(refusal(&[], &services, "").contains("POSTRIDER_MASTER_KEY"));
+    let master = ("POSTRIDER_MASTER_KEY", "00".repeat(32));
+    let fleet = [services[0], services[1], (master.0, &master.1)];
+    let fleet = read_from(&[], &fleet, "").expect("settings");
+    assert!(fleet.check().is_ok() && fleet.check_member().is_ok());
+    let alone = read_from(&[], &[], "").expect("settings");
+    assert!(alone.check().is_ok() && alone.check_member().is_err());
     let open = read_from(&["--listen", "0.0.0.0:80"], &[], "").expect("settings");
     assert!(open.check().is_ok() && open.check_dev().is_err());
 }

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use model::attempt::{Attempt, ErrorClass};
 use model::delivery::{EndedBy, Next, Status};
 use model::event::{Event, EventType, NewEvent};
-use model::id::{DeliveryId, EventUid, KeyId, WebhookId};
+use model::id::{DeliveryId, EventUid, KeyId, WebhookId, WorkerId};
 use model::key::{Key, KeyHash};
 use model::tenant::Tenant;
 use model::time::Timestamp;
@@ -150,6 +150,28 @@ pub trait Store: Send + Sync {
 
     /// False if there was none.
     async fn delete_key(&self, id: KeyId) -> Result<bool, StoreError>;
+
+    // Retention.
+
+    /// Makes room for the days ahead, and forgets events accepted before `since`, at most `limit`
+    /// of them or whole days, with their keys, deliveries and attempts. What is unfinished stays.
+    /// Returns whether there may be more.
+    async fn retain(&self, since: Timestamp, limit: u32) -> Result<bool, StoreError>;
+
+    // The fleet. Its times are the store's own.
+
+    /// Says that a worker lives, and what it does. Those not seen for an hour are forgotten.
+    async fn announce(&self, worker: WorkerState) -> Result<(), StoreError>;
+
+    /// Forgets a worker that ended, and what it alone did.
+    async fn retire(&self, worker: WorkerId) -> Result<(), StoreError>;
+
+    /// Every worker and when it was last seen, by id.
+    async fn workers(&self) -> Result<Vec<(WorkerState, Timestamp)>, StoreError>;
+
+    /// Whether a duty that only one does at a time is this worker's for `time` from now: it was its
+    /// already, or nobody's.
+    async fn lead(&self, duty: &str, worker: WorkerId, time: Duration) -> Result<bool, StoreError>;
 
     // Living.
 
@@ -333,6 +355,21 @@ pub struct DeliveryFilter {
     /// Its event was accepted before.
     pub until: Option<Timestamp>,
 }
+
+/// What a worker says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerState {
+    pub id: WorkerId,
+    /// Of Postrider.
+    pub version: String,
+    pub slots: u32,
+    /// Slots that are taken.
+    pub held: u32,
+    pub started_at: Timestamp,
+}
+
+/// How long the store remembers a worker that says nothing.
+pub const WORKER_FORGOTTEN_AFTER: Duration = Duration::from_secs(3_600);
 
 /// Why the store did not do what it was asked. The texts are for the log.
 #[derive(Debug, Clone, thiserror::Error)]

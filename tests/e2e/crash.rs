@@ -1,155 +1,33 @@
 //! Killed at random moments under load, with an account of every id.
 //!
-//! The account is Jepsen's total-queue: *lost* is what was acknowledged and never received,
-//! *unexpected* what was received and never published, *duplicated* what was answered 200 more
-//! than once. What was not acknowledged may have arrived or not. `POSTRIDER_TEST_KILLS` says how
-//! often to kill (10 unless given), `POSTRIDER_TEST_SEED` repeats the moments of an earlier run.
+//! `POSTRIDER_TEST_KILLS` says how often to kill (10 unless given), `POSTRIDER_TEST_SEED` repeats
+//! the moments of an earlier run.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::collections::HashSet;
 use std::time::Duration;
 
-use reqwest::Method;
 use serde_json::json;
 
+use crate::harness::account::{Account, Load, Moments, WEBHOOKS, received, subscribers};
 use crate::harness::{
-    Client, Options, Postrider, Receiver, Reply, let_pass, text, wait_or_tell, wait_until,
+    Options, Postrider, Receiver, Reply, let_pass, text, wait_or_tell, wait_until,
 };
 
 const SLOTS: usize = 64;
 const PUBLISHERS: usize = 6;
-const WEBHOOKS: [&str; 2] = ["/a", "/b"];
 
-/// What was published, by id.
-#[derive(Default)]
-struct Published {
-    attempted: Mutex<HashSet<String>>,
-    acknowledged: Mutex<HashSet<String>>,
-    next: AtomicUsize,
-    stop: AtomicBool,
-}
-
-/// What became of it, over all webhooks.
-#[derive(Debug, Default, PartialEq)]
-struct Account {
-    lost: Vec<String>,
-    unexpected: Vec<String>,
-    duplicated: usize,
-}
-
-impl Published {
-    /// Publishes one event after another until it is told to stop, whether they are answered or not.
-    async fn publish(&self, client: &Client) {
-        while !self.stop.load(Ordering::Relaxed) {
-            let id = format!("e-{}", self.next.fetch_add(1, Ordering::Relaxed));
-            self.attempted.lock().expect("not poisoned").insert(id.clone());
-            let body = json!({ "id": id, "type": "load", "data": { "id": id } }).to_string();
-            let headers = [("content-type", "application/json")];
-            let sent =
-                client.try_send(Method::POST, "/v1/events", &headers, Some(body.into_bytes()));
-            match sent.await {
-                Ok(answer) if answer.status == 202 => {
-                    self.acknowledged.lock().expect("not poisoned").insert(id);
-                }
-                // Not accepted, or nobody knows. A dead server is not asked ten thousand times.
-                Ok(_) | Err(_) => let_pass(Duration::from_millis(5)).await,
-            }
-        }
-    }
-
-    fn acknowledged(&self) -> HashSet<String> {
-        self.acknowledged.lock().expect("not poisoned").clone()
-    }
-
-    /// Compares with what each webhook received.
-    fn account(&self, receiver: &Receiver) -> Account {
-        let attempted = self.attempted.lock().expect("not poisoned");
-        let mut account = Account::default();
-        for path in WEBHOOKS {
-            let received = received(receiver, path);
-            let acknowledged = self.acknowledged().into_iter();
-            let lost = acknowledged.filter(|id| !received.contains_key(id));
-            account.lost.extend(lost.map(|id| format!("{path} {id}")));
-            let unexpected = received.keys().filter(|id| !attempted.contains(*id));
-            account.unexpected.extend(unexpected.map(|id| format!("{path} {id}")));
-            account.duplicated += received.values().map(|times| times - 1).sum::<usize>();
-        }
-        account
-    }
-}
-
-/// How often each id was answered 200 at `path`; its body has to speak of the same id.
-fn received(receiver: &Receiver, path: &str) -> HashMap<String, usize> {
-    let mut times = HashMap::new();
-    for request in receiver.requests(path).iter().filter(|r| r.answered == 200) {
-        let id = request.header("webhook-id").to_owned();
-        assert_eq!(request.json()["data"]["id"], id.as_str());
-        *times.entry(id).or_default() += 1;
-    }
-    times
-}
-
-/// A small pseudo-random generator: the moments have to be the same for the same seed.
-struct Moments(u64);
-
-impl Moments {
-    fn from_env() -> Self {
-        let given = std::env::var("POSTRIDER_TEST_SEED").ok();
-        let seed = given.map_or_else(
-            || u64::from_le_bytes(store::world::random_bytes()),
-            |text| text.parse().expect("POSTRIDER_TEST_SEED is a whole number"),
-        );
-        println!("POSTRIDER_TEST_SEED={seed}");
-        Self(seed)
-    }
-
-    /// Somewhere between `from` and `to` milliseconds (splitmix64).
-    fn next(&mut self, from: u64, to: u64) -> Duration {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        Duration::from_millis(from + (z ^ (z >> 31)) % (to - from))
-    }
-}
-
-/// A server with few slots, two webhooks that sometimes fail, and publishers at work.
-async fn under_load() -> (Postrider, Receiver, Arc<Published>, tokio::task::JoinSet<()>) {
+/// A server with few slots, and publishers at work.
+async fn under_load() -> (Postrider, Receiver, Load) {
     let slots = SLOTS.to_string();
     let server = Postrider::with(Options::default().env("POSTRIDER_ENGINE_SLOTS", &slots)).await;
-    let receiver = Receiver::start().await;
-    for path in WEBHOOKS {
-        let retry = json!({ "policy": "schedule", "delays_ms": vec![100; 60] });
-        let more = json!({ "event_types": ["load"], "retry": retry, "max_in_flight": 32 });
-        server.register(&receiver.url(path), more).await;
-        receiver.always(path, Reply::status(200).after(Duration::from_millis(3)));
-        // A failure now and then, so that there are retries to lose.
-        receiver
-            .script(path, (0..2_000).map(|n| Reply::status(if n % 10 == 9 { 503 } else { 200 })));
-    }
-    let (published, mut publishers) = (Arc::<Published>::default(), tokio::task::JoinSet::new());
-    for _ in 0..PUBLISHERS {
-        let (client, published) = (server.clone(), Arc::clone(&published));
-        publishers.spawn(async move { published.publish(&client).await });
-    }
-    (server, receiver, published, publishers)
+    let receiver = subscribers(&server).await;
+    let load = Load::start(&[(*server).clone()], PUBLISHERS);
+    (server, receiver, load)
 }
 
-/// Ends the load and waits until everything acknowledged arrived and nothing is left to do.
-async fn drain(
-    server: &Postrider,
-    receiver: &Receiver,
-    published: &Published,
-    publishers: tokio::task::JoinSet<()>,
-) {
-    published.stop.store(true, Ordering::Relaxed);
-    publishers.join_all().await;
-    wait_or_tell("everything acknowledged has arrived", async || {
-        let lost = published.account(receiver).lost;
-        if lost.is_empty() { Ok(()) } else { Err(format!("{} lost: {lost:?}", lost.len())) }
-    })
-    .await;
+/// Ends the load and waits until nothing is left to do.
+async fn drain(server: &Postrider, receiver: &Receiver, load: &mut Load) {
+    load.drain(receiver).await;
     wait_until("nothing is left to deliver", async || {
         server.deliveries("status=pending,retrying").await.is_empty().then_some(())
     })
@@ -173,16 +51,16 @@ async fn assert_on_record(server: &Postrider, receiver: &Receiver) {
 async fn kills_under_load_lose_nothing_and_repeat_only_what_was_under_way() {
     let kills = std::env::var("POSTRIDER_TEST_KILLS").map_or(10, |n| n.parse().expect("a number"));
     let mut moments = Moments::from_env();
-    let (mut server, receiver, published, publishers) = under_load().await;
+    let (mut server, receiver, mut load) = under_load().await;
     for _ in 0..kills {
         let_pass(moments.next(30, 400)).await;
         server.kill_9();
         server.start_again().await;
     }
-    drain(&server, &receiver, &published, publishers).await;
+    drain(&server, &receiver, &mut load).await;
 
-    let account = published.account(&receiver);
-    let (asked, acked) = (published.next.load(Ordering::Relaxed), published.acknowledged().len());
+    let account = load.account(&receiver);
+    let (asked, acked) = (load.attempted(), load.acknowledged());
     println!(
         "kills {kills}, published {asked}, acknowledged {acked}, lost {}, unexpected {}, duplicated {} of at most {}",
         account.lost.len(),
@@ -199,16 +77,16 @@ async fn kills_under_load_lose_nothing_and_repeat_only_what_was_under_way() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn graceful_restarts_under_load_lose_nothing_and_repeat_nothing() {
     let mut moments = Moments::from_env();
-    let (mut server, receiver, published, publishers) = under_load().await;
+    let (mut server, receiver, mut load) = under_load().await;
     for _ in 0..5 {
         let_pass(moments.next(100, 500)).await;
         server.restart().await;
     }
-    drain(&server, &receiver, &published, publishers).await;
+    drain(&server, &receiver, &mut load).await;
 
-    let account = published.account(&receiver);
-    let acked = published.acknowledged().len();
-    println!("published {}, acknowledged {acked}", published.next.load(Ordering::Relaxed));
+    let account = load.account(&receiver);
+    let acked = load.acknowledged();
+    println!("published {}, acknowledged {acked}", load.attempted());
     assert!(acked > 100, "the load was too small to prove anything: {acked}");
     assert_eq!(account, Account::default());
     assert_on_record(&server, &receiver).await;

@@ -26,5 +26,6 @@ mod isolation;
 mod pause;
 
 mod crash;
+mod faults;
 mod operate;
 mod settings;

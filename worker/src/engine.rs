@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use model::id::EventUid;
+use model::id::{EventUid, WorkerId};
 use model::time::Timestamp;
 use store::world::QueueTime;
 use store::{How, Hungry, Leased, Queue, QueueError, Settlement, Store, StoreError};
@@ -25,6 +25,8 @@ pub(crate) const FAILURE_PAUSE: Duration = Duration::from_secs(1);
 pub struct StartError(pub String);
 
 pub(crate) struct Engine {
+    pub(crate) id: WorkerId,
+    pub(crate) started_at: Timestamp,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) registry: Registry,
@@ -65,8 +67,11 @@ impl Engine {
         let registry = Registry::new(parts.store.clone(), parts.queue.clone(), parts.master_keys);
         let time = Mutex::new(QueueTime::new(Timestamp::default()));
         let cannot_record = AtomicBool::new(false);
+        let (id, started_at) = (parts.id, parts.started_at);
         let (store, queue, metrics) = (parts.store, parts.queue, parts.metrics);
         Ok(Self {
+            id,
+            started_at,
             store,
             queue,
             registry,

@@ -7,6 +7,8 @@
 //!       │               └► record ► settle
 //!       └─► feed      a hungry lane: its next items from the store
 //! sweep               what no sending will end, what nobody pushed
+//! retention           what is too old to be kept
+//! fleet               what it says of itself, what one worker does for all
 //! ```
 //! Before anything is sent it is loaded from the store; before anything is settled it is recorded
 //! there. So whatever the queue says twice or forgets costs a look, never an event.
@@ -23,7 +25,10 @@ mod send;
 mod record;
 
 mod feed;
+mod retention;
 mod sweep;
+
+mod fleet;
 
 mod engine;
 mod metrics;
@@ -34,7 +39,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::egress::Policy;
+use model::id::WorkerId;
 use model::secret::MasterKeys;
+use model::time::Timestamp;
 use store::{Queue, Store};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -54,6 +61,9 @@ pub struct Worker {
 
 /// What a worker works with.
 pub struct Parts {
+    /// Another one at each start.
+    pub id: WorkerId,
+    pub started_at: Timestamp,
     pub store: Arc<dyn Store>,
     pub queue: Arc<dyn Queue>,
     pub master_keys: Arc<MasterKeys>,
@@ -71,6 +81,8 @@ pub struct Settings {
     pub idle_timeout: Duration,
     /// Items a lane of the queue holds: how many a hungry one is fed.
     pub lane_cap: usize,
+    /// How long what is finished is kept, from its acceptance.
+    pub retention: Duration,
 }
 
 impl Default for Settings {
@@ -80,6 +92,7 @@ impl Default for Settings {
             connect_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(60),
             lane_cap: store::LANE_CAP_DEFAULT,
+            retention: Duration::from_secs(90 * 24 * 3_600),
         }
     }
 }
@@ -118,6 +131,8 @@ impl Worker {
         stages.spawn(record::run(engine.clone(), self.record, abort, over.clone()));
         stages.spawn(feed::run(engine.clone(), self.feed, over.clone()));
         stages.spawn(sweep::run(engine.clone(), over.clone()));
+        stages.spawn(retention::run(engine.clone(), over.clone()));
+        stages.spawn(fleet::run(engine.clone(), over.clone()));
         let working = async {
             claim::run(&engine, &claim).await;
             engine.slots.all_free().await;

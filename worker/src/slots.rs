@@ -77,12 +77,12 @@ impl Slots {
 
     /// What may be claimed; none if every slot is taken.
     pub(crate) fn room(&self) -> Option<Room> {
-        let held = self.held();
+        let held = self.lock();
         room(self.0.all, &held)
     }
 
     pub(crate) fn take(&self, item: &Item) -> Taken {
-        let mut held = self.held();
+        let mut held = self.lock();
         if held.items.contains(item) {
             return Taken::Held;
         }
@@ -107,13 +107,18 @@ impl Slots {
         self.0.freed.notified().await;
     }
 
+    /// How many are taken.
+    pub(crate) fn held(&self) -> usize {
+        self.lock().all
+    }
+
     pub(crate) async fn all_free(&self) {
-        while self.held().all > 0 {
+        while self.held() > 0 {
             self.freed().await;
         }
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn lock(&self) -> MutexGuard<'_, Held> {
         self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -122,7 +127,7 @@ impl Slot {
     /// The answer is in: it is held only until it is recorded.
     pub(crate) fn answered(&mut self) {
         if std::mem::take(&mut self.unanswered) {
-            self.slots.held().answered(&self.item.lane);
+            self.slots.lock().answered(&self.item.lane);
         }
     }
 }
@@ -136,7 +141,7 @@ impl Held {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut held = self.slots.held();
+        let mut held = self.slots.lock();
         held.all -= 1;
         held.items.remove(&self.item);
         remove_one(&mut held.by_tenant, &self.item.lane.tenant);

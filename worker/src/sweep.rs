@@ -1,14 +1,19 @@
-//! Ends what no sending will end, and pushes what nobody pushed.
+//! Ends what no sending will end, and pushes what nobody pushed. One worker does it for all.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::delivery::Next;
-use store::{Lane, Outcome, StoreError, Stranded};
+use model::id::WebhookId;
+use model::webhook::WebhookStatus;
+use store::{Lane, Outcome, StoreError, Stranded, WaitingFor};
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::{Engine, report_store};
+use crate::engine::{Engine, report_queue, report_store};
 use crate::feed;
+use crate::fleet::Duty;
+use crate::registry::Target;
 
 /// Between two sweeps, and a little more by chance so that many processes spread.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -21,6 +26,7 @@ const INBOX_EVERY: u32 = 5;
 
 pub(crate) async fn run(engine: Arc<Engine>, over: CancellationToken) {
     let mut rounds = 0u32;
+    let duty = Duty::new("sweep");
     let mut ages = Ages::default();
     loop {
         let pause = PAUSE.mul_f64(1.0 + 0.2 * store::world::roll());
@@ -29,7 +35,12 @@ pub(crate) async fn run(engine: Arc<Engine>, over: CancellationToken) {
         }
         rounds = rounds.wrapping_add(1);
         let with_inbox = rounds.is_multiple_of(INBOX_EVERY);
-        match run_once(&engine, &mut ages, with_inbox, &over).await {
+        let swept = match duty.is_ours(&engine).await {
+            Ok(true) => run_once(&engine, &mut ages, with_inbox, &over).await,
+            Ok(false) => Ok(0),
+            Err(e) => Err(e),
+        };
+        match swept {
             Ok(0) => {}
             Ok(ended) => tracing::info!(deliveries.ended = ended, "deliveries ended unsent"),
             Err(e) => report_store(&e, "sweep"),
@@ -73,6 +84,7 @@ impl Ages {
         let lanes = engine.store.lanes(self.after.as_ref(), LANES_PAGE).await?;
         let webhooks: Vec<_> = lanes.iter().filter_map(|lane| lane.work.webhook()).collect();
         let targets = engine.registry.read(&webhooks).await?;
+        resume(engine, &lanes, &targets).await;
         let mut ended = 0;
         for target in targets.values() {
             let before = engine.now() - target.webhook.config.retry.max_age;
@@ -86,6 +98,23 @@ impl Ages {
         }
         self.after = lanes.into_iter().nth(LANES_PAGE as usize - 1);
         Ok(ended)
+    }
+}
+
+/// Lets go of lanes that the queue holds as paused although their webhook is not: it was not there
+/// to be told. The other way round is seen when a delivery is loaded.
+async fn resume(engine: &Engine, lanes: &[Lane], targets: &HashMap<WebhookId, Arc<Target>>) {
+    let look = match engine.queue.look(lanes).await {
+        Ok(look) => look,
+        Err(e) => return report_queue(&e, "look"),
+    };
+    for (lane, look) in lanes.iter().zip(look.lanes) {
+        let target = lane.work.webhook().and_then(|webhook| targets.get(&webhook));
+        if let (Some(WaitingFor::Paused), Some(target)) = (look.waiting_for, target)
+            && target.webhook.status == WebhookStatus::Active
+        {
+            engine.registry.set_limits(target).await;
+        }
     }
 }
 

@@ -1,1 +1,399 @@
-//! The store in PostgreSQL.
+//! The store in PostgreSQL, for several processes at once.
+//!
+//! Whatever comes in batches is written by one statement, with an array for each column
+//! ([`accept`], [`fan_out`], [`record`]); accepted events are gathered into batches first
+//! ([`gather`]). Rows are written in the order of their keys, so that processes that write the same
+//! ones wait for each other and never in a circle; where it happens all the same the server breaks
+//! it and the batch is repeated ([`pool`]).
+//!
+//! A connection may break at any moment. What changed nothing is repeated once on another one;
+//! what may have been committed is repeated only where a repeat changes nothing, or can be told
+//! ([`accept`]).
+
+mod connect;
+mod failure;
+mod migrations;
+mod pool;
+
+mod batch;
+mod conditions;
+mod rows;
+
+mod accept;
+mod gather;
+
+mod fan_out;
+mod load;
+mod record;
+
+mod feed;
+mod webhooks;
+mod look;
+mod by_hand;
+mod keys;
+mod partitions;
+mod fleet;
+
+mod listen;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use model::attempt::Attempt;
+use model::event::{Event, NewEvent};
+use model::id::{DeliveryId, EventUid, KeyId, WebhookId, WorkerId};
+use model::key::{Key, KeyHash};
+use model::tenant::Tenant;
+use model::time::Timestamp;
+use model::webhook::Webhook;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::queue::Lane;
+use crate::sql::named;
+use crate::store::*;
+use crate::world::Clock;
+use connect::Server;
+use gather::Gatherer;
+use pool::{Pool, run};
+
+pub use listen::{Change, Changes};
+
+/// The oldest PostgreSQL it runs on, as the server counts.
+const VERSION_MIN: i32 = 150_000;
+/// Calls at the same time; beyond it callers wait.
+const CALLS_MAX: u32 = 1 << 20;
+/// One of so many connections may be used for lists that people ask for.
+const LISTS_SHARE: usize = 4;
+
+/// The statement called `name`.
+const fn sql(name: &str) -> &'static str {
+    named(include_str!("statements.sql"), name)
+}
+
+/// How PostgreSQL is used.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Connections of this process at most.
+    pub connections: usize,
+    /// Whether opening brings the tables up to date; else tables that are not are refused.
+    pub migrate: bool,
+    /// Days for which there are partitions ahead.
+    pub days_ahead: u16,
+    /// How long a statement may take.
+    pub statement_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let statement_timeout = Duration::from_secs(15);
+        Self { connections: 16, migrate: true, days_ahead: 7, statement_timeout }
+    }
+}
+
+/// Why the store could not be opened; each is a sentence for the person who starts it, and holds
+/// no password.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("the database's URL cannot be used: {0}")]
+    Url(String),
+    #[error("the database {0} cannot be used: {1}")]
+    Server(String, String),
+    #[error("the database {0} is of PostgreSQL {1}; it must be 15 or newer")]
+    TooOld(String, String),
+    #[error("the tables of the database {0} are not up to date: run `postrider migrate`")]
+    NotMigrated(String),
+    #[error("the tables of the database {0} cannot be brought up to date: {1}")]
+    Tables(String, String),
+    #[error("this system knows no certificate authorities, so sslmode=require cannot be kept")]
+    NoAuthorities,
+    #[error("TLS cannot be used: {0}")]
+    Tls(String),
+}
+
+pub struct Postgres {
+    pool: Arc<Pool>,
+    gatherer: Gatherer,
+    /// Held by every call, and by `close` in whole.
+    calls: Semaphore,
+    /// Keeps lists from taking all connections.
+    lists: Semaphore,
+    days_ahead: u16,
+    server: Server,
+    clock: Clock,
+}
+
+impl Postgres {
+    /// Opens the store in the database at `url`. Its connections live on the runtime that this is
+    /// called on.
+    ///
+    /// # Errors
+    /// Each says what is wrong with the URL, the server or its tables.
+    pub async fn open(url: &str, settings: Settings, clock: Clock) -> Result<Self, OpenError> {
+        let server = Server::parse(url, settings.statement_timeout)?;
+        if settings.migrate {
+            Self::migrate(url).await?;
+        }
+        check(&server).await?;
+        let (size, patience) = (settings.connections, settings.statement_timeout);
+        let pool = Arc::new(Pool::new(server.clone(), size, patience));
+        make_partitions(&pool, clock.now(), settings.days_ahead).await;
+        Ok(Self {
+            gatherer: Gatherer::start(pool.clone()),
+            calls: Semaphore::new(CALLS_MAX as usize),
+            lists: Semaphore::new((size / LISTS_SHARE).max(1)),
+            days_ahead: settings.days_ahead,
+            pool,
+            server,
+            clock,
+        })
+    }
+
+    /// Brings the tables up to date.
+    ///
+    /// # Errors
+    /// As for `open`.
+    pub async fn migrate(url: &str) -> Result<(), OpenError> {
+        migrations::migrate(url).await
+    }
+
+    /// Listens for webhooks that anybody changes, on a connection of its own, until what it
+    /// returns is dropped.
+    ///
+    /// # Errors
+    /// If the server cannot be reached now; later it connects again by itself.
+    pub async fn listen(&self) -> Result<Changes, StoreError> {
+        let _call = self.begin().await?;
+        let heard = listen::listen(self.server.clone()).await;
+        heard.map_err(|e| StoreError::Unavailable(failure::text(&e)))
+    }
+
+    /// What is begun is finished before the store closes.
+    async fn begin(&self) -> Result<SemaphorePermit<'_>, StoreError> {
+        self.calls.acquire().await.map_err(|_| closed())
+    }
+}
+
+/// Does a job as one of the calls of a store.
+macro_rules! call {
+    ($store:expr, |$db:ident| $job:expr) => {{
+        let _call = $store.begin().await?;
+        run!($store.pool, |$db| $job).map_err(StoreError::from)
+    }};
+}
+
+/// The same for what may be slow: people's lists never take the connections that deliveries need.
+macro_rules! list {
+    ($store:expr, |$db:ident| $job:expr) => {{
+        let _place = $store.lists.acquire().await.map_err(|_| closed())?;
+        call!($store, |$db| $job)
+    }};
+}
+
+fn closed() -> StoreError {
+    StoreError::Unavailable("it is closed".into())
+}
+
+/// Whether the server and its tables can be used.
+async fn check(server: &Server) -> Result<(), OpenError> {
+    let unreachable = |e| migrations::unreachable(server, &e);
+    let (client, _) = server.connect().await.map_err(unreachable)?;
+    let asked = "SELECT current_setting('server_version_num')::integer, \
+                 current_setting('server_version'), current_setting('fsync')";
+    let row = client.query_one(asked, &[]).await.map_err(unreachable)?;
+    let version: i32 = row.try_get(0).map_err(unreachable)?;
+    if version < VERSION_MIN {
+        let shown = row.try_get(1).map_err(unreachable)?;
+        return Err(OpenError::TooOld(server.to_string(), shown));
+    }
+    if row.try_get::<_, &str>(2).map_err(unreachable)? != "on" {
+        tracing::warn!("the database has fsync off: a power loss may take accepted events with it");
+    }
+    migrations::check(&client, server).await
+}
+
+/// Who cannot make them can work all the same: there is a default one.
+async fn make_partitions(pool: &Pool, now: Timestamp, days_ahead: u16) {
+    if let Err(e) = run!(pool, |db| partitions::make(db, now, days_ahead)) {
+        let error = StoreError::from(e);
+        tracing::warn!(error = %error, "partitions of the days ahead could not be made");
+    }
+}
+
+#[async_trait]
+impl Store for Postgres {
+    async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
+        let _call = self.begin().await?;
+        self.gatherer.accept(events).await
+    }
+
+    async fn inbox(&self, events: &[EventUid]) -> Result<Vec<InboxRow>, StoreError> {
+        call!(self, |db| fan_out::inbox(db, events))
+    }
+
+    async fn fan_out(&self, chunks: Vec<Chunk>) -> Result<(), StoreError> {
+        call!(self, |db| fan_out::fan_out(db, &chunks))
+    }
+
+    async fn fanned_out(&self, events: Vec<EventUid>) -> Result<(), StoreError> {
+        call!(self, |db| fan_out::fanned_out(db, &events))
+    }
+
+    async fn load(&self, deliveries: Vec<DeliveryId>) -> Result<Vec<Option<Loaded>>, StoreError> {
+        call!(self, |db| load::load(db, &deliveries))
+    }
+
+    async fn record(&self, outcomes: Arc<[Outcome]>) -> Result<Vec<Recorded>, StoreError> {
+        let _call = self.begin().await?;
+        Ok(record::record(&self.pool, &outcomes).await?)
+    }
+
+    async fn lanes(&self, after: Option<&Lane>, limit: u32) -> Result<Vec<Lane>, StoreError> {
+        call!(self, |db| feed::lanes(db, after, limit))
+    }
+
+    async fn unfinished(&self, lane: &Lane, limit: u32) -> Result<Vec<Waiting>, StoreError> {
+        call!(self, |db| feed::unfinished(db, lane, limit))
+    }
+
+    async fn stranded(&self, limit: u32) -> Result<Vec<Stranded>, StoreError> {
+        call!(self, |db| feed::stranded(db, limit))
+    }
+
+    async fn outlived(
+        &self,
+        webhook: WebhookId,
+        opened_before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Stranded>, StoreError> {
+        call!(self, |db| feed::outlived(db, webhook, opened_before, limit))
+    }
+
+    async fn registry(&self, tenant: &Tenant) -> Result<Registry, StoreError> {
+        call!(self, |db| webhooks::registry(db, tenant))
+    }
+
+    async fn webhooks(&self, ids: &[WebhookId]) -> Result<Vec<Webhook>, StoreError> {
+        call!(self, |db| webhooks::webhooks(db, ids))
+    }
+
+    async fn webhook_at(&self, tenant: &Tenant, url: &str) -> Result<Option<Webhook>, StoreError> {
+        call!(self, |db| webhooks::webhook_at(db, tenant, url))
+    }
+
+    async fn list_webhooks(
+        &self,
+        filter: WebhookFilter,
+        after: Option<WebhookId>,
+        limit: u32,
+    ) -> Result<Vec<Webhook>, StoreError> {
+        list!(self, |db| webhooks::list(db, &filter, after, limit))
+    }
+
+    async fn insert_webhook(&self, webhook: Webhook) -> Result<Saved, StoreError> {
+        call!(self, |db| webhooks::insert(db, &webhook))
+    }
+
+    async fn update_webhook(&self, webhook: Webhook) -> Result<Saved, StoreError> {
+        call!(self, |db| webhooks::update(db, &webhook))
+    }
+
+    async fn delete_webhook(&self, id: WebhookId) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        call!(self, |db| webhooks::delete(db, id, now))
+    }
+
+    async fn event(&self, tenant: &Tenant, id: &str) -> Result<Option<Event>, StoreError> {
+        call!(self, |db| look::event(db, tenant, id))
+    }
+
+    async fn list_events(
+        &self,
+        filter: EventFilter,
+        after: Option<EventUid>,
+        limit: u32,
+    ) -> Result<Vec<Event>, StoreError> {
+        list!(self, |db| look::list_events(db, &filter, after, limit))
+    }
+
+    async fn list_deliveries(
+        &self,
+        filter: DeliveryFilter,
+        after: Option<DeliveryId>,
+        limit: u32,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        list!(self, |db| look::list_deliveries(db, &filter, after, limit))
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
+        call!(self, |db| look::delivery(db, id))
+    }
+
+    async fn history(
+        &self,
+        id: DeliveryId,
+        limit: u32,
+    ) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
+        call!(self, |db| look::history(db, id, limit))
+    }
+
+    async fn retry(&self, id: DeliveryId, now: Timestamp) -> Result<Option<Delivery>, StoreError> {
+        call!(self, |db| by_hand::retry(db, id, now))
+    }
+
+    async fn cancel(&self, id: DeliveryId, now: Timestamp) -> Result<Option<Delivery>, StoreError> {
+        call!(self, |db| by_hand::cancel(db, id, now))
+    }
+
+    async fn put_key(&self, key: Key) -> Result<(), StoreError> {
+        call!(self, |db| keys::put(db, &key))
+    }
+
+    async fn key(&self, hash: &KeyHash) -> Result<Option<Key>, StoreError> {
+        call!(self, |db| keys::find(db, hash))
+    }
+
+    async fn keys(&self) -> Result<Vec<Key>, StoreError> {
+        call!(self, |db| keys::all(db))
+    }
+
+    async fn delete_key(&self, id: KeyId) -> Result<bool, StoreError> {
+        call!(self, |db| keys::delete(db, id))
+    }
+
+    async fn retain(&self, since: Timestamp, limit: u32) -> Result<bool, StoreError> {
+        // What is forgotten is not made again.
+        let from = self.clock.now().max(since);
+        call!(self, |db| partitions::make(db, from, self.days_ahead))?;
+        call!(self, |db| partitions::forget(db, since, limit))
+    }
+
+    async fn announce(&self, worker: WorkerState) -> Result<(), StoreError> {
+        call!(self, |db| fleet::announce(db, &worker))
+    }
+
+    async fn retire(&self, worker: WorkerId) -> Result<(), StoreError> {
+        call!(self, |db| fleet::retire(db, worker))
+    }
+
+    async fn workers(&self) -> Result<Vec<(WorkerState, Timestamp)>, StoreError> {
+        call!(self, |db| fleet::workers(db))
+    }
+
+    async fn lead(&self, duty: &str, worker: WorkerId, time: Duration) -> Result<bool, StoreError> {
+        call!(self, |db| fleet::lead(db, duty, worker, time))
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        call!(self, |db| look::check(db))
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        // Whatever began before this ends first; whatever comes after it finds it closed.
+        let all = self.calls.acquire_many(CALLS_MAX).await.map_err(|_| closed())?;
+        self.calls.close();
+        drop(all);
+        self.pool.close();
+        Ok(())
+    }
+}

@@ -1,1 +1,141 @@
-//! The queue in Redis.
+//! The queue in Redis 7 or newer, or Valkey: one server, Sentinel or Cluster. It outlives the
+//! processes that use it, and is shared by them.
+//!
+//! Each verb is one Lua script, atomic by nature, whose work is bounded by its batch (`*.lua`).
+//! `memory` is the same queue in Rust; what it does in a mutex the scripts do in a partition. Only
+//! lanes that can be served now stand in a ring, those that can be later in the timers, and all
+//! others nowhere, so that a claim never looks at one in vain.
+//!
+//! Whatever happens to Redis, nothing is lost but speed: when its memory is gone, or it may be
+//! (another server answers, a push failed), the queue is hungry for everything.
+
+mod keys;
+mod url;
+mod connect;
+mod script;
+
+mod server;
+mod gather;
+
+mod push;
+mod claim;
+mod settle;
+mod look;
+mod wait;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use model::tenant::Tenant;
+use tokio::task::JoinHandle;
+
+use crate::queue::*;
+use keys::LaneName;
+use server::Server;
+
+pub use server::OpenError;
+pub use url::UrlError;
+
+/// Connections of one process. Scripts run one after the other in Redis anyway.
+pub const CONNECTIONS_DEFAULT: usize = 4;
+pub const PREFIX_DEFAULT: &str = "postrider";
+
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub lane_cap: usize,
+    pub lease: Duration,
+    /// What every key begins with, so that several installations can share a Redis.
+    pub prefix: String,
+    /// None: as many as there are, or 1 in a new Redis and 16 in a new Cluster.
+    pub partitions: Option<u16>,
+    pub connections: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            lane_cap: LANE_CAP_DEFAULT,
+            lease: LEASE_DEFAULT,
+            prefix: PREFIX_DEFAULT.to_owned(),
+            partitions: None,
+            connections: CONNECTIONS_DEFAULT,
+        }
+    }
+}
+
+pub struct Redis {
+    server: Arc<Server>,
+    pushing: push::Pushing,
+    settling: settle::Settling,
+    claiming: claim::Claiming,
+    tasks: [JoinHandle<()>; 2],
+}
+
+impl Redis {
+    /// Opens the queue. Waits for nothing: who cannot reach Redis tries again.
+    ///
+    /// # Errors
+    /// `Unavailable` may be gone later; `Url`, `TooOld` and `Partitions` say what to change.
+    pub async fn open(url: &str, settings: Settings) -> Result<Self, OpenError> {
+        let server = Arc::new(Server::open(url, settings).await?);
+        // Before the first claim, so that nothing said after it is missed.
+        let listener = wait::Listener::connect(&server, 0).await?;
+        let tasks = [
+            tokio::spawn(server::watch(server.clone())),
+            tokio::spawn(wait::listen(server.clone(), listener)),
+        ];
+        Ok(Self {
+            pushing: push::Pushing::new(&server),
+            settling: settle::Settling::new(&server),
+            claiming: claim::Claiming::default(),
+            server,
+            tasks,
+        })
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+#[async_trait]
+impl Queue for Redis {
+    async fn push(&self, items: Vec<Push>) -> Result<Vec<Item>, QueueError> {
+        self.pushing.push(&self.server, items).await
+    }
+
+    async fn claim(&self, max: usize, skip: &[Tenant]) -> Result<Claimed, QueueError> {
+        self.claiming.claim(&self.server, max, skip).await
+    }
+
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), QueueError> {
+        self.settling.settle(&self.server, settlements).await
+    }
+
+    async fn set(&self, lane: &Lane, limits: Limits) -> Result<(), QueueError> {
+        let Limits { max_in_flight, paused, version } = limits;
+        let arguments = vec![
+            LaneName(lane).to_string().into(),
+            max_in_flight.to_string().into(),
+            u8::from(paused).to_string().into(),
+            version.to_string().into(),
+        ];
+        let server = &self.server;
+        let partition = server.partition_of(lane);
+        let (sleep,) =
+            server.call(partition, &server.scripts.set, server.dice(), arguments).await?;
+        server.wake.heard(partition, sleep);
+        Ok(())
+    }
+
+    async fn look(&self, lanes: &[Lane]) -> Result<Look, QueueError> {
+        look::look(&self.server, lanes).await
+    }
+
+    async fn wait(&self) {
+        self.server.wake.wait().await;
+    }
+}

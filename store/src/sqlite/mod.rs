@@ -11,10 +11,12 @@ mod checkpoints;
 mod deliver;
 mod fan_out;
 mod feed;
+mod fleet;
 mod keys;
 mod look;
 mod readers;
 mod recent;
+mod retain;
 mod rows;
 mod syncer;
 mod webhooks;
@@ -29,7 +31,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use model::attempt::Attempt;
 use model::event::{Event, NewEvent};
-use model::id::{DeliveryId, EventUid, KeyId, WebhookId};
+use model::id::{DeliveryId, EventUid, KeyId, WebhookId, WorkerId};
 use model::key::{Key, KeyHash};
 use model::tenant::Tenant;
 use model::time::Timestamp;
@@ -359,6 +361,29 @@ impl Store for Sqlite {
 
     async fn delete_key(&self, id: KeyId) -> Result<bool, StoreError> {
         self.writer.write(true, move |db| keys::delete(db, id)).await
+    }
+
+    async fn retain(&self, since: Timestamp, limit: u32) -> Result<bool, StoreError> {
+        let recent = self.recent.clone();
+        self.writer.write(false, move |db| retain::retain(db, &recent, since, limit)).await
+    }
+
+    async fn announce(&self, worker: WorkerState) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        self.writer.write(false, move |db| fleet::announce(db, &worker, now)).await
+    }
+
+    async fn retire(&self, worker: WorkerId) -> Result<(), StoreError> {
+        self.writer.write(false, move |db| fleet::retire(db, worker)).await
+    }
+
+    async fn workers(&self) -> Result<Vec<(WorkerState, Timestamp)>, StoreError> {
+        self.look.read(fleet::workers).await
+    }
+
+    async fn lead(&self, duty: &str, worker: WorkerId, time: Duration) -> Result<bool, StoreError> {
+        let (duty, now) = (duty.to_owned(), self.clock.now());
+        self.writer.write(false, move |db| fleet::lead(db, &duty, worker, now, time)).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -110,6 +110,10 @@ impl Recent {
         }
     }
 
+    pub(super) fn event_gone(&self, event: EventUid) {
+        self.inner().forget(event);
+    }
+
     /// Where the event stands in publish order.
     pub(super) fn seq(&self, event: EventUid) -> Option<(Tenant, i64)> {
         let inner = self.inner();

@@ -226,3 +226,44 @@ SELECT id, name, role, tenant, hash, created_at FROM keys ORDER BY created_at, i
 
 -- name: delete_key
 DELETE FROM keys WHERE id = ?1
+
+-- name: retain_old
+SELECT uid, seq FROM events e
+WHERE uid < ?1
+  AND NOT EXISTS (SELECT 1 FROM inbox i WHERE i.tenant = e.tenant AND i.seq = e.seq)
+  AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.event = e.uid AND d.ended_at IS NULL)
+ORDER BY uid LIMIT ?2
+
+-- name: retain_attempts
+DELETE FROM attempts WHERE event = ?1
+
+-- name: retain_deliveries
+DELETE FROM deliveries WHERE event = ?1
+
+-- name: retain_keys
+DELETE FROM event_keys WHERE uid = ?1
+
+-- name: retain_event
+DELETE FROM events WHERE seq = ?1
+
+-- name: announce
+INSERT INTO workers (id, version, slots, held, started_at, seen_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT (id) DO UPDATE SET held = excluded.held, seen_at = excluded.seen_at
+
+-- name: announce_forget
+DELETE FROM workers WHERE seen_at < ?1
+
+-- name: retire
+DELETE FROM workers WHERE id = ?1
+
+-- name: retire_duties
+DELETE FROM duties WHERE worker = ?1
+
+-- name: workers
+SELECT id, version, slots, held, started_at, seen_at FROM workers ORDER BY id
+
+-- name: lead
+INSERT INTO duties (duty, worker, until) VALUES (?1, ?2, ?3)
+ON CONFLICT (duty) DO UPDATE SET worker = excluded.worker, until = excluded.until
+WHERE worker = excluded.worker OR until <= ?4

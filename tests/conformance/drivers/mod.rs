@@ -1,6 +1,9 @@
 //! How each driver is opened, and how time passes for it.
 
 mod memory;
+pub mod postgres;
+pub mod redis;
+pub mod redis_server;
 mod sqlite;
 
 use std::any::Any;
@@ -13,6 +16,8 @@ use store::world::Clock;
 use store::{Queue, Store};
 
 pub use memory::memory;
+pub use postgres::postgres;
+pub use redis::{redis, redis_cluster, redis_partitions};
 pub use sqlite::sqlite;
 
 /// How long a lease lasts in every case: long enough to do something meanwhile, short enough to
@@ -29,11 +34,21 @@ pub struct QueueRig {
 }
 
 impl QueueRig {
+    /// Where time passes by itself.
+    pub fn of(queue: Arc<dyn Queue>) -> Self {
+        Self { queue, clock: None }
+    }
+
     pub async fn pass(&self, time: Duration) {
         match &self.clock {
             Some(clock) => clock.step(time),
             None => tokio::time::sleep(time).await,
         }
+    }
+
+    /// Whether time passes only when it is told to.
+    pub fn is_simulated(&self) -> bool {
+        self.clock.is_some()
     }
 
     /// The queue itself, to be used from another task.

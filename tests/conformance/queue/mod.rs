@@ -26,6 +26,8 @@ use crate::drivers::{LEASE, QueueRig};
 macro_rules! each_queue {
     ($($file:ident::{$($case:ident),* $(,)?})*) => {
         each_queue! { @driver memory { $($file::{$($case),*})* } }
+        each_queue! { @driver redis { $($file::{$($case),*})* } }
+        each_queue! { @driver redis_cluster { $($file::{$($case),*})* } }
     };
     (@driver $driver:ident { $($file:ident::{$($case:ident),*})* }) => {
         mod $driver {
@@ -144,6 +146,8 @@ each_queue! {
         a_queue_that_refuses_loses_nothing,
     }
 }
+
+mod redis_only;
 
 /// Less than a lease: the time by which items are put off.
 const WHILE: Duration = LEASE.checked_div(4).expect("four is not zero");

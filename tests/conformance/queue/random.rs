@@ -9,7 +9,9 @@ use store::{Claimed, How, Hunger, Item, Lane, Leased, Limits, Push, Token};
 use super::{FAILED, SUCCEEDED, WHILE, item, lane, retry, tenant};
 use crate::drivers::{LANE_CAP, LEASE, QueueRig};
 
+/// Where time passes by itself there is less of it.
 const STEPS: usize = 4_000;
+const STEPS_IN_REAL_TIME: usize = 500;
 /// Numbers of events a lane can hold without refusing.
 const EVENTS: u8 = LANE_CAP as u8;
 
@@ -34,7 +36,8 @@ pub async fn no_order_of_verbs_breaks_the_books(rig: &QueueRig) {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let (queued, leased, stale) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
     let mut books = Books { queued, leased, stale, places: BTreeMap::new() };
-    for step in 0..STEPS {
+    let steps = if rig.is_simulated() { STEPS } else { STEPS_IN_REAL_TIME };
+    for step in 0..steps {
         match dice.below(10) {
             0..=3 => push(rig, &mut books, &mut dice).await,
             4..=5 => claim(rig, &mut books, &mut dice).await,

@@ -17,10 +17,14 @@ mod look;
 mod list;
 
 mod keys;
+mod retain;
+mod fleet;
 mod living;
 
 /// What only a store in a folder of its own does.
 mod one_at_a_time;
+/// What only a store on a server does.
+mod on_a_server;
 
 use std::time::Duration;
 
@@ -40,6 +44,7 @@ use crate::drivers::StoreRig;
 macro_rules! each_store {
     ($($file:ident::{$($case:ident),* $(,)?})*) => {
         each_store! { @driver sqlite { $($file::{$($case),*})* } }
+        each_store! { @driver postgres { $($file::{$($case),*})* } }
     };
     (@driver $driver:ident { $($file:ident::{$($case:ident),*})* }) => {
         mod $driver {
@@ -199,6 +204,19 @@ each_store! {
         a_key_with_the_same_id_is_replaced,
         keys_are_listed_oldest_first,
         a_deleted_key_is_gone,
+    }
+    retain::{
+        what_is_old_and_finished_is_forgotten,
+        a_forgotten_id_may_be_used_again,
+        what_is_unfinished_is_kept_however_old,
+        webhooks_and_counts_outlive_events,
+    }
+    fleet::{
+        workers_are_listed_as_they_last_said,
+        a_worker_that_ended_is_forgotten,
+        a_duty_is_one_workers_until_its_time_is_over,
+        a_duty_of_a_worker_that_ended_is_free,
+        of_many_who_want_a_duty_at_once_one_gets_it,
     }
     living::{
         it_answers,

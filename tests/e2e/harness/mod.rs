@@ -1,10 +1,15 @@
 //! What the tests stand on: the real binary, subscribers that can be scripted, subscribers that
 //! verify by published libraries, and one way to wait.
 
+pub mod account;
 mod client;
+pub mod fleet;
 mod ports;
 mod postrider;
+mod process;
 mod receiver;
+mod servers;
+mod services;
 mod signed;
 mod verifier;
 mod wait;

@@ -1,23 +1,20 @@
 //! The real binary on a free port with a data directory of its own. Nothing of it outlives a test.
 
-use std::io::{BufRead as _, BufReader};
 use std::ops::Deref;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::path::Path;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use serde_json::json;
-use store::world::Stopwatch;
 use tempfile::TempDir;
 
 use super::client::Client;
 use super::ports::free_port;
+use super::process::{Process, command};
+use super::services::Services;
 use super::wait::wait_until;
 
 pub const ADMIN_KEY: &str = "prk_test-admin-key-0123456789abcdefghijklmnop";
-/// How long a server may take to stop when a test is over.
-const STOP_LIMIT: Duration = Duration::from_secs(2);
 
 /// How a server is started.
 #[derive(Clone)]
@@ -61,9 +58,9 @@ pub struct Postrider {
     client: Client,
     options: Options,
     port: u16,
+    process: Process,
     data: TempDir,
-    child: Child,
-    log: Arc<Mutex<String>>,
+    services: Option<Services>,
 }
 
 impl Deref for Postrider {
@@ -82,10 +79,11 @@ impl Postrider {
 
     pub async fn with(options: Options) -> Self {
         let data = tempfile::tempdir().expect("a temporary folder");
-        let (port, log) = (free_port(), Arc::default());
-        let child = spawn(&options, port, data.path(), &log);
+        let (port, services) = (free_port(), Services::of_the_mode());
+        let (args, env) = how(&options, services.as_ref(), port, data.path());
+        let process = Process::start(args, env);
         let client = Client::new(format!("http://127.0.0.1:{port}"), Some(ADMIN_KEY));
-        let mut server = Self { client, options, port, data, child, log };
+        let mut server = Self { client, options, port, process, data, services };
         server.ready().await;
         if server.options.own_key {
             let key = std::fs::read_to_string(server.data_dir().join("dev.key"));
@@ -106,7 +104,7 @@ impl Postrider {
 
     /// Everything the server printed so far.
     pub fn log(&self) -> String {
-        self.log.lock().expect("no test thread panics with it").clone()
+        self.process.log()
     }
 
     /// Puts the clock of the whole server forward.
@@ -117,20 +115,23 @@ impl Postrider {
 
     /// Kills it without warning.
     pub fn kill_9(&mut self) {
-        self.child.kill().expect("it was running");
-        self.child.wait().expect("our child");
+        self.process.kill_9();
     }
 
     /// Asks it to stop and waits until it did.
     pub async fn stop(&mut self) -> ExitStatus {
-        self.terminate();
-        wait_until("the server stops", async || self.child.try_wait().expect("our child")).await
+        self.process.stop().await
+    }
+
+    pub fn terminate(&self) {
+        self.process.terminate();
     }
 
     /// Starts it again on its data and its port, after [`Postrider::kill_9`] or
     /// [`Postrider::stop`].
     pub async fn start_again(&mut self) {
-        self.child = spawn(&self.options, self.port, self.data.path(), &self.log);
+        let (args, env) = how(&self.options, self.services.as_ref(), self.port, self.data.path());
+        self.process.start_again_with(args, env);
         self.ready().await;
     }
 
@@ -159,16 +160,10 @@ impl Postrider {
         Output::of(&mut command)
     }
 
-    pub fn terminate(&self) {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("a kill command");
-        assert!(sent.success(), "process {pid} is gone");
-    }
-
     async fn ready(&mut self) {
         let client = self.client.clone();
         wait_until("the server is ready", async || {
-            if let Some(status) = self.child.try_wait().expect("our child") {
+            if let Some(status) = self.process.ended() {
                 panic!("the server stopped at start, {status}:\n{}", self.log());
             }
             let answer = client.try_send(reqwest::Method::GET, "/readyz", &[], None).await.ok()?;
@@ -176,85 +171,40 @@ impl Postrider {
         })
         .await;
     }
-
-    /// Lines that must not be there after a test that went well.
-    fn complaints(&self) -> Vec<String> {
-        let log = self.log();
-        let is_complaint = |line: &&str| {
-            line.contains("panicked at")
-                || line.contains(" ERROR ")
-                || line.contains("\"level\":\"ERROR\"")
-        };
-        log.lines().filter(is_complaint).map(str::to_owned).collect()
-    }
 }
 
 impl Drop for Postrider {
     fn drop(&mut self) {
-        let running = matches!(self.child.try_wait(), Ok(None));
-        if running && !std::thread::panicking() {
-            self.terminate();
-            let watch = Stopwatch::start();
-            while matches!(self.child.try_wait(), Ok(None)) && watch.elapsed() < STOP_LIMIT {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-        }
-        // Err: it is gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            eprintln!("--- what the server said ---\n{}", self.log());
-        } else {
-            let complaints = self.complaints();
+        if !std::thread::panicking() {
+            self.process.end();
+            let complaints = self.process.complaints();
             assert!(complaints.is_empty(), "the server logged errors: {complaints:#?}");
         }
     }
 }
 
-/// The binary with nothing of this process's settings.
-fn command() -> Command {
-    let mut command = Command::new(binary());
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("POSTRIDER_") {
-            command.env_remove(name);
-        }
-    }
-    command.stdin(Stdio::null());
-    command
-}
-
-fn binary() -> PathBuf {
-    PathBuf::from(env!("CARGO_BIN_EXE_postrider"))
-}
-
-fn spawn(options: &Options, port: u16, data_dir: &Path, log: &Arc<Mutex<String>>) -> Child {
-    let mut command = command();
-    command.arg("serve").arg("--listen").arg(format!("127.0.0.1:{port}"));
-    command.arg("--data-dir").arg(data_dir);
+/// How a server is started.
+fn how(
+    options: &Options,
+    services: Option<&Services>,
+    port: u16,
+    data_dir: &Path,
+) -> (Vec<String>, Vec<(String, String)>) {
+    let data_dir = data_dir.to_str().expect("a path in UTF-8").to_owned();
+    let mut args: Vec<String> =
+        vec!["serve".into(), "--listen".into(), format!("127.0.0.1:{port}"), "--data-dir".into()];
+    args.push(data_dir);
     if options.dev {
-        command.arg("--dev");
+        args.push("--dev".into());
     }
+    let mut env = Vec::new();
     if !options.own_key {
-        command.env("POSTRIDER_ADMIN_KEY", ADMIN_KEY);
+        env.push(("POSTRIDER_ADMIN_KEY".to_owned(), ADMIN_KEY.to_owned()));
     }
-    command.envs(options.env.iter().cloned());
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("the binary starts");
-    collect(child.stdout.take().expect("piped"), log);
-    collect(child.stderr.take().expect("piped"), log);
-    child
-}
-
-/// Gathers what the server prints, so that its pipe never fills up.
-fn collect(from: impl std::io::Read + Send + 'static, log: &Arc<Mutex<String>>) {
-    let log = Arc::clone(log);
-    std::thread::spawn(move || {
-        for line in BufReader::new(from).lines().map_while(Result::ok) {
-            let mut log = log.lock().expect("nobody panics with it");
-            log.push_str(&line);
-            log.push('\n');
-        }
-    });
+    let services = services.iter().flat_map(|services| services.env());
+    env.extend(services.map(|(name, value)| (name.to_owned(), value)));
+    env.extend(options.env.iter().cloned());
+    (args, env)
 }
 
 /// What a command line said and how it ended.

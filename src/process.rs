@@ -1,12 +1,14 @@
-//! `postrider serve`: the whole of Postrider in one process. The API answers on actix's threads,
-//! the engine delivers on threads of its own, so that neither holds up the other; both stand on
-//! one store and one queue.
+//! The processes: `serve` is the whole of Postrider in one; `api` and `worker` are its halves, of
+//! which any number run side by side over PostgreSQL and Redis. The API answers on actix's threads,
+//! the engine delivers on threads of its own, so that neither holds up the other.
 
 mod banner;
 mod bootstrap;
 mod demo;
+mod late_queue;
 mod listen;
 mod private;
+mod stand;
 mod stop;
 
 use std::net::{SocketAddr, TcpListener};
@@ -15,11 +17,10 @@ use std::sync::Arc;
 
 use clap::Args;
 use model::egress::Policy;
+use model::id::WorkerId;
 use model::secret::MasterKeys;
 use prometheus_client::registry::Registry;
-use store::memory::Memory;
-use store::sqlite::{OpenError, Sqlite};
-use store::world::Clock;
+use store::world::{self, Clock};
 use store::{Queue, Store};
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,8 @@ use worker::Worker;
 use crate::failure::Failure;
 use crate::log;
 use crate::settings::{self, Flags, Settings};
+use bootstrap::First;
+use stand::Stand;
 
 /// Threads that answer the API, at most: an answer costs little, and delivering needs the cores.
 const API_THREADS_MAX: usize = 4;
@@ -39,6 +42,13 @@ pub struct Serve {
     #[arg(long)]
     dev: bool,
 
+    #[command(flatten)]
+    member: Member,
+}
+
+/// A process of a fleet.
+#[derive(Debug, Args)]
+pub struct Member {
     /// A file with settings, in the form that `postrider config --defaults` prints
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -47,22 +57,49 @@ pub struct Serve {
     flags: Flags,
 }
 
-/// Runs until it is told to stop.
-pub fn run(serve: &Serve) -> Result<(), Failure> {
-    let (settings, _) = settings::read(&serve.flags, serve.config.as_deref(), &settings::env)?;
+/// What a process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Both.
+    Serve,
+    /// Accepts and shows.
+    Api,
+    /// Delivers.
+    Worker,
+}
+
+/// Both halves in one process, until it is told to stop.
+pub fn serve(serve: &Serve) -> Result<(), Failure> {
+    run(Role::Serve, &serve.member, serve.dev)
+}
+
+/// One half of a fleet, until it is told to stop.
+pub fn member(role: Role, member: &Member) -> Result<(), Failure> {
+    run(role, member, false)
+}
+
+fn run(role: Role, member: &Member, dev: bool) -> Result<(), Failure> {
+    let (settings, effective) =
+        settings::read(&member.flags, member.config.as_deref(), &settings::env)?;
     settings.check()?;
-    if serve.dev {
+    if role != Role::Serve {
+        settings.check_member()?;
+    }
+    if dev {
         settings.check_dev()?;
     }
     log::start(&settings.log);
     raise_file_limit();
-    let (listener, address) = listen::open(settings.server.listen)?;
-    let engine = engine(&settings)?;
+    let listens = role != Role::Worker || settings::is_set(&effective, "listen");
+    let door = listens.then(|| listen::open(settings.server.listen)).transpose()?;
+    let engine = if role == Role::Api { None } else { Some(engine(&settings)?) };
     let served = actix_web::rt::System::new().block_on(async {
-        let parts = Parts::open(&settings, serve.dev, address).await?;
-        parts.serve(&settings, listener, &engine).await
+        let parts = Parts::open(&settings, role, dev, door.as_ref().map(|d| d.1)).await?;
+        parts.run(&settings, door, engine.as_ref()).await
     });
-    engine.shutdown_background();
+    if let Some(engine) = engine {
+        engine.shutdown_background();
+    }
     served
 }
 
@@ -76,30 +113,34 @@ fn raise_file_limit() {
 
 /// What the API and the engine stand on.
 struct Parts {
+    role: Role,
     store: Arc<dyn Store>,
     queue: Arc<dyn Queue>,
     clock: Clock,
     master_keys: Arc<MasterKeys>,
     egress: Arc<Policy>,
-    first: bootstrap::First,
+    first: First,
     dev: bool,
-    address: SocketAddr,
 }
 
+type Door = (TcpListener, SocketAddr);
+
 impl Parts {
-    /// Opens the data directory; from then on no other process has it.
-    async fn open(settings: &Settings, dev: bool, address: SocketAddr) -> Result<Self, Failure> {
+    async fn open(
+        settings: &Settings,
+        role: Role,
+        dev: bool,
+        address: Option<SocketAddr>,
+    ) -> Result<Self, Failure> {
         let clock = Clock::system();
-        let data_dir = &settings.server.data_dir;
-        private::make_dir(data_dir)?;
-        let opened = Sqlite::open(data_dir, clock.clone()).await;
-        let store: Arc<dyn Store> = Arc::new(opened.map_err(not_opened)?);
-        let queue =
-            store::memory::Settings { lane_cap: settings.engine.lane_cap, ..Default::default() };
-        let queue: Arc<dyn Queue> = Arc::new(Memory::new(clock.clone(), queue));
+        let Stand { store, queue } = Stand::open(settings, role, &clock).await?;
         let master_keys = bootstrap::master_keys(&*store, settings).await?;
-        let first = bootstrap::admin_key(&*store, &clock, settings, dev).await?;
+        let first = match role {
+            Role::Worker => First::default(),
+            Role::Serve | Role::Api => bootstrap::admin_key(&*store, &clock, settings, dev).await?,
+        };
         Ok(Self {
+            role,
             store,
             queue,
             clock,
@@ -107,33 +148,43 @@ impl Parts {
             egress: Arc::new(egress(settings, dev, address)),
             first,
             dev,
-            address,
         })
     }
 
-    async fn serve(
+    async fn run(
         self,
         settings: &Settings,
-        listener: TcpListener,
-        engine: &Runtime,
+        door: Option<Door>,
+        engine: Option<&Runtime>,
     ) -> Result<(), Failure> {
         let mut registry = Registry::default();
-        let worker = self.worker(settings, &mut registry)?;
+        let worker = engine.map(|_| self.worker(settings, &mut registry)).transpose()?;
         let metrics = api::Metrics::register(&mut registry);
         let (draining, stop) = (CancellationToken::new(), worker::Stop::default());
         let app = Arc::new(self.app(settings, Arc::new(registry), metrics, draining.clone()));
-        if self.first.is_first_dev {
-            demo::register(&app, self.address).await?;
-        }
-        let threads = half_of_the_cores().min(API_THREADS_MAX);
-        let server =
-            api::server(app, listener, threads).map_err(|e| listen::refused(self.address, &e))?;
-        banner::print(&self.first, settings, self.dev, self.address);
-        tracing::info!(server.address = %self.address, "serving");
+        let server = match door {
+            Some((listener, address)) => {
+                if self.first.is_first_dev {
+                    demo::register(&app, address).await?;
+                }
+                let threads = half_of_the_cores().min(API_THREADS_MAX);
+                let server = api::server(app, listener, threads)
+                    .map_err(|e| listen::refused(address, &e))?;
+                if self.role != Role::Worker {
+                    banner::print(&self.first, settings, self.dev, address);
+                }
+                tracing::info!(server.address = %address, "serving");
+                Some(server)
+            }
+            None => None,
+        };
+        let engine = engine.zip(worker).map(|(engine, worker)| {
+            tracing::info!("delivering");
+            engine.spawn(worker.run(stop.clone()))
+        });
         stop::Running {
-            door: server.handle(),
-            server: actix_web::rt::spawn(server),
-            engine: engine.spawn(worker.run(stop.clone())),
+            server: server.map(|server| (server.handle(), actix_web::rt::spawn(server))),
+            engine,
             draining,
             stop,
             store: self.store,
@@ -144,7 +195,10 @@ impl Parts {
     }
 
     fn worker(&self, settings: &Settings, registry: &mut Registry) -> Result<Worker, Failure> {
+        let started_at = self.clock.now();
         let parts = worker::Parts {
+            id: WorkerId(world::new_uid(started_at)),
+            started_at,
             store: Arc::clone(&self.store),
             queue: Arc::clone(&self.queue),
             master_keys: Arc::clone(&self.master_keys),
@@ -154,6 +208,7 @@ impl Parts {
         let settings = worker::Settings {
             slots: settings.engine.slots,
             lane_cap: settings.engine.lane_cap,
+            retention: settings.limits.retention(),
             ..Default::default()
         };
         Worker::new(parts, settings).map_err(|e| {
@@ -179,6 +234,10 @@ impl Parts {
                 batch_bytes: settings.limits.batch_bytes,
                 batch_events: settings.limits.batch_events,
             },
+            door: match self.role {
+                Role::Worker => api::Door::Operations,
+                Role::Serve | Role::Api => api::Door::Everything,
+            },
             dev: self.dev,
             registry,
             metrics,
@@ -198,11 +257,11 @@ fn engine(settings: &Settings) -> Result<Runtime, Failure> {
 
 /// What may be dialled. With `--dev` that is also this machine, this process included: the demo
 /// inbox is a subscriber like any other.
-fn egress(settings: &Settings, dev: bool, address: SocketAddr) -> Policy {
+fn egress(settings: &Settings, dev: bool, address: Option<SocketAddr>) -> Policy {
     let mut policy = Policy {
         allow: settings.egress.allow.clone(),
         http: settings.egress.http || dev,
-        own: vec![address],
+        own: address.into_iter().collect(),
     };
     if dev {
         let loopback = ["127.0.0.0/8", "::1/128"];
@@ -216,15 +275,4 @@ fn egress(settings: &Settings, dev: bool, address: SocketAddr) -> Policy {
 /// beyond the cores only take turns.
 fn half_of_the_cores() -> usize {
     (std::thread::available_parallelism().map_or(1, usize::from) / 2).max(1)
-}
-
-fn not_opened(error: OpenError) -> Failure {
-    match error {
-        OpenError::InUse(_) => {
-            Failure::failed(format!("{error}: stop it, or choose another with --data-dir."))
-        }
-        OpenError::Folder(..) | OpenError::Database(..) => {
-            Failure::failed(format!("{error}; --data-dir chooses another folder."))
-        }
-    }
 }

@@ -20,9 +20,10 @@ const AFTER_ABORT: Duration = Duration::from_secs(5);
 
 /// A server at work.
 pub struct Running {
-    pub door: ServerHandle,
-    pub server: JoinHandle<io::Result<()>>,
-    pub engine: JoinHandle<()>,
+    /// If it has a door.
+    pub server: Option<(ServerHandle, JoinHandle<io::Result<()>>)>,
+    /// If it delivers.
+    pub engine: Option<JoinHandle<()>>,
     pub draining: CancellationToken,
     pub stop: worker::Stop,
     pub store: Arc<dyn Store>,
@@ -38,8 +39,10 @@ impl Running {
                 tracing::info!(signal = name, "stopping; a second signal stops at once");
                 Ok(())
             }
-            server = &mut self.server => Err(unasked("API", &server)),
-            engine = &mut self.engine => Err(unasked("engine", &engine)),
+            server = ended(self.server.as_mut().map(|(_, server)| server)) => {
+                Err(unasked("API", &server))
+            }
+            engine = ended(self.engine.as_mut()) => Err(unasked("engine", &engine)),
         };
         actix_web::rt::spawn(async move {
             let name = signals.next().await;
@@ -54,9 +57,10 @@ impl Running {
     async fn drain(self) {
         self.draining.cancel();
         self.stop.claim.cancel();
-        self.door.stop(true).await;
-        if !self.engine.is_finished() {
-            let mut engine = self.engine;
+        if let Some((door, _)) = &self.server {
+            door.stop(true).await;
+        }
+        if let Some(mut engine) = self.engine.filter(|engine| !engine.is_finished()) {
             if timeout(self.grace, &mut engine).await.is_err() {
                 tracing::warn!("deliveries are still under way: they are cancelled and sent later");
                 self.stop.abort.cancel();
@@ -69,6 +73,14 @@ impl Running {
             Ok(()) => tracing::info!("stopped"),
             Err(error) => tracing::error!(%error, "the store did not close well"),
         }
+    }
+}
+
+/// Returns when a part ends; never if it is not there.
+async fn ended<T>(part: Option<&mut JoinHandle<T>>) -> Result<T, tokio::task::JoinError> {
+    match part {
+        Some(part) => part.await,
+        None => std::future::pending().await,
     }
 }
 

@@ -20,6 +20,7 @@ const GIVEN_KEY: KeyId = KeyId(Uid(*b"postrider-given\0"));
 const DEV_KEY: KeyId = KeyId(Uid(*b"postrider-dev\0\0\0"));
 
 /// What the start made.
+#[derive(Default)]
 pub struct First {
     /// An admin key that is to be shown, this once.
     pub shown_key: Option<Secret>,

@@ -1,0 +1,45 @@
+//! `postrider healthcheck`: whether a server lives, by its exit code; an image without a shell has
+//! nothing else to ask with.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::client;
+use crate::failure::Failure;
+
+/// The longest a container's check should take.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+#[derive(Debug, Args)]
+pub struct Healthcheck {
+    /// The server to ask
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "POSTRIDER_URL",
+        default_value = "http://127.0.0.1:8080"
+    )]
+    url: String,
+
+    /// Ask whether it can do its work, not only whether it lives
+    #[arg(long)]
+    ready: bool,
+}
+
+pub fn run(healthcheck: &Healthcheck) -> Result<(), Failure> {
+    let path = if healthcheck.ready { "readyz" } else { "healthz" };
+    let url = format!("{}/{path}", healthcheck.url.trim_end_matches('/'));
+    client::run(async {
+        let client = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build();
+        let client = client.map_err(|e| Failure::failed(format!("no HTTP client: {e}.")))?;
+        let answer = client.get(&url).send().await;
+        let status =
+            answer.map_err(|_| Failure::failed(format!("{url} does not answer.")))?.status();
+        if status.is_success() {
+            Ok(())
+        } else {
+            Err(Failure::failed(format!("{url} answers {status}.")))
+        }
+    })
+}

@@ -1,0 +1,36 @@
+//! `postrider migrate`: brings the tables of PostgreSQL up to date, before new processes start.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use store::postgres::Postgres;
+
+use crate::client;
+use crate::failure::Failure;
+use crate::output::say;
+use crate::settings::{self, Flags};
+
+#[derive(Debug, Args)]
+pub struct Migrate {
+    /// A file with settings, in the form that `postrider config --defaults` prints
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    #[command(flatten)]
+    flags: Flags,
+}
+
+pub fn run(migrate: &Migrate) -> Result<(), Failure> {
+    let (settings, _) = settings::read(&migrate.flags, migrate.config.as_deref(), &settings::env)?;
+    let Some(url) = &settings.services.database_url else {
+        return Err(Failure::usage(
+            "POSTRIDER_DATABASE_URL is not set; the embedded database is brought up to date when it \
+             is opened.",
+        ));
+    };
+    client::run(async {
+        Postgres::migrate(url.expose()).await.map_err(|e| Failure::failed(format!("{e}.")))
+    })?;
+    say("The tables are up to date.");
+    Ok(())
+}

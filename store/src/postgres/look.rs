@@ -1,0 +1,119 @@
+use deadpool_postgres::Object;
+use model::attempt::Attempt;
+use model::delivery::Status;
+use model::event::Event;
+use model::id::{DeliveryId, EventUid, Uid};
+use model::tenant::Tenant;
+use model::time::Timestamp;
+use uuid::Uuid;
+
+use super::batch::query;
+use super::conditions::Conditions;
+use super::failure::Failure;
+use super::rows::{self, Result};
+use super::sql;
+use crate::store::{Delivery, DeliveryFilter, EventFilter};
+
+pub(super) async fn event(db: &Object, tenant: &Tenant, id: &str) -> Result<Option<Event>> {
+    let found = match EventUid::parse(id) {
+        Some(uid) => query(db, const { sql("event_by_uid") }, &[&rows::uuid(uid.0)]).await?,
+        None if rows::may_be_stored(id) => {
+            query(db, const { sql("event_by_id") }, &[&tenant.as_str(), &id]).await?
+        }
+        None => Vec::new(),
+    };
+    found.first().map(rows::event).transpose()
+}
+
+pub(super) async fn list_events(
+    db: &Object,
+    filter: &EventFilter,
+    after: Option<EventUid>,
+    limit: u32,
+) -> Result<Vec<Event>> {
+    if filter.event_type.as_deref().is_some_and(|kind| !rows::may_be_stored(kind)) {
+        return Ok(Vec::new());
+    }
+    let mut conditions = Conditions::new(const { sql("list_events") });
+    conditions.also("tenant =", filter.tenant.as_ref().map(|t| t.as_str().to_owned()));
+    conditions.also("type =", filter.event_type.clone());
+    conditions.also("uid >=", filter.since.map(floor));
+    conditions.also("uid <", filter.until.map(floor));
+    conditions.also("uid <", after.map(|uid| rows::uuid(uid.0)));
+    conditions.query(db, "ORDER BY uid DESC", limit, rows::event).await
+}
+
+pub(super) async fn list_deliveries(
+    db: &Object,
+    filter: &DeliveryFilter,
+    after: Option<DeliveryId>,
+    limit: u32,
+) -> Result<Vec<Delivery>> {
+    if filter.event_type.as_deref().is_some_and(|kind| !rows::may_be_stored(kind)) {
+        return Ok(Vec::new());
+    }
+    let mut conditions = Conditions::new(const { sql("list_deliveries") });
+    conditions.also("d.webhook =", filter.webhook.map(|id| rows::uuid(id.0)));
+    conditions.also("d.event =", filter.event.map(|id| rows::uuid(id.0)));
+    conditions.also("d.tenant =", filter.tenant.as_ref().map(|t| t.as_str().to_owned()));
+    conditions.also("e.type =", filter.event_type.clone());
+    conditions.also("d.event >=", filter.since.map(floor));
+    conditions.also("d.event <", filter.until.map(floor));
+    of_statuses(&mut conditions, &filter.statuses);
+    if let Some(after) = after {
+        let (event, webhook) = (rows::uuid(after.event.0), rows::uuid(after.webhook.0));
+        // Said of the event alone too, it says which partitions are looked at.
+        conditions.also("d.event <=", Some(event));
+        conditions.before("d.event, d.webhook", [event, webhook]);
+    }
+    conditions.query(db, "ORDER BY d.event DESC, d.webhook DESC", limit, rows::delivery).await
+}
+
+/// Spelled out, and with what follows of them, so that the partial indexes can serve them.
+fn of_statuses(conditions: &mut Conditions, statuses: &[Status]) {
+    let words: Vec<_> = statuses.iter().map(|s| format!("'{}'", s.as_str())).collect();
+    match &words[..] {
+        [] => return,
+        [word] => conditions.raw(&format!("d.status = {word}")),
+        words => conditions.raw(&format!("d.status IN ({})", words.join(", "))),
+    }
+    if !statuses.iter().any(|status| status.is_finished()) {
+        conditions.raw("d.ended_at IS NULL");
+    }
+}
+
+pub(super) async fn delivery(db: &Object, id: DeliveryId) -> Result<Option<Delivery>> {
+    let mut conditions = Conditions::new(const { sql("list_deliveries") });
+    conditions.also("d.event =", Some(rows::uuid(id.event.0)));
+    conditions.also("d.webhook =", Some(rows::uuid(id.webhook.0)));
+    Ok(conditions.query(db, "", 1, rows::delivery).await?.pop())
+}
+
+/// One statement: the delivery and its attempts are of one moment.
+pub(super) async fn history(
+    db: &Object,
+    id: DeliveryId,
+    limit: u32,
+) -> Result<Option<(Delivery, Vec<Attempt>)>> {
+    let (event, webhook) = (rows::uuid(id.event.0), rows::uuid(id.webhook.0));
+    let history = const { sql("history") };
+    let found = query(db, history, &[&event, &webhook, &i64::from(limit)]).await?;
+    let Some(delivery) = found.first().map(rows::delivery).transpose()? else { return Ok(None) };
+    let attempts = found.iter().filter_map(|row| rows::attempt(row).transpose());
+    Ok(Some((delivery, attempts.collect::<Result<_>>()?)))
+}
+
+/// Ids sort by their time, so a bound on acceptance is a bound on ids.
+fn floor(time: Timestamp) -> Uuid {
+    // A bound within a millisecond belongs to the next one: ids know milliseconds.
+    rows::uuid(Uid::floor(time.0.saturating_add(999).div_euclid(1_000)))
+}
+
+/// Whether the server answers and takes writes.
+pub(super) async fn check(db: &Object) -> Result<()> {
+    let found = query(db, const { sql("check") }, &[]).await?;
+    match found.first().map(|row| rows::get(row, 0)).transpose()? {
+        Some(false) => Ok(()),
+        Some(true) | None => Err(Failure::Unavailable("the server takes no writes".into())),
+    }
+}

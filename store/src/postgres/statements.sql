@@ -1,0 +1,369 @@
+-- Every statement of the driver, named after the method that uses it, or after what it does if
+-- several use it. A batch comes as one array for each column; where one is looked up in a table
+-- with partitions, the bounds of its ids say which of them are looked at.
+
+-- name: accept
+WITH given AS MATERIALIZED (
+    SELECT nextval('events_seq') AS seq, e.*
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[],
+                $7::bytea[], $8::uuid[])
+        AS e (uid, tenant, id, type, timestamp, accepted_at, data, only_webhook)
+), kept AS (
+    INSERT INTO events (uid, seq, tenant, id, type, timestamp, accepted_at, data)
+    SELECT uid, seq, tenant, id, type, timestamp, accepted_at, data FROM given
+), queued AS (
+    INSERT INTO inbox (event, seq, tenant, type, accepted_at, registry_version, only_webhook)
+    SELECT g.uid, g.seq, g.tenant, g.type, g.accepted_at, coalesce(t.registry_version, 0),
+           g.only_webhook
+    FROM given g LEFT JOIN tenants t ON t.tenant = g.tenant
+)
+SELECT uid, seq FROM given
+
+-- name: accept_known
+SELECT uid, seq FROM events WHERE uid = ANY($1) AND uid >= $2 AND uid <= $3
+
+-- name: accept_keys_add
+INSERT INTO event_keys (tenant, kind, key, uid, digest)
+SELECT tenant, kind, key, uid, digest
+FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::bytea[])
+    AS k (tenant, kind, key, uid, digest)
+ON CONFLICT (tenant, kind, key) DO NOTHING
+RETURNING uid, kind
+
+-- name: accept_keys_drop
+DELETE FROM event_keys k USING unnest($1::text[], $2::text[], $3::text[]) AS d (tenant, kind, key)
+WHERE k.tenant = d.tenant AND k.kind = d.kind AND k.key = d.key
+
+-- name: accept_keys_find
+SELECT q.uid, q.kind, k.uid, k.digest, e.id
+FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[]) AS q (tenant, kind, key, uid)
+JOIN event_keys k ON k.tenant = q.tenant AND k.kind = q.kind AND k.key = q.key
+LEFT JOIN events e ON e.uid = k.uid
+
+-- name: inbox
+SELECT event, seq, tenant, type, accepted_at, registry_version, cursor, only_webhook
+FROM inbox WHERE event = ANY($1)
+
+-- name: fan_out
+INSERT INTO deliveries
+    (event, webhook, tenant, seq, status, attempts, late, planned, by_hand, due, opened_at)
+SELECT event, webhook, tenant, seq, 'pending', 0, 0, 0, false, accepted_at, accepted_at
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[])
+    AS d (event, webhook, tenant, seq, accepted_at)
+ON CONFLICT (event, webhook) DO NOTHING
+
+-- name: fan_out_cursor
+UPDATE inbox SET cursor = c.cursor
+FROM unnest($1::uuid[], $2::uuid[]) AS c (event, cursor)
+WHERE inbox.event = c.event AND (inbox.cursor IS NULL OR inbox.cursor < c.cursor)
+
+-- name: fanned_out
+DELETE FROM inbox WHERE event = ANY($1)
+
+-- name: load
+SELECT q.n, d.status, d.due, d.attempts, d.planned, d.opened_at, d.by_hand, w.status, w.version
+FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS q (event, webhook, n)
+JOIN deliveries d ON d.event = q.event AND d.webhook = q.webhook
+LEFT JOIN webhooks w ON w.id = d.webhook AND w.deleted_at IS NULL
+WHERE d.event >= $3 AND d.event <= $4
+
+-- name: load_events
+SELECT uid, tenant, id, type, timestamp, accepted_at, data
+FROM events WHERE uid = ANY($1) AND uid >= $2 AND uid <= $3
+
+-- name: record
+WITH applied AS (
+    UPDATE deliveries d SET
+        status = o.status, ended_by = o.ended_by, ended_at = o.ended_at,
+        due = coalesce(o.due, d.due),
+        attempts = d.attempts + o.sent,
+        planned = d.planned + o.planned,
+        by_hand = d.by_hand AND NOT o.not_by_hand,
+        last_at = coalesce(o.started_at, d.last_at),
+        last_total_us = CASE WHEN o.sent = 0 THEN d.last_total_us ELSE o.total_us END,
+        last_status = CASE WHEN o.sent = 0 THEN d.last_status ELSE o.answer END,
+        last_error = CASE WHEN o.sent = 0 THEN d.last_error ELSE o.error END
+    FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::text[], $6::bigint[],
+                $7::bigint[], $8::integer[], $9::integer[], $10::boolean[], $11::text[],
+                $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],
+                $17::bigint[], $18::smallint[], $19::text[], $20::text[], $21::text[],
+                $22::bytea[], $23::boolean[])
+        AS o (event, webhook, attempts, status, ended_by, ended_at,
+              due, sent, planned, not_by_hand, trigger,
+              started_at, dns_us, connect_us, first_byte_us, body_us,
+              total_us, answer, error, detail, headers,
+              body, truncated)
+    WHERE d.event = o.event AND d.webhook = o.webhook AND d.attempts = o.attempts
+      AND d.ended_at IS NULL AND d.event >= $24 AND d.event <= $25
+    RETURNING d.event, d.webhook, d.tenant, d.attempts + d.late AS n,
+              d.ended_at IS NULL AS waits, d.due, d.by_hand,
+              o.sent, o.trigger, o.started_at, o.dns_us, o.connect_us, o.first_byte_us, o.body_us,
+              o.total_us, o.answer, o.error, o.detail, o.headers, o.body, o.truncated
+), kept AS (
+    INSERT INTO attempts
+        (event, webhook, n, tenant, trigger, started_at, dns_us, connect_us, first_byte_us,
+         body_us, total_us, status, error, detail, headers, body, truncated)
+    SELECT event, webhook, n, tenant, trigger, started_at, dns_us, connect_us, first_byte_us,
+           body_us, total_us, answer, error, detail, headers, body, truncated
+    FROM applied WHERE sent > 0
+)
+SELECT event, webhook, waits, due, by_hand FROM applied
+
+-- name: record_late
+WITH counted AS (
+    UPDATE deliveries SET
+        late = late + 1, last_at = $3, last_total_us = $8, last_status = $9, last_error = $10
+    WHERE event = $1 AND webhook = $2
+    RETURNING tenant, attempts + late AS n
+)
+INSERT INTO attempts
+    (event, webhook, n, tenant, started_at, dns_us, connect_us, first_byte_us, body_us, total_us,
+     status, error, trigger, detail, headers, body, truncated)
+SELECT $1, $2, n, tenant, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15 FROM counted
+
+-- name: record_late_success
+UPDATE deliveries SET status = 'delivered', ended_by = 'delivered', ended_at = $3, by_hand = false
+WHERE event = $1 AND webhook = $2 AND status <> 'delivered'
+
+-- name: record_standing
+SELECT due, by_hand FROM deliveries WHERE event = $1 AND webhook = $2 AND ended_at IS NULL
+
+-- name: record_webhook
+SELECT tenant FROM webhooks WHERE id = $1 AND status <> 'disabled' AND deleted_at IS NULL
+
+-- name: record_disable_webhook
+UPDATE webhooks SET status = 'disabled', status_reason = $2, version = $3, updated_at = $4,
+    stranding = true
+WHERE id = $1 AND status <> 'disabled' AND deleted_at IS NULL
+
+-- name: lanes_fan_out
+WITH RECURSIVE lanes AS (
+    (SELECT tenant FROM inbox WHERE tenant > $1 ORDER BY tenant LIMIT 1)
+    UNION ALL
+    SELECT next.tenant FROM lanes CROSS JOIN LATERAL (
+        SELECT i.tenant FROM inbox i WHERE i.tenant > lanes.tenant ORDER BY i.tenant LIMIT 1
+    ) AS next
+)
+SELECT tenant FROM lanes LIMIT $2
+
+-- The order is that of the index of what is unfinished, and of no other: so the planner takes it
+-- even where it has no statistics yet. Those below do the same.
+-- name: lanes_deliver
+WITH RECURSIVE lanes AS (
+    (SELECT webhook, tenant FROM deliveries
+     WHERE ended_at IS NULL AND webhook > $1 ORDER BY webhook, due, seq LIMIT 1)
+    UNION ALL
+    SELECT next.webhook, next.tenant FROM lanes CROSS JOIN LATERAL (
+        SELECT d.webhook, d.tenant FROM deliveries d
+        WHERE d.ended_at IS NULL AND d.webhook > lanes.webhook
+        ORDER BY d.webhook, d.due, d.seq LIMIT 1
+    ) AS next
+)
+SELECT webhook, tenant FROM lanes LIMIT $2
+
+-- name: unfinished_fan_out
+SELECT event, seq FROM inbox WHERE tenant = $1 ORDER BY seq LIMIT $2
+
+-- name: unfinished_by_hand
+SELECT event, seq, 0::bigint, attempts > 0 FROM deliveries
+WHERE webhook = $1 AND by_hand AND ended_at IS NULL ORDER BY seq LIMIT $2
+
+-- name: unfinished_deliver
+SELECT event, seq, due, attempts > 0 FROM deliveries
+WHERE webhook = $1 AND ended_at IS NULL AND NOT by_hand ORDER BY due, seq LIMIT $2
+
+-- name: stranded
+SELECT d.event, w.id, d.attempts, w.deleted_at IS NOT NULL
+FROM webhooks w CROSS JOIN LATERAL (
+    SELECT event, attempts FROM deliveries
+    WHERE webhook = w.id AND ended_at IS NULL ORDER BY due, seq LIMIT $1
+) AS d
+WHERE w.stranding ORDER BY w.id LIMIT $1
+
+-- name: stranded_over
+UPDATE webhooks w SET stranding = false
+WHERE stranding AND (
+    SELECT 1 FROM deliveries
+    WHERE webhook = w.id AND ended_at IS NULL ORDER BY due, seq LIMIT 1
+) IS NULL
+
+-- name: outlived_pending
+SELECT event, attempts FROM deliveries
+WHERE webhook = $1 AND ended_at IS NULL AND due < $2 AND status = 'pending' AND NOT by_hand
+ORDER BY due, seq LIMIT $3
+
+-- name: outlived_retrying
+SELECT event, attempts FROM deliveries
+WHERE webhook = $1 AND status = 'retrying' AND opened_at < $2 AND NOT by_hand
+ORDER BY opened_at LIMIT $3
+
+-- name: registry
+SELECT w.id, w.tenant, w.status, w.status_reason, w.registered_version, w.version, w.config,
+       w.secrets, w.created_at, w.updated_at,
+       coalesce((SELECT registry_version FROM tenants WHERE tenant = $1), 0)
+FROM (SELECT) AS one LEFT JOIN webhooks w ON w.tenant = $1 AND w.deleted_at IS NULL
+ORDER BY w.id
+
+-- Also holds the tenant's registry until the transaction ends.
+-- name: hold_registry
+INSERT INTO tenants AS t (tenant, registry_version) VALUES ($1, 0)
+ON CONFLICT (tenant) DO UPDATE SET registry_version = t.registry_version
+RETURNING registry_version
+
+-- name: change_registry
+UPDATE tenants SET registry_version = $2 WHERE tenant = $1
+
+-- name: notify
+SELECT pg_notify('postrider_webhooks', $1)
+
+-- name: webhooks
+SELECT id, tenant, status, status_reason, registered_version, version, config, secrets,
+       created_at, updated_at
+FROM webhooks WHERE id = ANY($1) AND deleted_at IS NULL ORDER BY id
+
+-- name: webhook_at
+SELECT id, tenant, status, status_reason, registered_version, version, config, secrets,
+       created_at, updated_at
+FROM webhooks WHERE tenant = $1 AND url = $2 AND deleted_at IS NULL
+
+-- name: list_webhooks
+SELECT id, tenant, status, status_reason, registered_version, version, config, secrets,
+       created_at, updated_at
+FROM webhooks WHERE deleted_at IS NULL
+
+-- name: insert_webhook
+INSERT INTO webhooks (id, tenant, url, status, status_reason, registered_version, version, config,
+    secrets, created_at, updated_at, stranding)
+VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10, $11)
+
+-- name: update_webhook
+UPDATE webhooks SET url = $3, status = $4, status_reason = $5, version = $6, config = $7,
+    secrets = $8, updated_at = $9, stranding = $10
+WHERE id = $1 AND version = $2 AND deleted_at IS NULL
+
+-- name: delete_webhook
+UPDATE webhooks SET deleted_at = $2, config = '{}', secrets = '[]', stranding = true, version = $3
+WHERE id = $1 AND deleted_at IS NULL
+
+-- name: event_by_uid
+SELECT uid, tenant, id, type, timestamp, accepted_at, data FROM events WHERE uid = $1
+
+-- name: event_by_id
+SELECT e.uid, e.tenant, e.id, e.type, e.timestamp, e.accepted_at, e.data
+FROM event_keys k JOIN events e ON e.uid = k.uid
+WHERE k.tenant = $1 AND k.kind = 'id' AND k.key = $2
+
+-- name: list_events
+SELECT uid, tenant, id, type, timestamp, accepted_at, ''::bytea FROM events WHERE true
+
+-- name: list_deliveries
+SELECT d.event, d.webhook, d.tenant, e.id, e.type, d.seq, d.status, d.ended_by,
+       d.attempts + d.late, d.by_hand, e.accepted_at, d.opened_at, d.due, d.ended_at, d.last_at,
+       d.last_total_us, d.last_status, d.last_error
+FROM deliveries d JOIN events e ON e.uid = d.event WHERE true
+
+-- name: history
+SELECT d.event, d.webhook, d.tenant, e.id, e.type, d.seq, d.status, d.ended_by,
+       d.attempts + d.late, d.by_hand, e.accepted_at, d.opened_at, d.due, d.ended_at, d.last_at,
+       d.last_total_us, d.last_status, d.last_error,
+       a.n, a.trigger, a.started_at, a.dns_us, a.connect_us, a.first_byte_us, a.body_us,
+       a.total_us, a.status, a.error, a.detail, a.headers, a.body, a.truncated
+FROM deliveries d JOIN events e ON e.uid = d.event
+LEFT JOIN LATERAL (
+    SELECT * FROM attempts WHERE event = $1 AND webhook = $2 ORDER BY n LIMIT $3
+) AS a ON true
+WHERE d.event = $1 AND d.webhook = $2 AND e.uid = $1 ORDER BY a.n
+
+-- name: hold_delivery
+SELECT d.event, d.webhook, d.tenant, e.id, e.type, d.seq, d.status, d.ended_by,
+       d.attempts + d.late, d.by_hand, e.accepted_at, d.opened_at, d.due, d.ended_at, d.last_at,
+       d.last_total_us, d.last_status, d.last_error
+FROM deliveries d JOIN events e ON e.uid = d.event
+WHERE d.event = $1 AND d.webhook = $2 AND e.uid = $1 FOR UPDATE OF d
+
+-- name: retry_waiting
+UPDATE deliveries SET by_hand = true WHERE event = $1 AND webhook = $2 AND ended_at IS NULL
+
+-- name: retry_ended
+UPDATE deliveries SET
+    status = CASE WHEN attempts + late = 0 THEN 'pending' ELSE 'retrying' END,
+    ended_by = NULL, ended_at = NULL, planned = 0, by_hand = false, due = $3, opened_at = $3
+WHERE event = $1 AND webhook = $2 AND status IN ('failed', 'cancelled')
+
+-- name: cancel
+UPDATE deliveries SET status = 'cancelled', ended_by = 'cancelled', ended_at = $3, by_hand = false
+WHERE event = $1 AND webhook = $2 AND ended_at IS NULL
+
+-- name: put_key
+INSERT INTO keys (id, name, role, tenant, hash, created_at) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, role = excluded.role,
+    tenant = excluded.tenant, hash = excluded.hash, created_at = excluded.created_at
+
+-- name: key
+SELECT id, name, role, tenant, hash, created_at FROM keys WHERE hash = $1
+
+-- name: keys
+SELECT id, name, role, tenant, hash, created_at FROM keys ORDER BY created_at, id
+
+-- name: delete_key
+DELETE FROM keys WHERE id = $1
+
+-- name: check
+SELECT pg_is_in_recovery()
+
+-- name: partitions
+SELECT p.relname, c.relname
+FROM pg_inherits i
+JOIN pg_class p ON p.oid = i.inhparent
+JOIN pg_class c ON c.oid = i.inhrelid
+WHERE p.oid = ANY (ARRAY['events'::regclass, 'deliveries'::regclass, 'attempts'::regclass])
+
+-- name: forget_in_use
+SELECT EXISTS (SELECT FROM inbox WHERE event >= $1 AND event < $2)
+    OR (SELECT true FROM deliveries
+        WHERE event >= $1 AND event < $2 AND ended_at IS NULL
+        ORDER BY webhook, due, seq LIMIT 1) IS NOT NULL
+
+-- name: forget_keys
+DELETE FROM event_keys WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM event_keys WHERE uid >= $1 AND uid < $2 LIMIT $3))
+
+-- name: forget
+WITH gone AS MATERIALIZED (
+    SELECT uid FROM events_default e
+    WHERE uid < $1
+      AND NOT EXISTS (SELECT FROM inbox i WHERE i.event = e.uid)
+      AND NOT EXISTS (SELECT FROM deliveries d WHERE d.event = e.uid AND d.ended_at IS NULL)
+    ORDER BY uid LIMIT $2
+), attempts_gone AS (
+    DELETE FROM attempts a USING gone WHERE a.event = gone.uid
+), deliveries_gone AS (
+    DELETE FROM deliveries d USING gone WHERE d.event = gone.uid
+), keys_gone AS (
+    DELETE FROM event_keys k USING gone WHERE k.uid = gone.uid
+)
+DELETE FROM events_default e USING gone WHERE e.uid = gone.uid
+
+-- name: announce
+INSERT INTO workers (id, version, slots, held, started_at, seen_at)
+VALUES ($1, $2, $3, $4, $5, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
+ON CONFLICT (id) DO UPDATE SET held = excluded.held, seen_at = excluded.seen_at
+
+-- name: announce_forget
+DELETE FROM workers WHERE seen_at < (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - $1
+
+-- name: retire
+DELETE FROM workers WHERE id = $1
+
+-- name: retire_duties
+DELETE FROM duties WHERE worker = $1
+
+-- name: workers
+SELECT id, version, slots, held, started_at, seen_at FROM workers ORDER BY id
+
+-- name: lead
+INSERT INTO duties AS d (duty, worker, until)
+VALUES ($1, $2, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + $3)
+ON CONFLICT (duty) DO UPDATE SET worker = excluded.worker, until = excluded.until
+WHERE d.worker = excluded.worker
+   OR d.until <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint

@@ -1,0 +1,290 @@
+-- Lanes: what each may do, what waits in it, and where it stands.
+--
+-- A lane's queue is one sorted set of `seq event` (8 and 16 bytes). New items come first, below
+-- zero and in the order they came; those that were tried before or were not due when they came
+-- follow by their due time.
+
+local NOWHERE, RING = 0, -1 -- any other position is the moment of its timer
+local FRESH = -4503599627370496 -- a new item's score is this and the time it came at
+local PACKED = '>ddddddI4I4I4I4I4I4B'
+local PACKED_HUNGER = '>dddBc8d'
+local RELEASED = 18446744073709551616 -- the version of a webhook that is gone
+
+local lanes, touched = {}, {}
+
+local function new_lane(name)
+    return {
+        name = name, key = QUEUE .. name, fan_out = string.sub(name, -8) == '/fan-out',
+        position = NOWHERE, first = NEVER, last_fresh = 0, held_until = 0, fed_at = 0, version = 0,
+        max_in_flight = 16, failures = 0, in_flight = 0, leased = 0, queued = 0, fresh = 0,
+        paused = false, retry_next = false, hunger = nil, hungry_at = nil, adds = {},
+    }
+end
+
+local function unpack_lane(name, packed)
+    local L, flags, at = new_lane(name), nil, nil
+    L.position, L.first, L.last_fresh, L.held_until, L.fed_at, L.version, L.max_in_flight,
+        L.failures, L.in_flight, L.leased, L.queued, L.fresh, flags, at =
+        struct.unpack(PACKED, packed)
+    L.paused, L.retry_next = flags % 2 == 1, flags % 4 >= 2
+    if flags >= 4 then
+        local H, again, hungry_at = {}, nil, nil
+        H.missing_due, H.fed_until, H.free_at, again, H.token, hungry_at =
+            struct.unpack(PACKED_HUNGER, packed, at)
+        H.again = again == 1
+        L.hunger = H
+        if hungry_at >= 0 then L.hungry_at = hungry_at end
+    end
+    L.packed = packed
+    return L
+end
+
+-- Reads lanes that are not read yet, all at once.
+local function read_lanes(names)
+    local missing = {}
+    for i = 1, #names do
+        if not lanes[names[i]] then
+            lanes[names[i]] = true
+            missing[#missing + 1] = names[i]
+        end
+    end
+    if #missing == 0 then return end
+    local packed = call('HMGET', LANES, unpack(missing))
+    for i = 1, #missing do
+        local name = missing[i]
+        local L = packed[i] and unpack_lane(name, packed[i]) or new_lane(name)
+        L.was_queued, L.was_leased, L.was_in_flight = L.queued, L.leased, L.in_flight
+        lanes[name] = L
+    end
+end
+
+local function lane(name)
+    if not lanes[name] then read_lanes({ name }) end
+    return lanes[name]
+end
+
+-- Says that it is to be put where it belongs, and written.
+local function touch(L)
+    if not L.touched then
+        L.touched = true
+        touched[#touched + 1] = L
+    end
+end
+
+local function write_adds(L)
+    if #L.adds > 0 then
+        call('ZADD', L.key, unpack(L.adds))
+        L.adds = {}
+    end
+end
+
+-- When the first of those that wait by their due time is due.
+local function first_due(L)
+    if not L.first then
+        write_adds(L)
+        local first = call('ZRANGE', L.key, L.fresh, L.fresh, 'WITHSCORES')
+        L.first = tonumber(first[2]) or NEVER
+    end
+    return L.first
+end
+
+-- When the last of them is; nothing if there is none.
+local function last_due(L)
+    if L.last == nil then
+        L.last = false
+        if L.queued > L.fresh then
+            write_adds(L)
+            local last = call('ZRANGE', L.key, -1, -1, 'WITHSCORES')
+            L.last_member, L.last = last[1], tonumber(last[2])
+        end
+    end
+    return L.last
+end
+
+local function add_fresh(L, member)
+    L.last_fresh = math.max(now, L.last_fresh + 1)
+    L.adds[#L.adds + 1] = FRESH + L.last_fresh
+    L.adds[#L.adds + 1] = member
+    L.fresh, L.queued = L.fresh + 1, L.queued + 1
+end
+
+local function add_timed(L, member, due)
+    L.adds[#L.adds + 1] = due
+    L.adds[#L.adds + 1] = member
+    L.queued = L.queued + 1
+    if L.first and due < L.first then L.first = due end
+    if not L.last or due >= L.last then L.last = nil end
+end
+
+local function bring_forward(L, member, due)
+    L.adds[#L.adds + 1] = due
+    L.adds[#L.adds + 1] = member
+    if L.first and due < L.first then L.first = due end
+    L.last = nil
+end
+
+-- It refused or dropped an item, which only the store knows now.
+local function starve(L, due)
+    local H = L.hunger
+    if H then
+        H.missing_due, H.again = math.min(H.missing_due, due), true
+    else
+        L.hunger = { missing_due = due, fed_until = 0, free_at = 0, token = NO_TOKEN, again = false }
+    end
+end
+
+-- Whether there is room for an item that is due then; if only since the one that is due last gave
+-- way, also that one.
+local function room(L, due)
+    if L.queued + L.leased < CAP then return true end
+    local last = last_due(L)
+    if not last or last <= due then return false end
+    local dropped = L.last_member
+    write_adds(L)
+    call('ZREM', L.key, dropped)
+    L.queued, L.last = L.queued - 1, nil
+    if L.first == last then L.first = nil end
+    starve(L, last)
+    return true, dropped
+end
+
+-- Ends a lease: the item is gone, or due again.
+local function release(L, lease, event, due)
+    if lease.sent then L.in_flight = L.in_flight - 1 end
+    L.leased = L.leased - 1
+    if lease.pushed and (not due or lease.pushed < due) then due = lease.pushed end
+    if due then
+        if room(L, due) then add_timed(L, lease.seq .. event, due) else starve(L, due) end
+    end
+    touch(L)
+end
+
+-- A lease: its token, whether its request is on the wire, its item's seq, and when that is due if
+-- it was pushed meanwhile.
+local function unpack_lease(packed)
+    local lease = {
+        token = string.sub(packed, 1, 8), sent = string.sub(packed, 9, 9) == 's',
+        seq = string.sub(packed, 10, 17),
+    }
+    if #packed > 17 then lease.pushed = struct.unpack('>d', packed, 18) end
+    return lease
+end
+
+local function pack_lease(lease)
+    return lease.token .. (lease.sent and 's' or 'a') .. lease.seq
+        .. (lease.pushed and struct.pack('>d', lease.pushed) or '')
+end
+
+-- Requests it may have on the wire: one after three failures in a row, until one succeeds. Fanning
+-- out is not on the wire.
+local function places_left(L)
+    if L.fan_out then return NEVER end
+    return (L.failures >= 3 and 1 or L.max_in_flight) - L.in_flight
+end
+
+-- Whether it can be served now, will be at a moment, or neither.
+local function wanted_position(L)
+    if L.paused or places_left(L) <= 0 then return NOWHERE end
+    local due = L.fresh > 0 and now or first_due(L)
+    if due == NEVER then return NOWHERE end
+    local moment = math.max(due, L.held_until)
+    return moment <= now and RING or moment
+end
+
+-- When it is to be fed: below half of its cap at once; else when something it dropped is due while
+-- it holds something that is not.
+local function feed_at(L)
+    local H = L.hunger
+    if not H then return nil end
+    if (L.queued + L.leased) * 2 < CAP then return H.free_at end
+    local last = last_due(L)
+    if not last or last <= H.missing_due then return nil end
+    return math.max(H.missing_due, H.free_at, L.fed_at + FEED_PAUSE)
+end
+
+-- Whether forgetting it would lose nothing but what is the default anyway, or of a webhook that is
+-- gone.
+local function is_idle(L)
+    if L.queued + L.leased > 0 or L.hunger or L.paused or L.max_in_flight ~= 16 then
+        return false
+    end
+    return L.version == RELEASED or (L.version == 0 and L.failures == 0 and L.held_until <= now)
+end
+
+local function leave_ring(L)
+    local tenant = string.match(L.name, '^[^/]*')
+    local ring = RING_OF .. tenant
+    call('ZREM', ring, L.name)
+    if call('EXISTS', ring) == 0 then call('ZREM', TENANTS, tenant) end
+end
+
+local function enter_ring(L)
+    local tenant = string.match(L.name, '^[^/]*')
+    S.turn = S.turn + 1
+    call('ZADD', RING_OF .. tenant, S.turn, L.name)
+    call('ZADD', TENANTS, 'NX', S.turn, tenant)
+end
+
+-- Puts a lane where it belongs. Every change of a lane ends here.
+local function put(L)
+    write_adds(L)
+    local was, wanted = L.position, wanted_position(L)
+    if was ~= wanted then
+        if was == RING then
+            leave_ring(L)
+        elseif was > 0 and wanted <= 0 then
+            call('ZREM', TIMERS, L.name)
+        end
+        if wanted == RING then
+            enter_ring(L)
+            woke = true
+        elseif wanted > 0 then
+            call('ZADD', TIMERS, wanted, L.name)
+            tell(wanted)
+        end
+        L.position = wanted
+    end
+    local hungry_at = feed_at(L)
+    if hungry_at ~= L.hungry_at then
+        if hungry_at then
+            call('ZADD', HUNGRY, hungry_at, L.name)
+            tell(hungry_at)
+        else
+            call('ZREM', HUNGRY, L.name)
+        end
+        L.hungry_at = hungry_at
+    end
+end
+
+local function pack_lane(L)
+    local flags = (L.paused and 1 or 0) + (L.retry_next and 2 or 0) + (L.hunger and 4 or 0)
+    local packed = struct.pack(PACKED, L.position, first_due(L), L.last_fresh, L.held_until, L.fed_at,
+        L.version, L.max_in_flight, L.failures, L.in_flight, L.leased, L.queued, L.fresh, flags)
+    local H = L.hunger
+    if not H then return packed end
+    return packed .. struct.pack(PACKED_HUNGER, H.missing_due, H.fed_until, H.free_at,
+        H.again and 1 or 0, H.token, L.hungry_at or -1)
+end
+
+-- Puts and writes every lane that was touched.
+local function finish_lanes()
+    local written, forgotten = {}, {}
+    for i = 1, #touched do
+        local L = touched[i]
+        put(L)
+        S.queued = S.queued + L.queued - L.was_queued
+        S.leased = S.leased + L.leased - L.was_leased
+        if not L.fan_out then S.in_flight = S.in_flight + L.in_flight - L.was_in_flight end
+        if L.position == NOWHERE and is_idle(L) then
+            if L.packed then forgotten[#forgotten + 1] = L.name end
+        else
+            local packed = pack_lane(L)
+            if packed ~= L.packed then
+                written[#written + 1] = L.name
+                written[#written + 1] = packed
+            end
+        end
+    end
+    if #written > 0 then call('HSET', LANES, unpack(written)) end
+    if #forgotten > 0 then call('HDEL', LANES, unpack(forgotten)) end
+end

@@ -1,0 +1,122 @@
+//! `push`: items of many callers go together, lane by lane.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::gather::{BATCH_MAX, Gatherer, Job};
+use super::keys::LaneName;
+use super::server::Server;
+use crate::queue::*;
+
+/// Exact in a double, with room for the time it is added to: 142 years.
+const MICROS_MAX: u64 = 1 << 52;
+
+pub(super) struct Pushing(Vec<Gatherer<Push, Vec<Item>>>);
+
+impl Pushing {
+    pub(super) fn new(server: &Arc<Server>) -> Self {
+        let gatherer = |number| {
+            let server = server.clone();
+            Gatherer::new(move |jobs| call(server.clone(), number, jobs))
+        };
+        Self((0..server.partitions.len()).map(gatherer).collect())
+    }
+
+    pub(super) async fn push(
+        &self,
+        server: &Server,
+        items: Vec<Push>,
+    ) -> Result<Vec<Item>, QueueError> {
+        let mut parts: Vec<Vec<Push>> = self.0.iter().map(|_| Vec::new()).collect();
+        let mut sent = Vec::new();
+        for push in items {
+            let number = server.partition_of(&push.item.lane);
+            parts[number].push(push);
+            if parts[number].len() == BATCH_MAX {
+                sent.push(self.0[number].send(std::mem::take(&mut parts[number])).await?);
+            }
+        }
+        for (gatherer, part) in self.0.iter().zip(parts) {
+            if !part.is_empty() {
+                sent.push(gatherer.send(part).await?);
+            }
+        }
+        let mut refused = Vec::new();
+        let mut failed = None;
+        for answer in sent {
+            match answer.await {
+                Ok(items) => refused.extend(items),
+                Err(e) => failed = Some(e),
+            }
+        }
+        failed.map_or(Ok(refused), Err)
+    }
+}
+
+async fn call(server: Arc<Server>, number: usize, jobs: Vec<Job<Push, Vec<Item>>>) {
+    let pushes: Vec<&Push> = jobs.iter().flat_map(|job| &job.items).collect();
+    let (arguments, order) = encode(&pushes);
+    let answer: Result<(i64, Vec<usize>), _> =
+        server.call(number, &server.scripts.push, server.dice(), arguments).await;
+    match answer {
+        Ok((sleep, refused)) => {
+            server.wake.heard(number, sleep);
+            let mut is_refused = vec![false; order.len()];
+            for place in refused {
+                if let Some(nth) = order.get(place) {
+                    is_refused[*nth] = true;
+                }
+            }
+            let mut is_refused = is_refused.into_iter();
+            for job in jobs {
+                let items = job.items.into_iter().zip(&mut is_refused);
+                let refused = items.filter(|(_, refused)| *refused).map(|(push, _)| push.item);
+                // Nobody minds if the caller is gone.
+                let _ = job.answer.send(Ok(refused.collect()));
+            }
+        }
+        Err(e) => {
+            // Redis may be full, or may have taken them: then they are there twice.
+            server.missed(number);
+            for job in jobs {
+                let _ = job.answer.send(Err(e.clone()));
+            }
+        }
+    }
+}
+
+/// The script's arguments, and the place of each of their items among `pushes`.
+fn encode(pushes: &[&Push]) -> (Vec<Vec<u8>>, Vec<usize>) {
+    let mut lanes: Vec<(&Lane, Vec<usize>)> = Vec::new();
+    let mut places = HashMap::new();
+    for (nth, push) in pushes.iter().enumerate() {
+        let lane = &push.item.lane;
+        let place = *places.entry(lane).or_insert_with(|| {
+            lanes.push((lane, Vec::new()));
+            lanes.len() - 1
+        });
+        lanes[place].1.push(nth);
+    }
+    let mut arguments = Vec::with_capacity(lanes.len() * 2);
+    let mut order = Vec::with_capacity(pushes.len());
+    for (lane, members) in lanes {
+        let mut items = Vec::with_capacity(members.len() * 33);
+        for push in members.iter().map(|nth| pushes[*nth]) {
+            items.extend(push.seq.to_be_bytes());
+            items.extend(push.item.event.0.as_bytes());
+            items.push(u8::from(push.retry));
+            items.extend(micros(push.after).to_be_bytes());
+        }
+        arguments.push(LaneName(lane).to_string().into());
+        arguments.push(items);
+        order.extend(members);
+    }
+    (arguments, order)
+}
+
+/// A duration as scripts take it: microseconds, as Lua counts.
+pub(super) fn micros(duration: Duration) -> f64 {
+    let micros = u64::try_from(duration.as_micros()).unwrap_or(MICROS_MAX);
+    micros.min(MICROS_MAX) as f64
+}

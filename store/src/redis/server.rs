@@ -1,0 +1,256 @@
+//! The server as the verbs see it: partitions, what every script is told, and whether it still is
+//! the server it was.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use ::redis::{FromRedisValue, RedisError, RedisResult, from_redis_value};
+use tokio::sync::Notify;
+
+use super::Settings;
+use super::connect::Links;
+use super::keys::{Keys, partition_of};
+use super::script::{Script, Scripts};
+use super::url::{self, UrlError};
+use super::wait::Wake;
+use crate::queue::{Lane, QueueError};
+use crate::world::random_bytes;
+
+/// The first version whose scripts may say that they run at the memory limit.
+const VERSION_MIN: u32 = 7;
+const PARTITIONS_OF_A_CLUSTER: u16 = 16;
+/// Between two looks at whether it still is the same server.
+const WATCH_PAUSE: Duration = Duration::from_secs(3);
+/// The same after a call failed.
+const DOUBT_PAUSE: Duration = Duration::from_millis(100);
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// The same may work later.
+    #[error("Redis cannot be reached: {0}")]
+    Unavailable(String),
+    #[error("Redis is of version {0}, and has to be of version {VERSION_MIN} or newer")]
+    TooOld(String),
+    #[error(
+        "the queue in Redis has {stored} partitions and {wanted} are set; \
+         change the setting, or empty the queue and its key {key}"
+    )]
+    Partitions { stored: u16, wanted: u16, key: String },
+}
+
+impl OpenError {
+    /// Whether the same may work later.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, OpenError::Unavailable(_))
+    }
+}
+
+impl From<RedisError> for OpenError {
+    fn from(e: RedisError) -> Self {
+        OpenError::Unavailable(e.to_string())
+    }
+}
+
+pub(super) struct Server {
+    pub(super) links: Links,
+    pub(super) scripts: Scripts,
+    pub(super) wake: Wake,
+    pub(super) partitions: Vec<Partition>,
+    keys: Keys,
+    lane_cap: usize,
+    lease: Duration,
+    /// A call failed: another server may answer from now on.
+    doubt: Notify,
+}
+
+pub(super) struct Partition {
+    pub(super) key: String,
+    /// Of the server that has it. Changes with a failover and a restart.
+    replid: Mutex<String>,
+    /// A push failed, and nobody knows of its items but the store.
+    missed: AtomicBool,
+}
+
+impl Server {
+    pub(super) async fn open(url: &str, settings: Settings) -> Result<Self, OpenError> {
+        let links = Links::new(url::parse(url)?, settings.connections)?;
+        let keys = Keys::new(&settings.prefix);
+        check_version(&links, &keys).await?;
+        let count = count_partitions(&links, &keys, settings.partitions).await?;
+        let partitions = (0..count)
+            .map(|number| Partition {
+                key: keys.partition(number),
+                replid: Mutex::default(),
+                missed: AtomicBool::new(false),
+            })
+            .collect::<Vec<_>>();
+        let server = Self {
+            links,
+            scripts: Scripts::new(),
+            wake: Wake::new(&partitions),
+            partitions,
+            keys,
+            lane_cap: settings.lane_cap,
+            lease: settings.lease,
+            doubt: Notify::new(),
+        };
+        server.read_replids().await?;
+        Ok(server)
+    }
+
+    pub(super) fn partition_of(&self, lane: &Lane) -> usize {
+        partition_of(lane, self.partitions.len())
+    }
+
+    pub(super) fn channel(&self) -> String {
+        self.keys.wake()
+    }
+
+    /// What a script makes an epoch and the token of a hunger of. Never zero.
+    pub(super) fn dice(&self) -> [u8; 8] {
+        let mut dice: [u8; 8] = random_bytes();
+        dice[0] |= 1;
+        dice
+    }
+
+    /// Runs a script in a partition.
+    pub(super) async fn call<T: FromRedisValue>(
+        &self,
+        number: usize,
+        script: &Script,
+        dice: [u8; 8],
+        own: Vec<Vec<u8>>,
+    ) -> Result<T, QueueError> {
+        let partition = &self.partitions[number];
+        let missed = partition.missed.swap(false, Ordering::AcqRel);
+        let mut arguments = vec![
+            self.lane_cap.to_string().into(),
+            self.lease.as_micros().to_string().into(),
+            dice.into(),
+            partition.replid().into(),
+            u8::from(missed).to_string().into(),
+            self.wake.process.clone().into(),
+            self.channel().into(),
+        ];
+        arguments.extend(own);
+        let answer = script.run(&self.links, &partition.key, &arguments).await;
+        let read = answer.and_then(|value| Ok(from_redis_value(value)?));
+        read.map_err(|e: RedisError| {
+            if missed {
+                partition.missed.store(true, Ordering::Release);
+            }
+            self.doubt.notify_one();
+            QueueError(e.to_string())
+        })
+    }
+
+    /// Items that were to be pushed are in nobody's memory: the next call says so.
+    pub(super) fn missed(&self, number: usize) {
+        self.partitions[number].missed.store(true, Ordering::Release);
+    }
+
+    /// Reads which servers there are. In a Cluster each partition may have another one.
+    async fn read_replids(&self) -> RedisResult<()> {
+        let mut info = ::redis::cmd("INFO");
+        info.arg("replication");
+        let mut replid = String::new();
+        for (number, partition) in self.partitions.iter().enumerate() {
+            if number == 0 || self.links.is_cluster() {
+                let text = self.links.query_at(&partition.key, &info).await?;
+                replid = field(&from_redis_value::<String>(text)?, "master_replid").to_owned();
+            }
+            *partition.replid.lock().unwrap_or_else(PoisonError::into_inner) = replid.clone();
+        }
+        Ok(())
+    }
+
+    /// Goes on once it is known that pushes were missed, and by whom Redis is served now.
+    async fn check(&self) -> Result<(), QueueError> {
+        let unavailable = |e: RedisError| QueueError(e.to_string());
+        self.read_replids().await.map_err(unavailable)?;
+        // A flushed Redis forgot this too.
+        keep_count(&self.links, &self.keys, self.partitions.len()).await.map_err(unavailable)?;
+        for (number, partition) in self.partitions.iter().enumerate() {
+            if partition.missed.load(Ordering::Acquire) {
+                super::look::look_at(self, number, &[]).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Partition {
+    fn replid(&self) -> String {
+        self.replid.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Looks now and then, and after every failure, whether Redis still is the server it was.
+pub(super) async fn watch(server: std::sync::Arc<Server>) {
+    let mut pause = WATCH_PAUSE;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = server.doubt.notified() => tokio::time::sleep(DOUBT_PAUSE).await,
+        }
+        pause = match server.check().await {
+            Ok(()) => WATCH_PAUSE,
+            Err(_) => DOUBT_PAUSE,
+        };
+    }
+}
+
+async fn check_version(links: &Links, keys: &Keys) -> Result<(), OpenError> {
+    let mut info = ::redis::cmd("INFO");
+    info.arg("server");
+    let text: String = from_redis_value(links.query_at(&keys.partitions(), &info).await?)
+        .map_err(RedisError::from)?;
+    let version = field(&text, "redis_version");
+    let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    match major {
+        Some(major) if major < VERSION_MIN => Err(OpenError::TooOld(version.to_owned())),
+        Some(_) | None => Ok(()),
+    }
+}
+
+async fn count_partitions(
+    links: &Links,
+    keys: &Keys,
+    wanted: Option<u16>,
+) -> Result<u16, OpenError> {
+    let key = keys.partitions();
+    let default = if links.is_cluster() { PARTITIONS_OF_A_CLUSTER } else { 1 };
+    let new = wanted.unwrap_or(default).max(1);
+    let stored = match read_count(links, &key).await? {
+        Some(stored) => stored,
+        None => {
+            keep_count(links, keys, new.into()).await?;
+            read_count(links, &key).await?.unwrap_or(new)
+        }
+    };
+    match wanted {
+        Some(wanted) if wanted != stored => Err(OpenError::Partitions { stored, wanted, key }),
+        Some(_) | None => Ok(stored.max(1)),
+    }
+}
+
+async fn read_count(links: &Links, key: &str) -> RedisResult<Option<u16>> {
+    let mut get = ::redis::cmd("GET");
+    get.arg(key);
+    Ok(from_redis_value(links.query(&get).await?)?)
+}
+
+async fn keep_count(links: &Links, keys: &Keys, count: usize) -> RedisResult<()> {
+    let mut set = ::redis::cmd("SET");
+    set.arg(keys.partitions()).arg(count).arg("NX");
+    links.query(&set).await.map(drop)
+}
+
+/// A field of what `INFO` says.
+fn field<'a>(info: &'a str, name: &str) -> &'a str {
+    let lines = info.lines().filter_map(|line| line.trim_end().split_once(':'));
+    lines.into_iter().find(|(field, _)| *field == name).map_or("", |(_, value)| value)
+}

@@ -1,0 +1,106 @@
+-- Frees places on the wire, and ends leases of items and of hunger.
+--
+-- ARGV[8…] pairs of a subject and what becomes of it. Subject: `i` and lane and event, `l` and a
+--          hungry lane, or `e` for everything. What: a letter, the token, and µs (a double).
+--          a answered, f answered by a failure (µs: quiet that was asked for, -1 if none),
+--          d done, g again after so many µs
+-- returns  for how long the caller may sleep
+
+local FIRST = 8
+
+local fields, names, leases, changed = {}, {}, {}, {}
+for i = FIRST, #ARGV, 2 do
+    local what, subject = string.sub(ARGV[i], 1, 1), string.sub(ARGV[i], 2)
+    if what == 'i' then
+        fields[#fields + 1] = subject
+    elseif what == 'l' then
+        names[#names + 1] = subject
+    end
+end
+if #fields > 0 then
+    local found = call('HMGET', LEASED, unpack(fields))
+    for i = 1, #fields do
+        if found[i] then
+            leases[fields[i]] = unpack_lease(found[i])
+            names[#names + 1] = string.sub(fields[i], 1, -17)
+        end
+    end
+end
+read_lanes(names)
+
+local function settle_item(field, how, token, us)
+    local lease = leases[field]
+    if not lease or lease.token ~= token then return end
+    local L = lane(string.sub(field, 1, -17))
+    if how == 'd' or how == 'g' then
+        leases[field] = nil
+        release(L, lease, string.sub(field, -16), how == 'g' and math.min(now + us, NEVER - 1))
+    elseif lease.sent then
+        lease.sent = false
+        L.in_flight = L.in_flight - 1
+        L.failures = how == 'f' and L.failures + 1 or 0
+        if us >= 0 then L.held_until = math.max(L.held_until, now + us) end
+        touch(L)
+    end
+    changed[field] = true
+end
+
+local function settle_lane(L, how, token, us)
+    local H = L.hunger
+    if not H or H.token ~= token or token == NO_TOKEN or (how ~= 'd' and how ~= 'g') then return end
+    touch(L)
+    if how == 'd' and not H.again then
+        L.hunger = nil
+        return
+    end
+    H.token, H.free_at = NO_TOKEN, (how == 'g' and us > 0) and now + us or 0
+    -- There is more in the store than was pushed, and nothing was refused.
+    if H.missing_due == NEVER then H.missing_due = H.fed_until end
+end
+
+local function settle_everything(how, token, us)
+    if S.everything_token ~= token or token == NO_TOKEN or (how ~= 'd' and how ~= 'g') then
+        return
+    end
+    S.everything_token = NO_TOKEN
+    if how == 'g' then
+        S.everything_at = now + us
+        tell(S.everything_at)
+    elseif S.everything_again == 1 then
+        S.everything_at = now + MISSED_PAUSE
+        tell(S.everything_at)
+    else
+        S.everything_at = -1
+    end
+    S.everything_again = 0
+end
+
+for i = FIRST, #ARGV, 2 do
+    local what, subject = string.sub(ARGV[i], 1, 1), string.sub(ARGV[i], 2)
+    local how, token, us = struct.unpack('>c1c8d', ARGV[i + 1])
+    if what == 'i' then
+        settle_item(subject, how, token, us)
+    elseif what == 'l' then
+        settle_lane(lane(subject), how, token, us)
+    else
+        settle_everything(how, token, us)
+    end
+end
+
+local kept, ended = {}, {}
+for field in pairs(changed) do
+    if leases[field] then
+        kept[#kept + 1] = field
+        kept[#kept + 1] = pack_lease(leases[field])
+    else
+        ended[#ended + 1] = field
+    end
+end
+if #kept > 0 then call('HSET', LEASED, unpack(kept)) end
+if #ended > 0 then
+    call('HDEL', LEASED, unpack(ended))
+    call('ZREM', LEASES, unpack(ended))
+end
+
+finish_lanes()
+return { finish_state() }

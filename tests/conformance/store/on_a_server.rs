@@ -1,0 +1,303 @@
+//! What only a store on a server does: others use it too, and it may go away: PostgreSQL.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use model::delivery::Status;
+use model::event::NewEvent;
+use model::id::{DeliveryId, EventUid};
+use model::webhook::{Webhook, WebhookStatus};
+use store::postgres::{Change, OpenError, Postgres, Settings};
+use store::world::Clock;
+use store::{Accepted, Chunk, Store, StoreError};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::{at, at_once, event, event_uid, saved, success, tenant, uid, webhook, webhook_id};
+use crate::drivers::postgres::{Database, open, run};
+
+/// Breaks every connection that is not of a test itself.
+const BREAK_ALL: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                         WHERE datname = current_database() AND application_name = 'postrider'";
+
+async fn is_there(store: &Postgres, id: EventUid) -> bool {
+    store.event(&tenant("a"), &id.to_string()).await.expect("a store looks").is_some()
+}
+
+async fn tables(url: &str) -> Vec<String> {
+    let (client, connection) =
+        tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("a connection");
+    tokio::spawn(connection);
+    let named = "SELECT relname FROM pg_class WHERE relname ~ '^(events|deliveries|attempts)_20' \
+                 AND relkind = 'r' ORDER BY relname";
+    client.query(named, &[]).await.expect("names").iter().map(|row| row.get(0)).collect()
+}
+
+/// Sends an event to the first webhook.
+async fn send(store: &Postgres, event: NewEvent) -> DeliveryId {
+    let id = event.uid;
+    store.accept(vec![event]).await.expect("a store accepts");
+    let row = store.inbox(&[id]).await.expect("an inbox").remove(0);
+    let webhooks = vec![webhook_id(1)];
+    store.fan_out(vec![Chunk { row, webhooks, more: false }]).await.expect("a store fans out");
+    store.fanned_out(vec![id]).await.expect("a fan-out ends");
+    DeliveryId { event: id, webhook: webhook_id(1) }
+}
+
+#[tokio::test]
+async fn whoever_listens_hears_of_every_change_of_a_webhook() {
+    let database = Database::make().await;
+    let (changing, other) = (open(&database.url()).await, open(&database.url()).await);
+    let mut changes = other.listen().await.expect("it listens");
+    let first = saved(changing.insert_webhook(webhook(1)).await.expect("a store registers"));
+    assert_eq!(changes.next().await, Some(Change::Webhook(first.id)));
+    // What was refused is no change.
+    changing.update_webhook(webhook(1)).await.expect("a store answers");
+    let paused = Webhook { status: WebhookStatus::Paused, ..first.clone() };
+    saved(changing.update_webhook(paused).await.expect("a store updates"));
+    assert_eq!(changes.next().await, Some(Change::Webhook(first.id)));
+    assert!(changing.delete_webhook(first.id).await.expect("a store deletes"));
+    assert_eq!(changes.next().await, Some(Change::Webhook(first.id)));
+
+    run(&database.url(), BREAK_ALL).await;
+    assert_eq!(changes.next().await, Some(Change::Any));
+    saved(changing.insert_webhook(webhook(2)).await.expect("a store registers"));
+    assert_eq!(changes.next().await, Some(Change::Webhook(webhook_id(2))));
+}
+
+#[tokio::test]
+async fn a_connection_that_broke_is_replaced_unnoticed() {
+    let database = Database::make().await;
+    let store = open(&database.url()).await;
+    let id = send(&store, event(1)).await;
+    for n in 2..=5 {
+        run(&database.url(), BREAK_ALL).await;
+        assert!(is_there(&store, event_uid(1)).await);
+        run(&database.url(), BREAK_ALL).await;
+        store.load(vec![id]).await.expect("a store loads");
+        run(&database.url(), BREAK_ALL).await;
+        store.fanned_out(vec![event_uid(n)]).await.expect("a fan-out ends");
+        run(&database.url(), BREAK_ALL).await;
+        let accepted = store.accept(vec![event(n)]).await.expect("a store accepts");
+        assert!(matches!(accepted[..], [Accepted::New { .. }]));
+    }
+}
+
+/// Connections break while events are accepted, some of them at the commit: then it is looked up
+/// whether it took place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_answered_is_on_record_though_connections_break() {
+    let database = Database::make().await;
+    let store = Arc::new(open(&database.url()).await);
+    let url = database.url();
+    let breaking = tokio::spawn(async move {
+        for _ in 0..40 {
+            tokio::time::sleep(Duration::from_millis(37)).await;
+            run(&url, BREAK_ALL).await;
+        }
+    });
+    let accepting = at_once((0..8).map(|task| {
+        let store = store.clone();
+        async move {
+            let mut answered = Vec::new();
+            for n in (1..=500).map(|n| task * 500 + n) {
+                let key = (n % 3 == 0).then(|| format!("key-{n}"));
+                let given = NewEvent { idempotency_key: key, ..event(n) };
+                answered.push((given.uid, store.accept(vec![given]).await));
+            }
+            answered
+        }
+    }));
+    let (answered, ()) = tokio::join!(accepting, async { breaking.await.expect("no panic") });
+    let (mut kept, mut refused) = (0, 0);
+    for (id, accepted) in answered.into_iter().flatten() {
+        match accepted {
+            Ok(accepted) => {
+                assert!(matches!(accepted[..], [Accepted::New { uid, .. }] if uid == id));
+                assert!(is_there(&store, id).await);
+                kept += 1;
+            }
+            Err(StoreError::Unavailable(_)) => refused += 1,
+            Err(e) => panic!("{e:?}"),
+        }
+    }
+    // Only those whose connection broke twice in a row.
+    assert!(refused * 10 < kept, "{refused} refused, {kept} kept");
+}
+
+/// A way to a server on which an answer can be lost.
+struct Way {
+    url: String,
+    lose_next_answer: Arc<AtomicBool>,
+}
+
+impl Way {
+    async fn to(url: &str) -> Self {
+        let place = url.rsplit('@').next().expect("a place").to_owned();
+        let (server, database) = place.split_once('/').expect("a database");
+        let door = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = door.local_addr().expect("an address").port();
+        let lose_next_answer = Arc::new(AtomicBool::new(false));
+        tokio::spawn(Self::serve(door, server.to_owned(), lose_next_answer.clone()));
+        Self { url: format!("postgres://postgres@127.0.0.1:{port}/{database}"), lose_next_answer }
+    }
+
+    async fn serve(door: TcpListener, server: String, lose: Arc<AtomicBool>) {
+        while let Ok((client, _)) = door.accept().await {
+            let (server, lose) = (server.clone(), lose.clone());
+            tokio::spawn(async move {
+                let server = TcpStream::connect(&server).await.expect("the server is there");
+                let (mut from_client, mut to_client) = client.into_split();
+                let (mut from_server, mut to_server) = server.into_split();
+                let asking = tokio::spawn(async move {
+                    let _ = tokio::io::copy(&mut from_client, &mut to_server).await;
+                });
+                let mut answer = vec![0; 65_536];
+                while let Ok(length @ 1..) = from_server.read(&mut answer).await {
+                    if lose.swap(false, Ordering::SeqCst)
+                        || to_client.write_all(&answer[..length]).await.is_err()
+                    {
+                        break;
+                    }
+                }
+                asking.abort();
+            });
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_is_lost_is_looked_up() {
+    let database = Database::make().await;
+    let way = Way::to(&database.url()).await;
+    let store = open(&way.url).await;
+    // Its statement is prepared from then on: the next answer is that of the commit.
+    store.accept(vec![event(1)]).await.expect("a store accepts");
+    way.lose_next_answer.store(true, Ordering::SeqCst);
+    let accepted = store.accept(vec![event(2), event(3)]).await.expect("a store accepts");
+    assert!(!way.lose_next_answer.load(Ordering::SeqCst));
+    let uids = accepted.iter().map(|accepted| match accepted {
+        Accepted::New { uid, .. } => *uid,
+        other => panic!("it is new, not {other:?}"),
+    });
+    assert_eq!(uids.collect::<Vec<_>>(), [2, 3].map(event_uid));
+    let listed = store.list_events(Default::default(), None, 10).await.expect("a store lists");
+    assert_eq!(listed.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_processes_that_accept_the_same_one_is_first() {
+    let database = Database::make().await;
+    let stores = [open(&database.url()).await, open(&database.url()).await];
+    for round in 0..10 {
+        // Both keys, in opposite orders.
+        let offered = [0, 1].map(|process: u16| {
+            (0..50_u16).map(move |n| {
+                let n = if process == 0 { n } else { 49 - n };
+                let own = EventUid(uid(round * 100 + process * 50 + n));
+                let (id, key) = (format!("id-{round}-{n}"), format!("key-{round}-{}", 49 - n));
+                NewEvent { uid: own, id: Some(id), idempotency_key: Some(key), ..event(1) }
+            })
+        });
+        let [first, second] = offered.map(Iterator::collect::<Vec<_>>);
+        let (first, second) = tokio::join!(stores[0].accept(first), stores[1].accept(second));
+        let (first, mut second) = (first.expect("accepted"), second.expect("accepted"));
+        second.reverse();
+        for (one, other) in first.iter().zip(&second) {
+            let is_new = |accepted: &Accepted| matches!(accepted, Accepted::New { .. });
+            assert!(is_new(one) != is_new(other), "{one:?} {other:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_processes_that_record_the_same_one_is_in_time() {
+    let database = Database::make().await;
+    let stores = [open(&database.url()).await, open(&database.url()).await];
+    let mut ids = Vec::new();
+    for n in 1..=60 {
+        ids.push(send(&stores[0], event(n)).await);
+    }
+    let forward: Vec<_> = ids.iter().map(|id| success(*id, 0)).collect();
+    let backward: Vec<_> = ids.iter().rev().map(|id| success(*id, 0)).collect();
+    let (one, other) =
+        tokio::join!(stores[0].record(forward.into()), stores[1].record(backward.into()));
+    let (one, mut other) = (one.expect("recorded"), other.expect("recorded"));
+    other.reverse();
+    for ((one, other), id) in one.iter().zip(&other).zip(ids) {
+        assert!(one.applied != other.applied);
+        let (delivery, attempts) =
+            stores[0].history(id, 10).await.expect("a store looks").expect("it is there");
+        assert_eq!((delivery.status, attempts.len()), (Status::Delivered, 2));
+    }
+}
+
+#[tokio::test]
+async fn a_day_of_events_is_forgotten_whole() {
+    let database = Database::make().await;
+    let store = open(&database.url()).await;
+    let day = Duration::from_secs(24 * 3_600);
+    let of_first = ["attempts", "deliveries", "events"].map(|table| format!("{table}_20270115"));
+    assert_eq!(tables(&database.url()).await.len(), 6);
+    let id = send(&store, event(1)).await;
+    while store.retain(at(0) + day * 3, 10).await.expect("a store forgets") {}
+    // It has unfinished work; the day after had nothing.
+    let left = tables(&database.url()).await;
+    assert!(of_first.iter().all(|table| left.contains(table)), "{left:?}");
+    assert!(!left.contains(&"events_20270116".to_owned()), "{left:?}");
+    store.record([success(id, 0)].into()).await.expect("a store records");
+    while store.retain(at(0) + day * 3, 10).await.expect("a store forgets") {}
+    let left = tables(&database.url()).await;
+    assert!(!left.iter().any(|table| of_first.contains(table)), "{left:?}");
+    assert!(!is_there(&store, event_uid(1)).await);
+    // There is room for the days ahead.
+    assert!(left.contains(&"events_20270118".to_owned()), "{left:?}");
+}
+
+#[tokio::test]
+async fn tables_that_were_not_made_are_asked_for() {
+    let database = Database::make().await;
+    let settings = Settings { migrate: false, ..Settings::default() };
+    let refused = Postgres::open(&database.url(), settings.clone(), Clock::system()).await;
+    let refused = refused.err().expect("there are no tables");
+    assert!(matches!(refused, OpenError::NotMigrated(_)));
+    assert!(refused.to_string().contains("run `postrider migrate`"));
+    let url = database.url();
+    let migrated = at_once((0..6).map(|_| {
+        let url = url.clone();
+        async move { Postgres::migrate(&url).await }
+    }));
+    assert!(migrated.await.iter().all(Result::is_ok));
+    let store = Postgres::open(&url, settings, Clock::system()).await.expect("a store opens");
+    store.check().await.expect("it answers");
+}
+
+#[tokio::test]
+async fn no_refusal_to_open_says_the_password() {
+    for url in [
+        "postgres://user:hunter2@127.0.0.1:1/none",
+        "postgres://user:hunter2@127.0.0.1:1/none?sslmode=require",
+        "postgres://user:hunter2@127.0.0.1:1/none?sslmode=hunter2",
+        "postgres://user:hunter?2@127.0.0.1:1/none",
+        "postgres://user:a?hunter2&hunter2@127.0.0.1:1/none",
+        "postgres://user:hunter2@:x/none",
+        "host=127.0.0.1 port=1 user=u password=hunter2 hunter2=hunter2",
+        "hunter2",
+    ] {
+        let refused = Postgres::open(url, Settings::default(), Clock::system()).await.err();
+        let refused = refused.expect("nobody is there");
+        assert!(!format!("{refused} {refused:?}").contains("hunter2"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn texts_that_cannot_be_kept_are_found_nowhere() {
+    let database = Database::make().await;
+    let store = open(&database.url()).await;
+    send(&store, event(1)).await;
+    assert!(store.event(&tenant("a"), "a\0").await.expect("a store looks").is_none());
+    assert!(store.webhook_at(&tenant("a"), "a\0").await.expect("a store looks").is_none());
+    let filter = store::EventFilter { event_type: Some("a\0".into()), ..Default::default() };
+    assert!(store.list_events(filter, None, 10).await.expect("a store lists").is_empty());
+}

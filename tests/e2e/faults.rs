@@ -1,0 +1,224 @@
+//! A fleet whose parts fail under load, with an account of every id: nothing lost, nothing
+//! unexpected, and repeated at most what the workers held when the fault came.
+//!
+//! `POSTRIDER_TEST_FAULTS` says how often each fault comes (3 unless given; `make faults`: 50),
+//! `POSTRIDER_TEST_SEED` repeats the moments of an earlier run.
+
+use std::time::Duration;
+
+use serde_json::json;
+use store::world::Stopwatch;
+
+use crate::harness::account::{Load, Moments, subscribers};
+use crate::harness::fleet::{Fleet, LEASE, SLOTS};
+use crate::harness::{Receiver, let_pass, wait_until};
+
+const PUBLISHERS: usize = 4;
+
+/// A fleet at work, and how long each fault lasted until deliveries went on.
+struct Scene {
+    fleet: Fleet,
+    receiver: Receiver,
+    moments: Moments,
+    recoveries: Vec<Duration>,
+}
+
+fn times() -> usize {
+    std::env::var("POSTRIDER_TEST_FAULTS").map_or(3, |n| n.parse().expect("a number"))
+}
+
+/// Lets `fault` come again and again under load; it returns once what it broke is whole again.
+async fn survives(
+    what: &str,
+    workers: usize,
+    duplicates_max: usize,
+    mut fault: impl AsyncFnMut(&mut Scene),
+) {
+    let fleet = Fleet::start(2, workers).await;
+    let receiver = subscribers(fleet.client()).await;
+    let moments = Moments::from_env();
+    let mut scene = Scene { fleet, receiver, moments, recoveries: Vec::new() };
+    let mut load = Load::start(&scene.fleet.doors(), PUBLISHERS);
+    for _ in 0..times() {
+        let_pass(scene.moments.next(200, 900)).await;
+        fault(&mut scene).await;
+        scene.recovers().await;
+    }
+    load.drain(&scene.receiver).await;
+    wait_until("nothing is left to deliver", async || {
+        let left = scene.fleet.client().deliveries("status=pending,retrying").await;
+        left.is_empty().then_some(())
+    })
+    .await;
+    let account = load.account(&scene.receiver);
+    let slowest = scene.recoveries.iter().max().expect("there were faults");
+    println!(
+        "{what} {} times: acknowledged {}, refused {}, lost {}, unexpected {}, duplicated {} of at \
+         most {}, first delivery after {slowest:.1?} at the latest",
+        times(),
+        load.acknowledged(),
+        load.refused(),
+        account.lost.len(),
+        account.unexpected.len(),
+        account.duplicated,
+        times() * duplicates_max,
+    );
+    assert!(load.acknowledged() > 20 * times(), "the load was too small to prove anything");
+    assert_eq!((account.lost, account.unexpected), (vec![], vec![]));
+    assert!(account.duplicated <= times() * duplicates_max, "{} duplicates", account.duplicated);
+}
+
+impl Scene {
+    /// Deliveries go on.
+    async fn recovers(&mut self) {
+        let watch = Stopwatch::start();
+        let before = self.receiver.all().len();
+        wait_until("deliveries go on", async || {
+            (self.receiver.all().len() > before + 4).then_some(())
+        })
+        .await;
+        self.recoveries.push(watch.elapsed());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_api_is_killed() {
+    survives("API killed", 1, 0, async |scene| {
+        let api = &mut scene.fleet.apis[1];
+        api.process.kill_9();
+        api.process.start_again();
+        api.ready().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_is_killed() {
+    survives("worker killed", 2, SLOTS, async |scene| {
+        let worker = &mut scene.fleet.workers[0];
+        worker.kill_9();
+        worker.start_again();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_is_killed_and_comes_back_empty() {
+    survives("Redis killed", 2, 2 * SLOTS, async |scene| {
+        scene.fleet.redis.kill_9().await;
+        let_pass(scene.moments.next(100, 1_500)).await;
+        scene.fleet.redis.start().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_is_flushed() {
+    survives("Redis flushed", 2, 2 * SLOTS, async |scene| {
+        scene.fleet.redis.tell(&["FLUSHALL"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_comes_back_from_an_old_dump() {
+    survives("Redis from an old dump", 2, 2 * SLOTS, async |scene| {
+        scene.fleet.redis.tell(&["SAVE"]);
+        let_pass(scene.moments.next(500, 1_500)).await;
+        scene.fleet.redis.kill_9().await;
+        scene.fleet.redis.start().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_is_full() {
+    survives("Redis full", 2, 0, async |scene| {
+        scene.fleet.redis.tell(&["CONFIG", "SET", "maxmemory", "1"]);
+        let_pass(scene.moments.next(300, 1_500)).await;
+        scene.fleet.redis.tell(&["CONFIG", "SET", "maxmemory", "0"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_is_killed() {
+    survives("PostgreSQL killed", 2, 2 * SLOTS, async |scene| {
+        scene.fleet.postgres.kill_9().await;
+        scene.fleet.postgres.start().await;
+    })
+    .await;
+}
+
+/// `POSTRIDER_TEST_DOWN_S`: how many seconds (3 unless given).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_is_down_for_long() {
+    let seconds =
+        std::env::var("POSTRIDER_TEST_DOWN_S").map_or(3, |n| n.parse().expect("a number"));
+    survives("PostgreSQL down", 2, 2 * SLOTS, async |scene| {
+        scene.fleet.postgres.kill_9().await;
+        let_pass(Duration::from_secs(seconds)).await;
+        scene.fleet.postgres.start().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_is_stopped_beyond_its_lease_and_resumed() {
+    survives("worker paused", 2, SLOTS, async |scene| {
+        scene.fleet.workers[0].signal("STOP");
+        let_pass(LEASE + Duration::from_secs(1)).await;
+        scene.fleet.workers[0].signal("CONT");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rolling_restart_loses_repeats_and_refuses_nothing() {
+    let mut fleet = Fleet::start(2, 2).await;
+    let receiver = subscribers(fleet.client()).await;
+    let mut moments = Moments::from_env();
+    let mut load = Load::start(&fleet.doors(), PUBLISHERS);
+    for _ in 0..times() {
+        for n in 0..2 {
+            let_pass(moments.next(100, 400)).await;
+            let worker = &mut fleet.workers[n];
+            assert!(worker.stop().await.success(), "{}", worker.log());
+            worker.start_again();
+            let_pass(moments.next(100, 400)).await;
+            let api = &mut fleet.apis[n];
+            assert!(api.process.stop().await.success(), "{}", api.process.log());
+            api.process.start_again();
+            api.ready().await;
+        }
+    }
+    load.drain(&receiver).await;
+    let account = load.account(&receiver);
+    println!("acknowledged {}, refused {}, {account:?}", load.acknowledged(), load.refused());
+    assert!(load.acknowledged() > 20 * times(), "the load was too small to prove anything");
+    assert_eq!((account.lost, account.unexpected, account.duplicated), (vec![], vec![], 0));
+    assert_eq!(load.refused(), 0);
+}
+
+/// Without Redis events are accepted, and delivered once it is back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_redis_publishing_goes_on() {
+    let mut fleet = Fleet::start(1, 1).await;
+    let receiver = subscribers(fleet.client()).await;
+    fleet.redis.kill_9().await;
+    for n in 0..20 {
+        let data =
+            json!({ "type": "load", "id": format!("e-{n}"), "data": { "id": format!("e-{n}") } });
+        fleet.client().post("/v1/events", data).await.is(202);
+    }
+    let ready = fleet.client().get("/readyz").await.is(200);
+    assert_eq!(ready["status"], "degraded");
+    fleet.redis.start().await;
+    for path in ["/a", "/b"] {
+        wait_until("all of them arrive", async || {
+            let delivered = receiver.requests(path).iter().filter(|r| r.answered == 200).count();
+            (delivered == 20).then_some(())
+        })
+        .await;
+    }
+}

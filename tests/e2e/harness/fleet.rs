@@ -1,0 +1,88 @@
+//! Several processes over one PostgreSQL and one Redis.
+
+use std::time::Duration;
+
+use super::client::Client;
+use super::ports::free_port;
+use super::postrider::ADMIN_KEY;
+use super::process::Process;
+use super::servers::Server;
+use super::wait::wait_until;
+
+const MASTER_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+/// Short, so that a test can wait for what a killed process held; longer than any attempt of one.
+pub const LEASE: Duration = Duration::from_secs(4);
+/// Few, so that what a kill may repeat is a bound that says something.
+pub const SLOTS: usize = 64;
+
+pub struct Fleet {
+    pub apis: Vec<Api>,
+    pub workers: Vec<Process>,
+    pub postgres: Server,
+    pub redis: Server,
+}
+
+/// A process that accepts.
+pub struct Api {
+    pub process: Process,
+    pub client: Client,
+}
+
+impl Fleet {
+    /// Ready, and without webhooks.
+    pub async fn start(apis: usize, workers: usize) -> Self {
+        let (postgres, redis) = (Server::postgres().await, Server::redis().await);
+        let mut fleet = Self { apis: Vec::new(), workers: Vec::new(), postgres, redis };
+        let mut migrate = Process::start(vec!["migrate".into()], fleet.env());
+        let migrated = wait_until("the tables are made", async || migrate.ended()).await;
+        assert!(migrated.success(), "{}", migrate.log());
+        for _ in 0..apis {
+            let port = free_port();
+            let args = vec!["api".into(), "--listen".into(), format!("127.0.0.1:{port}")];
+            let process = Process::start(args, fleet.env());
+            let client = Client::new(format!("http://127.0.0.1:{port}"), Some(ADMIN_KEY));
+            fleet.apis.push(Api { process, client });
+        }
+        for _ in 0..workers {
+            fleet.workers.push(Process::start(vec!["worker".into()], fleet.env()));
+        }
+        for api in &fleet.apis {
+            api.ready().await;
+        }
+        fleet
+    }
+
+    fn env(&self) -> Vec<(String, String)> {
+        [
+            ("POSTRIDER_DATABASE_URL", self.postgres.url()),
+            ("POSTRIDER_REDIS_URL", self.redis.url()),
+            ("POSTRIDER_MASTER_KEY", MASTER_KEY.to_owned()),
+            ("POSTRIDER_ADMIN_KEY", ADMIN_KEY.to_owned()),
+            ("POSTRIDER_EGRESS_ALLOW", "127.0.0.0/8".to_owned()),
+            ("POSTRIDER_ENGINE_SLOTS", SLOTS.to_string()),
+            ("POSTRIDER_ENGINE_LEASE_MS", LEASE.as_millis().to_string()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec()
+    }
+
+    /// The first API's client.
+    pub fn client(&self) -> &Client {
+        &self.apis[0].client
+    }
+
+    /// Those who accept, to be asked one after another as a load balancer would.
+    pub fn doors(&self) -> Vec<Client> {
+        self.apis.iter().map(|api| api.client.clone()).collect()
+    }
+}
+
+impl Api {
+    pub async fn ready(&self) {
+        wait_until("the API is ready", async || {
+            let asked = self.client.try_send(reqwest::Method::GET, "/readyz", &[], None);
+            (asked.await.ok()?.status == 200).then_some(())
+        })
+        .await;
+    }
+}

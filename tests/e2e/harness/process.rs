@@ -1,0 +1,146 @@
+//! The real binary as a process of its own. Nothing of it outlives a test.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use store::world::Stopwatch;
+
+use super::wait::wait_until;
+
+/// How long a process may take to stop when a test is over.
+const STOP_LIMIT: Duration = Duration::from_secs(2);
+
+/// A process and what it printed, over all its starts.
+pub struct Process {
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+    child: Child,
+    log: Arc<Mutex<String>>,
+}
+
+impl Process {
+    /// Starts the binary with these arguments and settings and no others.
+    pub fn start(args: Vec<String>, env: Vec<(String, String)>) -> Self {
+        let log = Arc::default();
+        let child = spawn(&args, &env, &log);
+        Self { args, env, child, log }
+    }
+
+    /// Starts it again, after it was killed or stopped.
+    pub fn start_again(&mut self) {
+        self.child = spawn(&self.args, &self.env, &self.log);
+    }
+
+    /// Starts it again, but in another way.
+    pub fn start_again_with(&mut self, args: Vec<String>, env: Vec<(String, String)>) {
+        (self.args, self.env) = (args, env);
+        self.start_again();
+    }
+
+    /// Everything it printed so far.
+    pub fn log(&self) -> String {
+        self.log.lock().expect("no test thread panics with it").clone()
+    }
+
+    /// How it ended, if it did.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("our child")
+    }
+
+    /// Kills it without warning.
+    pub fn kill_9(&mut self) {
+        self.child.kill().expect("it was running");
+        self.child.wait().expect("our child");
+    }
+
+    /// Asks it to stop.
+    pub fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &pid]).status();
+        assert!(sent.expect("a kill command").success(), "process {pid} is gone");
+    }
+
+    /// Asks it to stop and waits until it did.
+    pub async fn stop(&mut self) -> ExitStatus {
+        self.terminate();
+        wait_until("the process stops", async || self.ended()).await
+    }
+
+    /// Lines that must not be there after a test that went well.
+    pub fn complaints(&self) -> Vec<String> {
+        let log = self.log();
+        let is_complaint = |line: &&str| {
+            line.contains("panicked at")
+                || line.contains(" ERROR ")
+                || line.contains("\"level\":\"ERROR\"")
+        };
+        log.lines().filter(is_complaint).map(str::to_owned).collect()
+    }
+}
+
+impl Process {
+    /// Ends it, gracefully if there is time for that.
+    pub fn end(&mut self) {
+        let running = matches!(self.child.try_wait(), Ok(None));
+        if running && !std::thread::panicking() {
+            self.terminate();
+            let watch = Stopwatch::start();
+            while matches!(self.child.try_wait(), Ok(None)) && watch.elapsed() < STOP_LIMIT {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        // Err: it is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end();
+        if std::thread::panicking() {
+            eprintln!("--- what {} said ---\n{}", self.args.join(" "), self.log());
+        }
+    }
+}
+
+/// The binary with nothing of this process's settings.
+pub fn command() -> Command {
+    let mut command = Command::new(PathBuf::from(env!("CARGO_BIN_EXE_postrider")));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("POSTRIDER_") {
+            command.env_remove(name);
+        }
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
+fn spawn(args: &[String], env: &[(String, String)], log: &Arc<Mutex<String>>) -> Child {
+    let mut command = command();
+    command.args(args).envs(env.iter().cloned());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary starts");
+    collect(child.stdout.take().expect("piped"), log);
+    collect(child.stderr.take().expect("piped"), log);
+    child
+}
+
+/// Gathers what the process prints, so that its pipe never fills up.
+fn collect(from: impl std::io::Read + Send + 'static, log: &Arc<Mutex<String>>) {
+    let log = Arc::clone(log);
+    std::thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            let mut log = log.lock().expect("nobody panics with it");
+            log.push_str(&line);
+            log.push('\n');
+        }
+    });
+}

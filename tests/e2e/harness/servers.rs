@@ -1,0 +1,170 @@
+//! A PostgreSQL and a Redis of a test's own, to be killed.
+
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::ports::free_port;
+use super::wait::wait_until;
+
+/// A server whose data outlives its process.
+pub struct Server {
+    kind: Kind,
+    pub port: u16,
+    folder: TempDir,
+    child: Option<Child>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Postgres,
+    Redis,
+}
+
+impl Server {
+    pub async fn postgres() -> Self {
+        let server = Self::new(Kind::Postgres);
+        let mut initdb = as_postgres(&postgres_bin("initdb"));
+        initdb.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-D"]);
+        run(initdb.arg(server.data()).current_dir("/"));
+        server.started().await
+    }
+
+    pub async fn redis() -> Self {
+        Self::new(Kind::Redis).started().await
+    }
+
+    fn new(kind: Kind) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        // PostgreSQL runs as another user if this one is root.
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).expect("ours");
+        Self { kind, port: free_port(), folder, child: None }
+    }
+
+    async fn started(mut self) -> Self {
+        self.start().await;
+        self
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Starts it on its port and its data, and waits until it answers.
+    pub async fn start(&mut self) {
+        let port = self.port.to_string();
+        let mut command = match self.kind {
+            Kind::Postgres => {
+                let mut command = as_postgres(&postgres_bin("postgres"));
+                command.arg("-D").arg(self.data()).args(["-p", &port, "-k", ""]);
+                command.args(["-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"]);
+                command
+            }
+            Kind::Redis => {
+                std::fs::create_dir_all(self.data()).expect("a folder");
+                let mut command = Command::new("redis-server");
+                command.args(["--port", &port, "--bind", "127.0.0.1", "--dir"]).arg(self.data());
+                command.args(["--save", "", "--appendonly", "no"]);
+                command.args(["--maxmemory-policy", "noeviction"]);
+                command
+            }
+        };
+        let log = self.folder.path().join("log");
+        let log = File::options().create(true).append(true).open(log).expect("a log");
+        command.current_dir("/").stdin(Stdio::null());
+        command.stdout(log.try_clone().expect("a log")).stderr(log);
+        self.child = Some(command.spawn().expect("the server is installed"));
+        wait_until("the server answers", async || self.answers().then_some(())).await;
+    }
+
+    fn answers(&self) -> bool {
+        let said = match self.kind {
+            Kind::Postgres => {
+                Command::new("psql").args([&self.url(), "-qAtc", "SELECT 'yes'"]).output()
+            }
+            Kind::Redis => self.redis_cli(&["ECHO", "yes"]).output(),
+        };
+        said.is_ok_and(|said| said.stdout.starts_with(b"yes"))
+    }
+
+    pub fn url(&self) -> String {
+        match self.kind {
+            Kind::Postgres => format!("postgres://postgres@127.0.0.1:{}/postgres", self.port),
+            Kind::Redis => format!("redis://127.0.0.1:{}", self.port),
+        }
+    }
+
+    /// Kills it without warning.
+    pub async fn kill_9(&mut self) {
+        let mut child = self.child.take().expect("it runs");
+        child.kill().expect("it was running");
+        child.wait().expect("our child");
+        if self.kind == Kind::Postgres {
+            // Its children notice, and must be gone before the next one starts.
+            let pid = child.id().to_string();
+            wait_until("its children are gone", async || {
+                let left = Command::new("pgrep").args(["-f", &self.data_text()]).output();
+                let left = left.expect("pgrep is installed").stdout;
+                let others = |line: &str| line != pid;
+                (!String::from_utf8_lossy(&left).lines().any(others)).then_some(())
+            })
+            .await;
+        }
+    }
+
+    fn data_text(&self) -> String {
+        self.data().to_str().expect("a path in UTF-8").to_owned()
+    }
+
+    /// Says something to Redis; its answer.
+    pub fn tell(&self, words: &[&str]) -> String {
+        let output = self.redis_cli(words).output().expect("redis-cli is installed");
+        assert!(output.status.success(), "{words:?}: {output:?}");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    fn redis_cli(&self, words: &[&str]) -> Command {
+        let mut command = Command::new("redis-cli");
+        command.args(["-p", &self.port.to_string()]).args(words);
+        command
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let Some(child) = &mut self.child else { return };
+        match self.kind {
+            // Its children go with it only if it is asked.
+            Kind::Postgres => {
+                let _ = Command::new("kill").args(["-QUIT", &child.id().to_string()]).status();
+            }
+            Kind::Redis => drop(child.kill()),
+        }
+        let _ = child.wait();
+    }
+}
+
+fn postgres_bin(name: &str) -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let newest = versions.map(|version| version.path()).max();
+    newest.map_or_else(|| PathBuf::from(name), |version| version.join("bin").join(name))
+}
+
+/// PostgreSQL refuses to run as root.
+fn as_postgres(program: &Path) -> Command {
+    let id = Command::new("id").arg("-u").output().expect("id is there").stdout;
+    if id.trim_ascii() != b"0" {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(program);
+    command
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().expect("it is installed");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

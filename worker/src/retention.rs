@@ -1,0 +1,45 @@
+//! Forgets what is older than it is to be kept, a little at a time. One worker does it for all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::time::Timestamp;
+use store::StoreError;
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::{Engine, report_store};
+use crate::fleet::Duty;
+
+/// Between two rounds.
+const PAUSE: Duration = Duration::from_secs(60);
+/// Between two parts of a round, so that forgetting never holds up delivering.
+const PART_PAUSE: Duration = Duration::from_millis(100);
+/// Events of one part.
+const PART_MAX: u32 = 200;
+
+pub(crate) async fn run(engine: Arc<Engine>, over: CancellationToken) {
+    let duty = Duty::new("retention");
+    loop {
+        let pause = match forget(&engine, &duty).await {
+            Ok(true) => PART_PAUSE,
+            Ok(false) => PAUSE,
+            Err(e) => {
+                report_store(&e, "retain");
+                PAUSE
+            }
+        };
+        if over.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// One part; returns whether there may be more.
+async fn forget(engine: &Engine, duty: &Duty) -> Result<bool, StoreError> {
+    let now = engine.now();
+    // Until the queue has said what time it is.
+    if now < Timestamp::default() + engine.settings.retention || !duty.is_ours(engine).await? {
+        return Ok(false);
+    }
+    engine.store.retain(now - engine.settings.retention, PART_MAX).await
+}
