@@ -30,7 +30,7 @@ impl Stand {
     pub async fn open(settings: &Settings, role: Role, clock: &Clock) -> Result<Self, Failure> {
         match (&settings.services.database_url, &settings.services.redis_url) {
             (Some(database), Some(redis)) => Ok(Self {
-                queue: distributed_queue(redis, settings).await?,
+                queue: distributed_queue(redis, settings, clock).await?,
                 store: distributed_store(database, settings, role, clock).await?,
             }),
             _ => embedded(settings, clock).await,
@@ -77,14 +77,18 @@ async fn distributed_store(
 }
 
 /// Does not wait for Redis: without it events are accepted all the same.
-async fn distributed_queue(url: &Secret, settings: &Settings) -> Result<Arc<dyn Queue>, Failure> {
+async fn distributed_queue(
+    url: &Secret,
+    settings: &Settings,
+    clock: &Clock,
+) -> Result<Arc<dyn Queue>, Failure> {
     let options = redis::Settings {
         lane_cap: settings.engine.lane_cap,
         lease: settings.engine.lease(),
         prefix: settings.services.redis_prefix.clone(),
         ..Default::default()
     };
-    match Redis::open(url.expose(), options.clone()).await {
+    match Redis::open(url.expose(), options.clone(), clock.clone()).await {
         Ok(queue) => return Ok(Arc::new(queue)),
         Err(e @ redis::OpenError::Url(_)) => {
             return Err(Failure::usage(format!("POSTRIDER_REDIS_URL: {e}.")));
@@ -94,11 +98,11 @@ async fn distributed_queue(url: &Secret, settings: &Settings) -> Result<Arc<dyn 
         }
         Err(e) => wait(&mut 0, "Redis", &e).await,
     }
-    let url = url.clone();
+    let (url, clock) = (url.clone(), clock.clone());
     Ok(Arc::new(LateQueue::open(async move {
         let mut tries = 1;
         loop {
-            match Redis::open(url.expose(), options.clone()).await {
+            match Redis::open(url.expose(), options.clone(), clock.clone()).await {
                 Ok(queue) => return Arc::new(queue) as Arc<dyn Queue>,
                 Err(e) => wait(&mut tries, "Redis", &e).await,
             }

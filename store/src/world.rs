@@ -53,6 +53,11 @@ impl Clock {
         self.0.stepped.notify_waiters();
     }
 
+    /// How far it was put forward so far.
+    pub fn stepped_by(&self) -> Duration {
+        Duration::from_micros(self.0.stepped_us.load(Ordering::Acquire).unsigned_abs())
+    }
+
     /// Returns when the clock is next stepped.
     pub async fn stepped(&self) {
         self.0.stepped.notified().await;

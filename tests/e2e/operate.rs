@@ -120,7 +120,7 @@ async fn an_attempt_that_a_stop_interrupts_is_given_back() {
 
 #[tokio::test]
 async fn a_second_process_on_the_same_data_stops_with_a_sentence() {
-    let server = Postrider::start().await;
+    let server = Postrider::with(Options::default().on_a_data_directory()).await;
     let listen = format!("127.0.0.1:{}", free_port());
     let data_dir = server.data_dir().to_str().expect("a path in UTF-8");
     let args = ["serve", "--listen", &listen, "--data-dir", data_dir];

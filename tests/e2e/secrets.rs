@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::harness::{
-    Output, Postrider, Receiver, Request, free_port, is_signed_by, new_secret, text,
+    Options, Output, Postrider, Receiver, Request, free_port, is_signed_by, new_secret, text,
 };
 
 async fn next_request(server: &Postrider, receiver: &Receiver) -> Request {
@@ -97,7 +97,7 @@ async fn secrets_survive_a_restart_and_are_not_in_the_files_in_plain_text() {
 
 #[tokio::test]
 async fn without_the_key_that_encrypted_its_secrets_a_server_does_not_start() {
-    let mut server = Postrider::start().await;
+    let mut server = Postrider::with(Options::default().on_a_data_directory()).await;
     server.register("https://a.example/", json!({})).await;
     server.stop().await;
     let data_dir = server.data_dir().to_str().expect("a path in UTF-8").to_owned();

@@ -76,7 +76,8 @@ fn an_unknown_key_in_the_settings_file_is_named() {
 #[tokio::test]
 async fn secrets_can_come_from_files_and_the_master_key_is_made_for_its_owner_alone() {
     let key = file(&format!("{ADMIN_KEY}\n"));
-    let options = Options::default().env("POSTRIDER_ADMIN_KEY_FILE", path(key.path()));
+    let options = Options::default().on_a_data_directory();
+    let options = options.env("POSTRIDER_ADMIN_KEY_FILE", path(key.path()));
     let server = Postrider::with(options.env("POSTRIDER_ADMIN_KEY", "")).await;
     server.publish("a", json!(1)).await;
     let master = std::fs::metadata(server.data_dir().join("master.key")).expect("made");

@@ -71,6 +71,8 @@ WHERE d.event >= $3 AND d.event <= $4
 SELECT uid, tenant, id, type, timestamp, accepted_at, data
 FROM events WHERE uid = ANY($1) AND uid >= $2 AND uid <= $3
 
+-- Who looks for one delivery says of its status that it is unfinished, not of ended_at: or the
+-- planner, as long as it has no statistics, would read all that is unfinished of the webhook.
 -- name: record
 WITH applied AS (
     UPDATE deliveries d SET
@@ -94,7 +96,7 @@ WITH applied AS (
               total_us, answer, error, detail, headers,
               body, truncated)
     WHERE d.event = o.event AND d.webhook = o.webhook AND d.attempts = o.attempts
-      AND d.ended_at IS NULL AND d.event >= $24 AND d.event <= $25
+      AND d.status IN ('pending', 'retrying') AND d.event >= $24 AND d.event <= $25
     RETURNING d.event, d.webhook, d.tenant, d.attempts + d.late AS n,
               d.ended_at IS NULL AS waits, d.due, d.by_hand,
               o.sent, o.trigger, o.started_at, o.dns_us, o.connect_us, o.first_byte_us, o.body_us,
@@ -126,7 +128,8 @@ UPDATE deliveries SET status = 'delivered', ended_by = 'delivered', ended_at = $
 WHERE event = $1 AND webhook = $2 AND status <> 'delivered'
 
 -- name: record_standing
-SELECT due, by_hand FROM deliveries WHERE event = $1 AND webhook = $2 AND ended_at IS NULL
+SELECT due, by_hand FROM deliveries
+WHERE event = $1 AND webhook = $2 AND status IN ('pending', 'retrying')
 
 -- name: record_webhook
 SELECT tenant FROM webhooks WHERE id = $1 AND status <> 'disabled' AND deleted_at IS NULL
@@ -282,7 +285,8 @@ FROM deliveries d JOIN events e ON e.uid = d.event
 WHERE d.event = $1 AND d.webhook = $2 AND e.uid = $1 FOR UPDATE OF d
 
 -- name: retry_waiting
-UPDATE deliveries SET by_hand = true WHERE event = $1 AND webhook = $2 AND ended_at IS NULL
+UPDATE deliveries SET by_hand = true
+WHERE event = $1 AND webhook = $2 AND status IN ('pending', 'retrying')
 
 -- name: retry_ended
 UPDATE deliveries SET
@@ -292,7 +296,7 @@ WHERE event = $1 AND webhook = $2 AND status IN ('failed', 'cancelled')
 
 -- name: cancel
 UPDATE deliveries SET status = 'cancelled', ended_by = 'cancelled', ended_at = $3, by_hand = false
-WHERE event = $1 AND webhook = $2 AND ended_at IS NULL
+WHERE event = $1 AND webhook = $2 AND status IN ('pending', 'retrying')
 
 -- name: put_key
 INSERT INTO keys (id, name, role, tenant, hash, created_at) VALUES ($1, $2, $3, $4, $5, $6)
@@ -333,7 +337,8 @@ WITH gone AS MATERIALIZED (
     SELECT uid FROM events_default e
     WHERE uid < $1
       AND NOT EXISTS (SELECT FROM inbox i WHERE i.event = e.uid)
-      AND NOT EXISTS (SELECT FROM deliveries d WHERE d.event = e.uid AND d.ended_at IS NULL)
+      AND NOT EXISTS (SELECT FROM deliveries d
+                      WHERE d.event = e.uid AND d.status IN ('pending', 'retrying'))
     ORDER BY uid LIMIT $2
 ), attempts_gone AS (
     DELETE FROM attempts a USING gone WHERE a.event = gone.uid

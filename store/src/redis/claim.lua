@@ -1,17 +1,17 @@
 -- Leases due items, taking turns between tenants, then between their lanes, and within a lane
 -- between new items and retries; also leases out what is hungry.
 --
--- ARGV[8]  items at most
--- ARGV[9]  hungers at most
--- ARGV[10…] tenants that get nothing
+-- ARGV[9]  items at most
+-- ARGV[10] hungers at most
+-- ARGV[11…] tenants that get nothing
 -- returns  now; for how long nothing happens by itself, -1 for ever; whether it is to be asked
 --          again at once; the token of all that is leased; lanes; the items, 18 bytes each: the
 --          place of its lane among these, and the event; the token of the hunger for everything,
 --          or nothing; hungry lanes
 
-local MAX, HUNGRY_MAX = tonumber(ARGV[8]), tonumber(ARGV[9])
+local MAX, HUNGRY_MAX = tonumber(ARGV[9]), tonumber(ARGV[10])
 local skip = {}
-for i = 10, #ARGV do skip[ARGV[i]] = true end
+for i = 11, #ARGV do skip[ARGV[i]] = true end
 
 local more = tick()
 -- No item is leased twice by one call, so one token is enough for it.

@@ -1,6 +1,6 @@
 -- What is in the partition, in all and in each of some lanes.
 --
--- ARGV[8…] lanes
+-- ARGV[9…] lanes
 -- returns  for how long the caller may sleep; now; whether there is more to be brought up to date;
 --          lanes, queued, leased, in flight, since when the oldest could be served; of each lane
 --          queued, leased, in flight, when its oldest is due, when it is served next, and why it
@@ -49,7 +49,7 @@ for _, tenant in ipairs(call('ZRANGE', TENANTS, 0, TENANTS_MAX - 1)) do
 end
 
 local names = {}
-for i = 8, #ARGV do names[#names + 1] = ARGV[i] end
+for i = 9, #ARGV do names[#names + 1] = ARGV[i] end
 read_lanes(names)
 local looks = {}
 for i = 1, #names do looks[i] = look_at(lanes[names[i]]) end

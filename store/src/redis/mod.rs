@@ -31,6 +31,7 @@ use model::tenant::Tenant;
 use tokio::task::JoinHandle;
 
 use crate::queue::*;
+use crate::world::Clock;
 use keys::LaneName;
 use server::Server;
 
@@ -73,12 +74,13 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Opens the queue. Waits for nothing: who cannot reach Redis tries again.
+    /// Opens the queue. Its time is Redis', and as far ahead of it as `clock` was put forward.
+    /// Waits for nothing: who cannot reach Redis tries again.
     ///
     /// # Errors
     /// `Unavailable` may be gone later; `Url`, `TooOld` and `Partitions` say what to change.
-    pub async fn open(url: &str, settings: Settings) -> Result<Self, OpenError> {
-        let server = Arc::new(Server::open(url, settings).await?);
+    pub async fn open(url: &str, settings: Settings, clock: Clock) -> Result<Self, OpenError> {
+        let server = Arc::new(Server::open(url, settings, clock).await?);
         // Before the first claim, so that nothing said after it is missed.
         let listener = wait::Listener::connect(&server, 0).await?;
         let tasks = [
@@ -136,6 +138,9 @@ impl Queue for Redis {
     }
 
     async fn wait(&self) {
-        self.server.wake.wait().await;
+        tokio::select! {
+            () = self.server.wake.wait() => {}
+            () = self.server.clock.stepped() => {}
+        }
     }
 }

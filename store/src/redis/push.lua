@@ -1,10 +1,10 @@
 -- Adds what is neither queued nor leased.
 --
--- ARGV[8…] pairs of a lane and its items, 33 bytes each: seq and event, whether it was tried
+-- ARGV[9…] pairs of a lane and its items, 33 bytes each: seq and event, whether it was tried
 --          before, and in how many µs it is due (a double)
 -- returns  for how long the caller may sleep; the refused items, counted from 0
 
-local FIRST, SIZE = 8, 33
+local FIRST, SIZE = 9, 33
 
 local names, fields = {}, {}
 for i = FIRST, #ARGV, 2 do names[#names + 1] = ARGV[i] end

@@ -15,7 +15,7 @@ use super::script::{Script, Scripts};
 use super::url::{self, UrlError};
 use super::wait::Wake;
 use crate::queue::{Lane, QueueError};
-use crate::world::random_bytes;
+use crate::world::{Clock, random_bytes};
 
 /// The first version whose scripts may say that they run at the memory limit.
 const VERSION_MIN: u32 = 7;
@@ -58,6 +58,8 @@ pub(super) struct Server {
     pub(super) links: Links,
     pub(super) scripts: Scripts,
     pub(super) wake: Wake,
+    /// How far it was put forward counts, not what it says: that is Redis' own.
+    pub(super) clock: Clock,
     pub(super) partitions: Vec<Partition>,
     keys: Keys,
     lane_cap: usize,
@@ -75,7 +77,11 @@ pub(super) struct Partition {
 }
 
 impl Server {
-    pub(super) async fn open(url: &str, settings: Settings) -> Result<Self, OpenError> {
+    pub(super) async fn open(
+        url: &str,
+        settings: Settings,
+        clock: Clock,
+    ) -> Result<Self, OpenError> {
         let links = Links::new(url::parse(url)?, settings.connections)?;
         let keys = Keys::new(&settings.prefix);
         check_version(&links, &keys).await?;
@@ -91,6 +97,7 @@ impl Server {
             links,
             scripts: Scripts::new(),
             wake: Wake::new(&partitions),
+            clock,
             partitions,
             keys,
             lane_cap: settings.lane_cap,
@@ -134,6 +141,7 @@ impl Server {
             u8::from(missed).to_string().into(),
             self.wake.process.clone().into(),
             self.channel().into(),
+            self.clock.stepped_by().as_micros().to_string().into(),
         ];
         arguments.extend(own);
         let answer = script.run(&self.links, &partition.key, &arguments).await;

@@ -1,12 +1,12 @@
 -- Frees places on the wire, and ends leases of items and of hunger.
 --
--- ARGV[8…] pairs of a subject and what becomes of it. Subject: `i` and lane and event, `l` and a
+-- ARGV[9…] pairs of a subject and what becomes of it. Subject: `i` and lane and event, `l` and a
 --          hungry lane, or `e` for everything. What: a letter, the token, and µs (a double).
 --          a answered, f answered by a failure (µs: quiet that was asked for, -1 if none),
 --          d done, g again after so many µs
 -- returns  for how long the caller may sleep
 
-local FIRST = 8
+local FIRST = 9
 
 local fields, names, leases, changed = {}, {}, {}, {}
 for i = FIRST, #ARGV, 2 do

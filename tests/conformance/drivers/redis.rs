@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use store::redis::{Redis, Settings};
+use store::world::Clock;
 use store::world::random_bytes;
 
 use super::{LANE_CAP, LEASE, QueueRig};
@@ -21,7 +22,9 @@ pub async fn redis_partitions() -> QueueRig {
 }
 
 async fn rig(variable: &str, partitions: u16) -> QueueRig {
-    let queue = Redis::open(&url(variable), settings(partitions)).await.expect("a queue opens");
+    let queue = Redis::open(&url(variable), settings(partitions), Clock::system())
+        .await
+        .expect("a queue opens");
     QueueRig::of(Arc::new(queue))
 }
 

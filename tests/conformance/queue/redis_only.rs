@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use model::id::{EventUid, Uid, WebhookId};
 use store::redis::{OpenError, Redis, Settings};
+use store::world::Clock;
 use store::{How, Hunger, Hungry, Item, Lane, Push, Queue};
 use tokio::time::timeout;
 
@@ -192,7 +193,8 @@ async fn the_next_master_is_found_through_the_sentinels() {
     let mut master = RedisServer::start();
     let _replica = RedisServer::replica_of(&master);
     let sentinel = RedisServer::sentinel_of(&master);
-    let queue = Redis::open(&sentinel.url(), settings(1)).await.expect("a queue opens");
+    let queue =
+        Redis::open(&sentinel.url(), settings(1), Clock::system()).await.expect("a queue opens");
     let rig = rig(queue);
     rig.fed().await;
     rig.keep([new(&lane("a", 1), 1)]).await;
@@ -212,7 +214,7 @@ async fn a_hundred_thousand_lanes_that_are_due_at_once_are_served_in_bounded_ste
     let server = RedisServer::start();
     let options = settings(1);
     let timers = format!("ZCARD {}:1:{{0}}:timers", options.prefix);
-    let queue = Redis::open(&server.url(), options).await.expect("a queue opens");
+    let queue = Redis::open(&server.url(), options, Clock::system()).await.expect("a queue opens");
     let soon = Duration::from_micros(1);
     for from in (0..LANES).step_by(1_000) {
         let pushes = (from..from + 1_000).map(|n| {
@@ -275,32 +277,37 @@ async fn what_one_process_leased_another_may_settle() {
 async fn a_process_with_another_number_of_partitions_does_not_open() {
     let first = settings(2);
     let url = url("POSTRIDER_TEST_REDIS_URL");
-    let _queue = Redis::open(&url, first.clone()).await.expect("a queue opens");
-    let Err(error) = Redis::open(&url, Settings { partitions: Some(3), ..first.clone() }).await
+    let _queue = Redis::open(&url, first.clone(), Clock::system()).await.expect("a queue opens");
+    let Err(error) =
+        Redis::open(&url, Settings { partitions: Some(3), ..first.clone() }, Clock::system()).await
     else {
         panic!("it opened")
     };
     assert!(matches!(error, OpenError::Partitions { stored: 2, wanted: 3, .. }), "{error}");
-    Redis::open(&url, Settings { partitions: None, ..first }).await.expect("as many as there are");
+    Redis::open(&url, Settings { partitions: None, ..first }, Clock::system())
+        .await
+        .expect("as many as there are");
 }
 
 #[tokio::test]
 async fn who_cannot_be_reached_may_be_later_and_no_password_is_told() {
-    let opened = Redis::open("redis://:hunter2@127.0.0.1:1", settings(1)).await;
+    let opened = Redis::open("redis://:hunter2@127.0.0.1:1", settings(1), Clock::system()).await;
     let Err(error) = opened else { panic!("it opened") };
     assert!(error.may_pass() && !error.to_string().contains("hunter2"), "{error}");
 
     let server = RedisServer::start();
     server.say("CONFIG SET requirepass right");
     let url = server.url().replace("//", "//:hunter2@");
-    let Err(error) = Redis::open(&url, settings(1)).await else { panic!("it opened") };
+    let Err(error) = Redis::open(&url, settings(1), Clock::system()).await else {
+        panic!("it opened")
+    };
     assert!(!error.to_string().contains("hunter2"), "{error}");
     let url = server.url().replace("//", "//:right@");
-    Redis::open(&url, settings(1)).await.expect("the right password opens it");
+    Redis::open(&url, settings(1), Clock::system()).await.expect("the right password opens it");
 }
 
 async fn opened(server: &RedisServer) -> QueueRig {
-    rig(Redis::open(&server.url(), settings(1)).await.expect("a queue opens"))
+    rig(Redis::open(&server.url(), settings(1), Clock::system()).await.expect("a queue opens"))
 }
 
 fn rig(queue: Redis) -> QueueRig {
@@ -310,7 +317,9 @@ fn rig(queue: Redis) -> QueueRig {
 /// Two processes with one queue, both at rest.
 async fn two_processes() -> (QueueRig, QueueRig) {
     let (url, settings) = (url("POSTRIDER_TEST_REDIS_URL"), settings(1));
-    let open = async || rig(Redis::open(&url, settings.clone()).await.expect("a queue opens"));
+    let open = async || {
+        rig(Redis::open(&url, settings.clone(), Clock::system()).await.expect("a queue opens"))
+    };
     let (here, there) = (open().await, open().await);
     here.fed().await;
     come_to_rest(&here).await;

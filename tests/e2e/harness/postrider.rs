@@ -22,12 +22,13 @@ pub struct Options {
     dev: bool,
     demo: bool,
     own_key: bool,
+    embedded: bool,
     env: Vec<(String, String)>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { dev: true, demo: false, own_key: false, env: Vec::new() }
+        Self { dev: true, demo: false, own_key: false, embedded: false, env: Vec::new() }
     }
 }
 
@@ -45,6 +46,11 @@ impl Options {
     /// Lets the server make its own first key, as it does for who just tries it.
     pub fn with_its_own_key(self) -> Self {
         Self { own_key: true, ..self }
+    }
+
+    /// On a data directory in either mode, for what is about that.
+    pub fn on_a_data_directory(self) -> Self {
+        Self { embedded: true, ..self }
     }
 
     pub fn env(mut self, name: &str, value: &str) -> Self {
@@ -79,7 +85,8 @@ impl Postrider {
 
     pub async fn with(options: Options) -> Self {
         let data = tempfile::tempdir().expect("a temporary folder");
-        let (port, services) = (free_port(), Services::of_the_mode());
+        let services = if options.embedded { None } else { Services::of_the_mode() };
+        let port = free_port();
         let (args, env) = how(&options, services.as_ref(), port, data.path());
         let process = Process::start(args, env);
         let client = Client::new(format!("http://127.0.0.1:{port}"), Some(ADMIN_KEY));
@@ -121,10 +128,6 @@ impl Postrider {
     /// Asks it to stop and waits until it did.
     pub async fn stop(&mut self) -> ExitStatus {
         self.process.stop().await
-    }
-
-    pub fn terminate(&self) {
-        self.process.terminate();
     }
 
     /// Starts it again on its data and its port, after [`Postrider::kill_9`] or
