@@ -17,13 +17,9 @@ help: ## Lists these targets
 run: ## Builds and starts a server to try things out, with an inbox to send to
 	cargo run -- serve --dev
 
-# The runner's summary comes last.
+# The real binary over PostgreSQL and Redis first; the runner's summary of all the others comes last.
 test: setup check ## Installs what is missing, then runs the gate and all tests
-	@if cargo nextest --version >/dev/null 2>&1; then \
-		scripts/with-servers cargo nextest run --workspace --locked; \
-	else \
-		scripts/with-servers cargo test --workspace --all-targets --no-fail-fast --locked; \
-	fi
+	@scripts/with-servers scripts/test
 
 # Every fault 50 times, PostgreSQL down for a minute: about an hour. N=5 and DOWN_S=10 make it less.
 faults: setup ## Fails each part of a fleet under load, again and again

@@ -27,5 +27,6 @@ mod pause;
 
 mod crash;
 mod faults;
+mod processes;
 mod operate;
 mod settings;

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::{How, Hunger, Hungry, Item, Lane, Push, StoreError, Work};
+use model::time::Timestamp;
+use store::{How, Hunger, Hungry, Item, Lane, Push, StoreError, Waiting, Work};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +17,8 @@ const WAITING_MAX: usize = 64;
 const LANES_PAGE: u32 = 500;
 /// Until everything is fed again, if a lane could not be read.
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(60);
+/// Items of one step of the rolling push: at one step in five seconds 400 a second.
+const ROLLING_MAX: u32 = 2_000;
 /// Items of one push.
 const PUSH_MAX: usize = 1_000;
 
@@ -67,6 +70,49 @@ async fn feed_everything(engine: &Engine, stop: &CancellationToken) -> Result<Ho
     }
 }
 
+/// Goes round the lanes and pushes what of each is due next, a little at a time: whatever the queue
+/// does not know for a reason nobody thought of, it learns again. What it knows costs a look.
+#[derive(Default)]
+pub(crate) struct Rolling {
+    after: Option<Lane>,
+}
+
+impl Rolling {
+    /// Pushes some hundreds of items, of one lane after another.
+    pub(crate) async fn step(&mut self, engine: &Engine) -> Result<(), StoreError> {
+        let mut budget = ROLLING_MAX;
+        let lanes = engine.store.lanes(self.after.as_ref(), LANES_PAGE).await?;
+        let round_is_over = lanes.len() < LANES_PAGE as usize;
+        for lane in lanes {
+            if budget == 0 {
+                return Ok(());
+            }
+            let waiting = engine.store.unfinished(&lane, budget).await?;
+            budget = budget.saturating_sub(u32::try_from(waiting.len()).unwrap_or(u32::MAX));
+            let now = engine.now();
+            let pushes = waiting.iter().map(|waiting| push(&lane, waiting, now));
+            if let Err(e) = engine.queue.push(pushes.collect()).await {
+                report_queue(&e, "push");
+                return Ok(());
+            }
+            self.after = Some(lane);
+        }
+        if round_is_over {
+            self.after = None;
+        }
+        Ok(())
+    }
+}
+
+fn push(lane: &Lane, waiting: &Waiting, now: Timestamp) -> Push {
+    Push {
+        item: Item { lane: lane.clone(), event: waiting.event },
+        seq: waiting.seq,
+        after: waiting.due.since(now),
+        retry: waiting.retry,
+    }
+}
+
 /// What of a lane is due next, as much as it can hold beside what it has.
 async fn feed_lane(engine: &Engine, lane: &Lane) -> Result<How, StoreError> {
     if let Work::Deliver(webhook) = lane.work {
@@ -82,12 +128,7 @@ async fn feed_lane(engine: &Engine, lane: &Lane) -> Result<How, StoreError> {
     let now = engine.now();
     let mut refused = 0;
     for part in waiting.chunks(PUSH_MAX) {
-        let pushes = part.iter().map(|waiting| Push {
-            item: Item { lane: lane.clone(), event: waiting.event },
-            seq: waiting.seq,
-            after: waiting.due.since(now),
-            retry: waiting.retry,
-        });
+        let pushes = part.iter().map(|waiting| push(lane, waiting, now));
         match engine.queue.push(pushes.collect()).await {
             Ok(items) => refused += items.len(),
             Err(e) => {

@@ -11,7 +11,7 @@ use store::{Lane, Outcome, StoreError, Stranded, WaitingFor};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, report_queue, report_store};
-use crate::feed;
+use crate::feed::{self, Rolling};
 use crate::fleet::Duty;
 use crate::registry::Target;
 
@@ -21,13 +21,13 @@ const PAUSE: Duration = Duration::from_secs(1);
 const BATCH_MAX: u32 = 500;
 /// Lanes whose ages one sweep looks at.
 const LANES_PAGE: u32 = 200;
-/// Sweeps between two looks at the inbox.
+/// Sweeps between two looks at what nobody may have pushed.
 const INBOX_EVERY: u32 = 5;
 
 pub(crate) async fn run(engine: Arc<Engine>, over: CancellationToken) {
     let mut rounds = 0u32;
     let duty = Duty::new("sweep");
-    let mut ages = Ages::default();
+    let (mut ages, mut rolling) = (Ages::default(), Rolling::default());
     loop {
         let pause = PAUSE.mul_f64(1.0 + 0.2 * store::world::roll());
         if over.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
@@ -36,7 +36,9 @@ pub(crate) async fn run(engine: Arc<Engine>, over: CancellationToken) {
         rounds = rounds.wrapping_add(1);
         let with_inbox = rounds.is_multiple_of(INBOX_EVERY);
         let swept = match duty.is_ours(&engine).await {
-            Ok(true) => run_once(&engine, &mut ages, with_inbox, &over).await,
+            Ok(true) => {
+                run_once(&engine, &mut ages, with_inbox.then_some(&mut rolling), &over).await
+            }
             Ok(false) => Ok(0),
             Err(e) => Err(e),
         };
@@ -52,11 +54,12 @@ pub(crate) async fn run(engine: Arc<Engine>, over: CancellationToken) {
 async fn run_once(
     engine: &Engine,
     ages: &mut Ages,
-    with_inbox: bool,
+    rolling: Option<&mut Rolling>,
     over: &CancellationToken,
 ) -> Result<usize, StoreError> {
-    if with_inbox {
+    if let Some(rolling) = rolling {
         feed::repush_inbox(engine).await?;
+        rolling.step(engine).await?;
     }
     let mut ended = 0;
     while !over.is_cancelled() {

@@ -52,6 +52,14 @@ impl Fleet {
         fleet
     }
 
+    /// A worker that listens, too.
+    pub fn start_worker_with_a_door(&mut self) -> Client {
+        let port = free_port();
+        let args = vec!["worker".into(), "--listen".into(), format!("127.0.0.1:{port}")];
+        self.workers.push(Process::start(args, self.env()));
+        Client::new(format!("http://127.0.0.1:{port}"), Some(ADMIN_KEY))
+    }
+
     fn env(&self) -> Vec<(String, String)> {
         [
             ("POSTRIDER_DATABASE_URL", self.postgres.url()),

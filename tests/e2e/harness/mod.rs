@@ -17,6 +17,7 @@ mod wait;
 pub use client::{Answer, Client, text};
 pub use ports::free_port;
 pub use postrider::{ADMIN_KEY, Options, Output, Postrider};
+pub use process::Process;
 pub use receiver::{Receiver, Reply, Request};
 pub use signed::{is_signed_by, new_secret};
 pub use verifier::Verifier;

@@ -1,0 +1,112 @@
+//! The processes of a fleet: how they start, wait, and say how they are.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::harness::account::subscribers;
+use crate::harness::fleet::Fleet;
+use crate::harness::{Client, Output, Process, free_port, never, text, wait_until};
+
+const MASTER_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+/// What a process needs that finds neither service.
+fn nowhere() -> Vec<(String, String)> {
+    let port = free_port();
+    [
+        ("POSTRIDER_DATABASE_URL", format!("postgres://someone:hunter2@127.0.0.1:{port}/x")),
+        ("POSTRIDER_REDIS_URL", format!("redis://:hunter2@127.0.0.1:{port}")),
+        ("POSTRIDER_MASTER_KEY", MASTER_KEY.to_owned()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .to_vec()
+}
+
+#[tokio::test]
+async fn a_process_of_a_fleet_says_what_it_lacks() {
+    let database = ("POSTRIDER_DATABASE_URL", "postgres://db/x");
+    let redis = ("POSTRIDER_REDIS_URL", "redis://r");
+    let master = ("POSTRIDER_MASTER_KEY", MASTER_KEY);
+    let no_url = ("POSTRIDER_DATABASE_URL", "mysql://db/x");
+    let no_redis = ("POSTRIDER_REDIS_URL", "http://r");
+    for (args, env, words) in [
+        (&["worker"][..], &[][..], "POSTRIDER_DATABASE_URL and POSTRIDER_REDIS_URL"),
+        (&["api"], &[database][..], "POSTRIDER_REDIS_URL is not"),
+        (&["api"], &[database, redis], "POSTRIDER_MASTER_KEY is not set"),
+        (&["worker"], &[no_url, redis, master], "POSTRIDER_DATABASE_URL: "),
+        (&["worker"], &[database, no_redis, master], "POSTRIDER_REDIS_URL: "),
+        (&["migrate"], &[], "POSTRIDER_DATABASE_URL is not set"),
+    ] {
+        let output = Output::alone(args, env);
+        assert_eq!(output.code, Some(2), "{args:?} {env:?} {output:?}");
+        assert!(output.stderr.contains(words), "{args:?} {env:?} {output:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_process_without_its_services_waits_and_says_so() {
+    let mut worker = Process::start(vec!["worker".into()], nowhere());
+    wait_until("it says so", async || worker.log().contains("waiting for a service").then_some(()))
+        .await;
+    let during = Duration::from_millis(2_500);
+    never("it ended", during, async || worker.ended()).await;
+    assert!(!worker.log().contains("hunter2"), "{}", worker.log());
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_health_check_tells_by_its_exit_code() {
+    let url = format!("http://127.0.0.1:{}", free_port());
+    let dead = Output::alone(&["healthcheck"], &[("POSTRIDER_URL", &url)]);
+    assert_eq!(dead.code, Some(1), "{dead:?}");
+    assert!(dead.stderr.contains("does not answer"), "{dead:?}");
+    let server = crate::harness::Postrider::start().await;
+    server.run(&["healthcheck"]).ok();
+    server.run(&["healthcheck", "--ready"]).ok();
+}
+
+#[tokio::test]
+async fn workers_tell_how_they_are_and_need_their_queue() {
+    let mut fleet = Fleet::start(1, 0).await;
+    let worker = fleet.start_worker_with_a_door();
+    let ready = async |worker: &Client, status| {
+        wait_until("its readiness changes", async || {
+            let asked = worker.try_send(reqwest::Method::GET, "/readyz", &[], None).await.ok()?;
+            (asked.status == status).then_some(())
+        })
+        .await;
+    };
+    ready(&worker, 200).await;
+    worker.get("/healthz").await.is(200);
+    // It is no door for events.
+    assert_eq!(worker.post("/v1/events", json!({})).await.status, 404);
+    assert!(worker.get("/metrics").await.text().contains("postrider_"));
+    fleet.redis.kill_9().await;
+    ready(&worker, 503).await;
+    let api = fleet.client().get("/readyz").await.is(200);
+    assert_eq!(api["status"], "degraded");
+    fleet.redis.start().await;
+    ready(&worker, 200).await;
+}
+
+#[tokio::test]
+async fn what_one_api_changes_every_process_knows() {
+    let fleet = Fleet::start(2, 2).await;
+    let receiver = subscribers(fleet.client()).await;
+    let [first, second] = [0, 1].map(|n| fleet.apis[n].client.clone());
+    let registered = receiver.url("/late");
+    for n in 0..10 {
+        // Registered at one door, published to at the other at once: it never misses.
+        let url = format!("{registered}/{n}");
+        let more = json!({ "event_types": [format!("late.{n}")] });
+        let webhook = text(&first.register(&url, more).await, "id");
+        let event = second.publish(&format!("late.{n}"), json!(n)).await;
+        second.delivery_that_is("delivered", &event).await;
+        first.post(&format!("/v1/webhooks/{webhook}/pause"), json!({})).await.is(200);
+        let event = second.publish(&format!("late.{n}"), json!(n)).await;
+        let waiting = second.delivery_of(&event).await;
+        assert_eq!(waiting["status"], "pending", "{waiting}");
+        second.post(&format!("/v1/webhooks/{webhook}/resume"), json!({})).await.is(200);
+        first.delivery_that_is("delivered", &event).await;
+    }
+}
