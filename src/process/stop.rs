@@ -60,13 +60,13 @@ impl Running {
         if let Some((door, _)) = &self.server {
             door.stop(true).await;
         }
-        if let Some(mut engine) = self.engine.filter(|engine| !engine.is_finished()) {
-            if timeout(self.grace, &mut engine).await.is_err() {
-                tracing::warn!("deliveries are still under way: they are cancelled and sent later");
-                self.stop.abort.cancel();
-                if timeout(AFTER_ABORT, engine).await.is_err() {
-                    tracing::error!("the engine does not stop; what it held is sent again");
-                }
+        if let Some(mut engine) = self.engine.filter(|engine| !engine.is_finished())
+            && timeout(self.grace, &mut engine).await.is_err()
+        {
+            tracing::warn!("deliveries are still under way: they are cancelled and sent later");
+            self.stop.abort.cancel();
+            if timeout(AFTER_ABORT, engine).await.is_err() {
+                tracing::error!("the engine does not stop; what it held is sent again");
             }
         }
         match self.store.close().await {

@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use super::rows::Result;
 
-/// A statement that ends in `WHERE …` and gains conditions as they are given. It is planned for
-/// the very values it is asked with, so that only the partitions they allow are looked at.
+/// A statement that ends in `WHERE …` and gains conditions as they are given. It is not kept
+/// prepared: it has many forms, and people ask rarely.
 pub(super) struct Conditions {
     sql: String,
     values: Vec<Value>,

@@ -131,6 +131,9 @@ fn not_a_url(error: &Error) -> OpenError {
 fn session(statement_timeout: Duration) -> String {
     let settings = [
         ("synchronous_commit", "on".to_owned()),
+        // Planning a statement over many partitions anew costs more than it takes to run; which of
+        // them it needs is found out when it is run.
+        ("plan_cache_mode", "force_generic_plan".to_owned()),
         ("statement_timeout", statement_timeout.as_millis().to_string()),
         ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION.as_millis().to_string()),
         ("work_mem", "16MB".into()),

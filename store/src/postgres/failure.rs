@@ -59,7 +59,16 @@ impl Failure {
 
     /// Whether something of the same key is there.
     pub(super) fn is_taken(&self) -> bool {
-        matches!(self, Failure::Refused(e) if e.code() == Some(&SqlState::UNIQUE_VIOLATION))
+        self.is(&SqlState::UNIQUE_VIOLATION)
+    }
+
+    /// Whether rows for which a partition is made are in the default one already.
+    pub(super) fn is_for_rows_in_default(&self) -> bool {
+        self.is(&SqlState::CHECK_VIOLATION)
+    }
+
+    fn is(&self, code: &SqlState) -> bool {
+        matches!(self, Failure::Refused(error) if error.code() == Some(code))
     }
 }
 

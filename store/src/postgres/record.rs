@@ -148,7 +148,7 @@ async fn apply(
 ) -> Result<HashMap<DeliveryId, Recorded>> {
     let events: Vec<_> = outcomes.iter().map(|o| rows::uuid(o.delivery.event.0)).collect();
     let webhooks: Vec<_> = outcomes.iter().map(|o| rows::uuid(o.delivery.webhook.0)).collect();
-    let Some(Bounds { low, high }) = Bounds::of(&events) else { return Ok(HashMap::new()) };
+    let Some(Bounds { low, .. }) = Bounds::of(&events) else { return Ok(HashMap::new()) };
     let before = outcomes.iter().map(|o| rows::int(o.attempts_before));
     let before = before.collect::<Result<Vec<_>>>()?;
     let c = Columns::of(outcomes)?;
@@ -181,7 +181,6 @@ async fn apply(
             &c.of_attempts(|a| a.attempt.response.as_ref().map(|r| &r.body[..])),
             &c.of_attempts(|a| a.attempt.response.as_ref().map(|r| r.truncated)),
             &low,
-            &high,
         ],
     )
     .await

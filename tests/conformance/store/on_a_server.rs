@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use model::delivery::Status;
 use model::event::NewEvent;
-use model::id::{DeliveryId, EventUid};
+use model::id::{DeliveryId, EventUid, Uid};
 use model::webhook::{Webhook, WebhookStatus};
 use store::postgres::{Change, OpenError, Postgres, Settings};
 use store::world::Clock;
@@ -253,6 +253,28 @@ async fn a_day_of_events_is_forgotten_whole() {
     assert!(!is_there(&store, event_uid(1)).await);
     // There is room for the days ahead.
     assert!(left.contains(&"events_20270118".to_owned()), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_day_for_which_there_was_no_room_is_kept_and_forgotten_too() {
+    let database = Database::make().await;
+    let store = open(&database.url()).await;
+    let day = Duration::from_secs(24 * 3_600);
+    let late = |n: u8| {
+        let accepted_at = at(n.into()) + day * 4;
+        let own = EventUid(Uid::new(accepted_at.millis(), &[n; 10]));
+        NewEvent { uid: own, accepted_at, ..event(1) }
+    };
+    let ids = [send(&store, late(1)).await, send(&store, late(2)).await];
+    store.record([success(ids[0], 0)].into()).await.expect("a store records");
+    // Its partition cannot be made any more, the next one can.
+    store.retain(at(0) + day * 4, 10).await.expect("a store forgets");
+    let made = tables(&database.url()).await;
+    assert!(!made.contains(&"events_20270119".to_owned()), "{made:?}");
+    assert!(made.contains(&"events_20270120".to_owned()), "{made:?}");
+    while store.retain(at(0) + day * 6, 1).await.expect("a store forgets") {}
+    assert!(!is_there(&store, ids[0].event).await);
+    assert!(is_there(&store, ids[1].event).await);
 }
 
 #[tokio::test]
