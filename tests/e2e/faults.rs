@@ -7,11 +7,13 @@
 use std::time::Duration;
 
 use serde_json::json;
-use store::world::Stopwatch;
+use store::Queue as _;
+use store::redis::{Redis, Settings};
+use store::world::{Clock, Stopwatch};
 
 use crate::harness::account::{Load, Moments, subscribers};
 use crate::harness::fleet::{Fleet, LEASE, SLOTS};
-use crate::harness::{Receiver, let_pass, wait_until};
+use crate::harness::{Receiver, Reply, let_pass, wait_until};
 
 const PUBLISHERS: usize = 4;
 
@@ -221,4 +223,28 @@ async fn without_redis_publishing_goes_on() {
         })
         .await;
     }
+}
+
+/// Record, then settle: what is not on record may be sent again, so the queue must not forget it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_settled_before_it_is_recorded() {
+    let fleet = Fleet::start(1, 1).await;
+    let receiver = Receiver::start().await;
+    receiver.always("/slow", Reply::status(200).after(Duration::from_millis(800)));
+    fleet.client().register(&receiver.url("/slow"), json!({})).await;
+    let queue = Redis::open(&fleet.redis.url(), Settings::default(), Clock::system()).await;
+    let queue = queue.expect("a queue opens");
+    let leased = async || queue.look(&[]).await.expect("a queue can be looked at").total.leased;
+
+    let event = fleet.client().publish("a", json!(1)).await;
+    receiver.wait_for("/slow", 1).await;
+    fleet.postgres.signal("STOP");
+    // It is answered, and cannot be recorded.
+    let_pass(Duration::from_millis(1_500)).await;
+    let held = leased().await;
+    fleet.postgres.signal("CONT");
+    assert_eq!(held, 1);
+    fleet.client().delivery_that_is("delivered", &event).await;
+    wait_until("it is settled", async || (leased().await == 0).then_some(())).await;
+    assert_eq!(receiver.requests("/slow").len(), 1);
 }

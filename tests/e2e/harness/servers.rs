@@ -119,6 +119,16 @@ impl Server {
         self.data().to_str().expect("a path in UTF-8").to_owned()
     }
 
+    /// Stops it where it stands, with its children, or lets it go on.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.as_ref().expect("it runs").id();
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let mut kill = Command::new("kill");
+        kill.arg(format!("-{name}")).arg(pid.to_string());
+        kill.args(children.expect("a list of children").split_whitespace());
+        run(&mut kill);
+    }
+
     /// Says something to Redis; its answer.
     pub fn tell(&self, words: &[&str]) -> String {
         let output = self.redis_cli(words).output().expect("redis-cli is installed");
