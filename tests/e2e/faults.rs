@@ -202,6 +202,38 @@ async fn a_rolling_restart_loses_repeats_and_refuses_nothing() {
     assert_eq!(load.refused(), 0);
 }
 
+/// Due times, starts and signatures go by the queue's clock.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_whose_clock_is_an_hour_off_works_like_the_others() {
+    let seconds = || Clock::system().now().millis() / 1_000;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (begun, mut fleet) = (seconds(), Fleet::start(1, 0).await);
+    fleet.start_worker_with_its_clock_off(folder.path());
+    let receiver = Receiver::start().await;
+    receiver.script("/a", [Reply::status(500)]);
+    let retry = json!({ "policy": "schedule", "delays_ms": [1_000] });
+    fleet.client().register(&receiver.url("/a"), json!({ "retry": retry })).await;
+    let event = fleet.client().publish("a", json!(1)).await;
+    fleet.client().delivery_that_is("delivered", &event).await;
+    let requests = receiver.requests("/a");
+    assert_eq!(requests.len(), 2);
+    assert!(requests[1].at - requests[0].at >= Duration::from_millis(450));
+    let now = seconds();
+    for request in requests {
+        let signed_at: i64 = request.header("webhook-timestamp").parse().expect("a number");
+        assert!((now - signed_at).abs() < 60, "signed at {signed_at}, and it is {now}");
+    }
+    // The worker's own log shows that its machine is ahead.
+    let ahead = hour_of(&fleet.workers[0].log());
+    assert!([begun, now].map(|here| (here / 3_600 + 1) % 24).contains(&ahead));
+}
+
+/// The hour of a log's first line, which begins with an RFC 3339 time.
+fn hour_of(log: &str) -> i64 {
+    let (_, time) = log.split_once('T').expect("a time");
+    time[..2].parse().expect("an hour")
+}
+
 /// Without Redis events are accepted, and delivered once it is back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_redis_publishing_goes_on() {

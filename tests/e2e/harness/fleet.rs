@@ -1,5 +1,7 @@
 //! Several processes over one PostgreSQL and one Redis.
 
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use super::client::Client;
@@ -58,6 +60,20 @@ impl Fleet {
         let args = vec!["worker".into(), "--listen".into(), format!("127.0.0.1:{port}")];
         self.workers.push(Process::start(args, self.env()));
         Client::new(format!("http://127.0.0.1:{port}"), Some(ADMIN_KEY))
+    }
+
+    /// A worker whose machine is an hour ahead; `folder` is for what makes it so.
+    pub fn start_worker_with_its_clock_off(&mut self, folder: &Path) {
+        let shifted = folder.join("clock.so");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let source = source.join("tests/e2e/harness/clock_an_hour_off.c");
+        let mut cc = Command::new("cc");
+        cc.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&shifted).arg(source).arg("-ldl");
+        assert!(cc.status().expect("cc is installed").success());
+        let mut env = self.env();
+        let shifted = shifted.to_str().expect("a path in UTF-8");
+        env.push(("LD_PRELOAD".to_owned(), shifted.to_owned()));
+        self.workers.push(Process::start(vec!["worker".into()], env));
     }
 
     fn env(&self) -> Vec<(String, String)> {
