@@ -6,9 +6,7 @@ use serde_json::json;
 
 use crate::harness::account::subscribers;
 use crate::harness::fleet::Fleet;
-use crate::harness::{Client, Output, Process, free_port, never, text, wait_until};
-
-const MASTER_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+use crate::harness::{Client, MASTER_KEY, Output, Process, free_port, never, text, wait_until};
 
 /// What a process needs that finds neither service.
 fn nowhere() -> Vec<(String, String)> {

@@ -78,7 +78,7 @@ pub(crate) struct Rolling {
 }
 
 impl Rolling {
-    /// Pushes some hundreds of items, of one lane after another.
+    /// Pushes up to [`ROLLING_MAX`] items, of one lane after another.
     pub(crate) async fn step(&mut self, engine: &Engine) -> Result<(), StoreError> {
         let mut budget = ROLLING_MAX;
         let lanes = engine.store.lanes(self.after.as_ref(), LANES_PAGE).await?;

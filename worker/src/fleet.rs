@@ -1,6 +1,6 @@
 //! What a worker says of itself, and what only one of all workers does.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use store::world::Stopwatch;
@@ -45,23 +45,22 @@ async fn announce(engine: &Engine) -> Result<(), StoreError> {
 pub(crate) struct Duty {
     name: &'static str,
     /// Since when it is ours.
-    ours: Mutex<Option<Stopwatch>>,
+    ours: Option<Stopwatch>,
 }
 
 impl Duty {
     pub(crate) fn new(name: &'static str) -> Self {
-        Self { name, ours: Mutex::default() }
+        Self { name, ours: None }
     }
 
     /// Whether it is ours now.
-    pub(crate) async fn is_ours(&self, engine: &Engine) -> Result<bool, StoreError> {
-        let since = *self.ours.lock().unwrap_or_else(PoisonError::into_inner);
-        if since.is_some_and(|since| since.elapsed() < DUTY_TIME / 2) {
+    pub(crate) async fn is_ours(&mut self, engine: &Engine) -> Result<bool, StoreError> {
+        if self.ours.is_some_and(|since| since.elapsed() < DUTY_TIME / 2) {
             return Ok(true);
         }
         let asked = Stopwatch::start();
         let ours = engine.store.lead(self.name, engine.id, DUTY_TIME).await?;
-        *self.ours.lock().unwrap_or_else(PoisonError::into_inner) = ours.then_some(asked);
+        self.ours = ours.then_some(asked);
         Ok(ours)
     }
 }

@@ -18,9 +18,9 @@ const PART_PAUSE: Duration = Duration::from_millis(100);
 const PART_MAX: u32 = 200;
 
 pub(crate) async fn run(engine: Arc<Engine>, over: CancellationToken) {
-    let duty = Duty::new("retention");
+    let mut duty = Duty::new("retention");
     loop {
-        let pause = match forget(&engine, &duty).await {
+        let pause = match forget(&engine, &mut duty).await {
             Ok(true) => PART_PAUSE,
             Ok(false) => PAUSE,
             Err(e) => {
@@ -35,7 +35,7 @@ pub(crate) async fn run(engine: Arc<Engine>, over: CancellationToken) {
 }
 
 /// One part; returns whether there may be more.
-async fn forget(engine: &Engine, duty: &Duty) -> Result<bool, StoreError> {
+async fn forget(engine: &Engine, duty: &mut Duty) -> Result<bool, StoreError> {
     let now = engine.now();
     // Until the queue has said what time it is.
     if now < Timestamp::default() + engine.settings.retention || !duty.is_ours(engine).await? {

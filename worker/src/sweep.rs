@@ -22,11 +22,11 @@ const BATCH_MAX: u32 = 500;
 /// Lanes whose ages one sweep looks at.
 const LANES_PAGE: u32 = 200;
 /// Sweeps between two looks at what nobody may have pushed.
-const INBOX_EVERY: u32 = 5;
+const REPUSH_EVERY: u32 = 5;
 
 pub(crate) async fn run(engine: Arc<Engine>, over: CancellationToken) {
     let mut rounds = 0u32;
-    let duty = Duty::new("sweep");
+    let mut duty = Duty::new("sweep");
     let (mut ages, mut rolling) = (Ages::default(), Rolling::default());
     loop {
         let pause = PAUSE.mul_f64(1.0 + 0.2 * store::world::roll());
@@ -34,7 +34,7 @@ pub(crate) async fn run(engine: Arc<Engine>, over: CancellationToken) {
             return;
         }
         rounds = rounds.wrapping_add(1);
-        let with_inbox = rounds.is_multiple_of(INBOX_EVERY);
+        let with_inbox = rounds.is_multiple_of(REPUSH_EVERY);
         let swept = match duty.is_ours(&engine).await {
             Ok(true) => {
                 run_once(&engine, &mut ages, with_inbox.then_some(&mut rolling), &over).await

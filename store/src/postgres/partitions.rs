@@ -91,8 +91,7 @@ async fn make_day(db: &mut Object, day: Day) -> Result<()> {
     let (begin, end) = (day.begin(), day.end());
     for parent in TABLES {
         let table = day.table(parent);
-        let there = "SELECT to_regclass($1) IS NOT NULL";
-        if transaction.query_one(there, &[&table]).await?.try_get(0)? {
+        if exists(&transaction, &table).await? {
             continue;
         }
         transaction

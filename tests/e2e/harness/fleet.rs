@@ -9,9 +9,9 @@ use super::ports::free_port;
 use super::postrider::ADMIN_KEY;
 use super::process::Process;
 use super::servers::Server;
+use super::services::MASTER_KEY;
 use super::wait::wait_until;
 
-const MASTER_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 /// Short, so that a test can wait for what a killed process held; longer than any attempt of one.
 pub const LEASE: Duration = Duration::from_secs(4);
 /// Few, so that what a kill may repeat is a bound that says something.

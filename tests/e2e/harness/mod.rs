@@ -19,6 +19,7 @@ pub use ports::free_port;
 pub use postrider::{ADMIN_KEY, Options, Output, Postrider};
 pub use process::Process;
 pub use receiver::{Receiver, Reply, Request};
+pub use services::MASTER_KEY;
 pub use signed::{is_signed_by, new_secret};
 pub use verifier::Verifier;
 pub use wait::{let_pass, never, wait_or_tell, wait_until};

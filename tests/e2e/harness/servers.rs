@@ -99,33 +99,30 @@ impl Server {
 
     /// Kills it without warning.
     pub async fn kill_9(&mut self) {
+        // Those of PostgreSQL notice, and must be gone before the next one starts.
+        let children = self.children();
         let mut child = self.child.take().expect("it runs");
         child.kill().expect("it was running");
         child.wait().expect("our child");
-        if self.kind == Kind::Postgres {
-            // Its children notice, and must be gone before the next one starts.
-            let pid = child.id().to_string();
-            wait_until("its children are gone", async || {
-                let left = Command::new("pgrep").args(["-f", &self.data_text()]).output();
-                let left = left.expect("pgrep is installed").stdout;
-                let others = |line: &str| line != pid;
-                (!String::from_utf8_lossy(&left).lines().any(others)).then_some(())
-            })
-            .await;
-        }
+        wait_until("its children are gone", async || {
+            (!children.iter().any(|pid| runs(pid))).then_some(())
+        })
+        .await;
     }
 
-    fn data_text(&self) -> String {
-        self.data().to_str().expect("a path in UTF-8").to_owned()
+    /// The ids of its children.
+    fn children(&self) -> Vec<String> {
+        let pid = self.child.as_ref().expect("it runs").id();
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let children = children.expect("a list of children");
+        children.split_whitespace().map(str::to_owned).collect()
     }
 
     /// Stops it where it stands, with its children, or lets it go on.
     pub fn signal(&self, name: &str) {
         let pid = self.child.as_ref().expect("it runs").id();
-        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
         let mut kill = Command::new("kill");
-        kill.arg(format!("-{name}")).arg(pid.to_string());
-        kill.args(children.expect("a list of children").split_whitespace());
+        kill.arg(format!("-{name}")).arg(pid.to_string()).args(self.children());
         run(&mut kill);
     }
 
@@ -155,6 +152,12 @@ impl Drop for Server {
         }
         let _ = child.wait();
     }
+}
+
+/// One that ended may stay listed until somebody asks how it ended.
+fn runs(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.is_ok_and(|stat| !stat.contains(") Z "))
 }
 
 fn postgres_bin(name: &str) -> PathBuf {

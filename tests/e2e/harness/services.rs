@@ -4,7 +4,7 @@
 use std::process::Command;
 
 /// The same for every process of a fleet.
-const MASTER_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+pub const MASTER_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 /// Short, so that a test can wait for what a killed process held.
 const LEASE_MS: &str = "3000";
 
