@@ -87,12 +87,15 @@ async fn hand_out(engine: &Engine, leased: Leased) {
         Taken::Held => return put_off(leased, HELD_PAUSE).await,
         Taken::Crowded => return put_off(leased, CROWDED_PAUSE).await,
     };
-    let way = match leased.item.lane.work {
-        Work::FanOut => &engine.ways.to_fan_out,
-        Work::Deliver(_) => &engine.ways.to_load,
+    let (way, has_place) = match leased.item.lane.work {
+        Work::FanOut => (&engine.ways.to_fan_out, false),
+        Work::Deliver(_) => (&engine.ways.to_load, !leased.ahead),
     };
+    if has_place {
+        engine.ahead.arrived(&leased.item.lane);
+    }
     // Only a stage that is over does not take it; its lease ends by itself.
-    let _ = way.send(Held { leased, slot }).await;
+    let _ = way.send(Held { leased, slot, has_place }).await;
 }
 
 fn feed(engine: &Engine, hungry: Hungry) {

@@ -9,11 +9,12 @@ use model::delivery::{Decision, EndedBy, Next, Standing, decide};
 use model::id::{DeliveryId, WebhookId};
 use model::time::Timestamp;
 use model::webhook::WebhookStatus;
-use store::world::roll;
+use store::world::{Stopwatch, roll};
 use store::{How, Loaded, Outcome, Settlement, StoreError, Subject};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::ahead::{Follows, Waiting, ahead_of};
 use crate::engine::{Engine, FAILURE_PAUSE, Held, gather, report_store};
 use crate::record::Entry;
 use crate::registry::Target;
@@ -99,12 +100,16 @@ async fn start(
         }
     };
     let mut settled = Vec::new();
+    let since = Stopwatch::start();
     for (held, loaded) in batch.into_iter().zip(loaded) {
         let Some(id) = held.leased.item.delivery() else { continue };
-        match readiness(loaded, targets.get(&id.webhook), engine.now()) {
+        match readiness(id, loaded, targets.get(&id.webhook), engine.now()) {
+            Readiness::Send(ready) if held.has_place => send(engine, held, ready, abort),
             Readiness::Send(ready) => {
-                let (engine, abort) = (engine.clone(), abort.clone());
-                tokio::spawn(async move { deliver(&engine, held, id, ready, &abort).await });
+                let waiting = Waiting { held, ready, loaded: since };
+                if let Err(held) = engine.ahead.wait(waiting) {
+                    settled.push((held, How::Again { after: Duration::ZERO }));
+                }
             }
             Readiness::Settle(how) => settled.push((held, how)),
             Readiness::Paused(target) => {
@@ -163,13 +168,16 @@ enum Readiness {
     End(u32, EndedBy),
 }
 
-struct Ready {
+/// A delivery that is to be sent now.
+pub(crate) struct Ready {
+    id: DeliveryId,
     loaded: Loaded,
     target: Arc<Target>,
 }
 
 /// Whether a delivery is to be sent now. The queue may be wrong about everything.
 fn readiness(
+    id: DeliveryId,
     loaded: Result<Option<Loaded>, ()>,
     target: Option<&Arc<Target>>,
     now: Timestamp,
@@ -196,25 +204,29 @@ fn readiness(
     };
     let early = loaded.due.since(now);
     if loaded.by_hand {
-        Readiness::Send(Box::new(Ready { loaded, target }))
+        Readiness::Send(Box::new(Ready { id, loaded, target }))
     } else if now >= loaded.opened_at + target.webhook.config.retry.max_age {
         Readiness::End(loaded.attempts, EndedBy::Age)
     } else if early > EARLY_MAX {
         Readiness::Settle(How::Again { after: early })
     } else {
-        Readiness::Send(Box::new(Ready { loaded, target }))
+        Readiness::Send(Box::new(Ready { id, loaded, target }))
     }
+}
+
+fn send(engine: &Arc<Engine>, held: Held, ready: Box<Ready>, abort: &CancellationToken) {
+    let (engine, abort) = (engine.clone(), abort.clone());
+    tokio::spawn(async move { deliver(&engine, held, ready, &abort).await });
 }
 
 /// Sends one delivery and hands over what came of it.
 async fn deliver(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     mut held: Held,
-    id: DeliveryId,
     ready: Box<Ready>,
     abort: &CancellationToken,
 ) {
-    let Ready { loaded, target } = *ready;
+    let Ready { id, loaded, target } = *ready;
     let started_at = engine.now();
     let sending = engine.sender.send(&target, &loaded.event, started_at);
     let Some(sent) = abort.run_until_cancelled(sending).await else {
@@ -233,7 +245,7 @@ async fn deliver(
         now,
         roll(),
     );
-    free_place(engine, &held, &sent, &decision).await;
+    free_place(engine, &mut held, &sent, &decision, abort).await;
     held.slot.answered();
     let trigger = if loaded.by_hand { Trigger::Manual } else { Trigger::Schedule };
     engine.metrics.attempted(&sent, &loaded, trigger, &decision, now);
@@ -260,10 +272,34 @@ fn disable_reason(answer: &Answer) -> String {
 }
 
 /// The answer is in: another request may go to the webhook while this one is being recorded.
-async fn free_place(engine: &Engine, held: &Held, sent: &Sent, decision: &Decision) {
-    let how = How::Answered { failed: !sent.answer.is_success(), hold: decision.hold_webhook };
+async fn free_place(
+    engine: &Arc<Engine>,
+    held: &mut Held,
+    sent: &Sent,
+    decision: &Decision,
+    abort: &CancellationToken,
+) {
+    held.has_place = false;
+    let succeeded = sent.answer.is_success();
+    let (how, back) = match engine.ahead.answered(held.lane(), succeeded) {
+        Follows::Send(Waiting { held: mut next, ready, .. }) => {
+            let how = How::PassedOn { to: next.event(), under: next.leased.token };
+            next.has_place = true;
+            send(engine, next, ready, abort);
+            (how, Vec::new())
+        }
+        Follows::Free(back) => {
+            let ahead = if succeeded { ahead_of(sent.timings.total) } else { 0 };
+            let hold = decision.hold_webhook;
+            (How::Answered { failed: !succeeded, hold, ahead }, back)
+        }
+    };
     let subject = Subject::Item(held.leased.item.clone());
     engine.settle_all(vec![Settlement { subject, token: held.leased.token, how }]).await;
+    if !back.is_empty() {
+        let again = How::Again { after: Duration::ZERO };
+        engine.settle(back.into_iter().map(|held| (held, again)).collect()).await;
+    }
 }
 
 /// The way holds as many as there are slots, so it never waits.

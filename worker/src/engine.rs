@@ -7,10 +7,11 @@ use std::time::Duration;
 use model::id::{EventUid, WorkerId};
 use model::time::Timestamp;
 use store::world::QueueTime;
-use store::{How, Hungry, Leased, Queue, QueueError, Settlement, Store, StoreError};
+use store::{How, Hungry, Lane, Leased, Queue, QueueError, Settlement, Store, StoreError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::ahead::Ahead;
 use crate::registry::Registry;
 use crate::send::Sender;
 use crate::slots::{Slot, Slots};
@@ -32,6 +33,7 @@ pub(crate) struct Engine {
     pub(crate) registry: Registry,
     pub(crate) sender: Sender,
     pub(crate) slots: Slots,
+    pub(crate) ahead: Ahead,
     pub(crate) settings: Settings,
     pub(crate) metrics: Metrics,
     pub(crate) ways: Ways,
@@ -52,9 +54,15 @@ pub(crate) struct Ways {
 pub(crate) struct Held {
     pub(crate) leased: Leased,
     pub(crate) slot: Slot,
+    /// Whether a place on the wire is with it.
+    pub(crate) has_place: bool,
 }
 
 impl Held {
+    pub(crate) fn lane(&self) -> &Lane {
+        &self.leased.item.lane
+    }
+
     pub(crate) fn event(&self) -> EventUid {
         self.leased.item.event
     }
@@ -77,6 +85,7 @@ impl Engine {
             registry,
             sender,
             slots,
+            ahead: Ahead::default(),
             settings,
             metrics,
             ways,
@@ -104,7 +113,15 @@ impl Engine {
 
     /// Settles and frees the slots. A queue that does not answer is not waited for: the leases end
     /// by themselves, and what is recorded is not sent again.
-    pub(crate) async fn settle(&self, held: Vec<(Held, How)>) {
+    pub(crate) async fn settle(&self, mut held: Vec<(Held, How)>) {
+        let mut back = Vec::new();
+        for (held, _) in &mut held {
+            if std::mem::take(&mut held.has_place) {
+                back.extend(self.ahead.left(held.lane()));
+            }
+        }
+        // Whoever waited for the last place of their lane.
+        held.extend(back.into_iter().map(|held| (held, How::Again { after: Duration::ZERO })));
         let (settlements, slots): (Vec<_>, Vec<_>) =
             held.into_iter().map(|(held, how)| (held.leased.settle(how), held.slot)).unzip();
         self.settle_all(settlements).await;

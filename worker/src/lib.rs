@@ -16,6 +16,7 @@
 mod claim;
 mod fan_out;
 
+mod ahead;
 mod deliver;
 mod guard;
 mod mask;

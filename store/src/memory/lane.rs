@@ -31,6 +31,8 @@ pub(super) struct LaneState {
     held_until: Timestamp,
     failures: u32,
     in_flight: u32,
+    /// Items that may be leased ahead for each place.
+    ahead: u32,
     /// Never tried, in the order they came: due since, seq, event.
     fresh: VecDeque<(Timestamp, i64, EventUid)>,
     /// Tried before, or not due when they came, by (due, seq).
@@ -51,6 +53,8 @@ pub(super) struct LaneState {
 enum Member {
     Fresh,
     Timed(Timestamp, i64),
+    /// Leased ahead: waits for a place.
+    Ahead(Token, i64),
     /// On the wire: holds a place.
     Sent(Token, i64),
     /// Answered, not yet recorded.
@@ -80,6 +84,7 @@ impl LaneState {
             held_until: Timestamp::default(),
             failures: 0,
             in_flight: 0,
+            ahead: 0,
             fresh: VecDeque::new(),
             timed: BTreeSet::new(),
             members: HashMap::new(),
@@ -104,7 +109,7 @@ impl LaneState {
                 self.insert_timed(due, seq, event);
                 true
             }
-            Some(Member::Sent(..) | Member::Answered(..)) => {
+            Some(Member::Ahead(..) | Member::Sent(..) | Member::Answered(..)) => {
                 let at = self.pushed_while_leased.entry(event).or_insert(due);
                 *at = due.min(*at);
                 true
@@ -157,34 +162,65 @@ impl LaneState {
         self.members.insert(event, Member::Timed(due, seq));
     }
 
-    /// Takes the item whose turn it is. Only to be called when [`Self::servable`].
+    /// Takes the item whose turn it is, onto the wire. Only to be called of a lane in the ring.
     pub(super) fn take(&mut self, now: Timestamp, token: Token) -> Option<EventUid> {
-        let retry_is_due = self.timed.first().is_some_and(|(due, ..)| *due <= now);
-        let take_retry = retry_is_due && (self.retry_next || self.fresh.is_empty());
-        self.retry_next = !take_retry;
-        let (_, seq, event) =
-            if take_retry { self.timed.pop_first()? } else { self.fresh.pop_front()? };
+        let (seq, event) = self.pop(now)?;
         self.members.insert(event, Member::Sent(token, seq));
         self.in_flight += 1;
-        self.leased += 1;
         Some(event)
     }
 
-    /// Frees the place on the wire. False if the token is not the current one.
+    /// Takes the item whose turn it is, to wait for a place.
+    pub(super) fn take_ahead(&mut self, now: Timestamp, token: Token) -> Option<EventUid> {
+        let (seq, event) = self.pop(now)?;
+        self.members.insert(event, Member::Ahead(token, seq));
+        Some(event)
+    }
+
+    fn pop(&mut self, now: Timestamp) -> Option<(i64, EventUid)> {
+        let retry_is_due = self.timed.first().is_some_and(|(due, ..)| *due <= now);
+        let take_retry = retry_is_due && (self.retry_next || self.fresh.is_empty());
+        let (_, seq, event) =
+            if take_retry { self.timed.pop_first()? } else { self.fresh.pop_front()? };
+        self.retry_next = !take_retry;
+        self.leased += 1;
+        Some((seq, event))
+    }
+
+    /// How many items a claim may lease ahead for a place that it gave.
+    pub(super) fn ahead(&self) -> u32 {
+        self.ahead
+    }
+
+    /// Frees the place on the wire. False if the token is not the current one, or it has none.
     pub(super) fn answered(&mut self, event: EventUid, token: Token, failed: bool) -> bool {
-        match self.members.get_mut(&event) {
-            Some(member @ Member::Sent(..)) => {
-                let Member::Sent(current, seq) = *member else { return false };
-                if current != token {
-                    return false;
-                }
+        let Some(member) = self.members.get_mut(&event) else { return false };
+        match *member {
+            Member::Sent(current, seq) if current == token => {
                 *member = Member::Answered(token, seq);
                 self.in_flight -= 1;
                 self.failures = if failed { self.failures.saturating_add(1) } else { 0 };
                 true
             }
-            Some(_) | None => false,
+            _ => false,
         }
+    }
+
+    /// Gives the place that is free to an item that was leased ahead.
+    pub(super) fn pass_on(&mut self, to: EventUid, under: Token) {
+        let Some(member) = self.members.get_mut(&to) else { return };
+        match *member {
+            Member::Ahead(current, seq) if current == under => {
+                *member = Member::Sent(under, seq);
+                self.in_flight += 1;
+            }
+            _ => {}
+        }
+    }
+
+    /// How many items may be leased ahead for each place from now on.
+    pub(super) fn set_ahead(&mut self, ahead: u32) {
+        self.ahead = ahead.min(AHEAD_MAX);
     }
 
     pub(super) fn hold(&mut self, until: Timestamp) {
@@ -204,7 +240,11 @@ impl LaneState {
                 self.in_flight -= 1;
                 *seq
             }
-            Some(Member::Answered(current, seq)) if *current == token => *seq,
+            Some(Member::Ahead(current, seq) | Member::Answered(current, seq))
+                if *current == token =>
+            {
+                *seq
+            }
             Some(_) | None => return false,
         };
         self.leased -= 1;
@@ -222,7 +262,9 @@ impl LaneState {
 
     pub(super) fn is_leased(&self, event: EventUid, token: Token) -> bool {
         match self.members.get(&event) {
-            Some(Member::Sent(current, _) | Member::Answered(current, _)) => *current == token,
+            Some(
+                Member::Ahead(current, _) | Member::Sent(current, _) | Member::Answered(current, _),
+            ) => *current == token,
             Some(Member::Fresh | Member::Timed(..)) | None => false,
         }
     }
@@ -283,7 +325,7 @@ impl LaneState {
             return;
         }
         match how {
-            How::Answered { .. } => return,
+            How::Answered { .. } | How::PassedOn { .. } => return,
             How::Done if !hunger.again => {
                 self.hunger = None;
                 return;

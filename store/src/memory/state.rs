@@ -7,7 +7,7 @@
 //! ```
 //! Only lanes that can be served now are in a ring, so a claim never looks at one in vain.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use model::tenant::Tenant;
 use model::time::Timestamp;
@@ -104,44 +104,69 @@ impl State {
         changed
     }
 
+    /// Places first; what the claim has room for beyond them is leased ahead.
     pub(super) fn claim(&mut self, now: Timestamp, max: usize, skip: &[Tenant]) -> Vec<Leased> {
         let mut leased = Vec::new();
         let mut skipped = Vec::new();
+        let mut ahead = BTreeMap::new();
         while leased.len() < max {
             let Some(tenant) = self.tenants.pop_front() else { break };
             if skip.contains(&tenant) {
                 skipped.push(tenant);
                 continue;
             }
-            if let Some(one) = self.claim_one(now, &tenant) {
+            if let Some((key, one)) = self.claim_one(now, &tenant) {
                 leased.push(one);
+                let more = self.lanes[key].as_ref().map_or(0, LaneState::ahead);
+                if more > 0 {
+                    *ahead.entry(key).or_default() += more;
+                }
             }
             self.requeue_tenant(tenant);
         }
         for tenant in skipped.into_iter().rev() {
             self.tenants.push_front(tenant);
         }
+        self.claim_ahead(now, max, ahead, &mut leased);
         leased
     }
 
     /// One item of the lane whose turn it is in the tenant's ring.
-    fn claim_one(&mut self, now: Timestamp, tenant: &Tenant) -> Option<Leased> {
+    fn claim_one(&mut self, now: Timestamp, tenant: &Tenant) -> Option<(LaneKey, Leased)> {
         let key = self.rings.get_mut(tenant)?.pop_front()?;
+        self.lanes[key].as_mut()?.position = Position::Nowhere;
+        let leased = self.lease(now, key, false);
+        leased.map(|leased| (key, leased))
+    }
+
+    /// In turns, as many of each lane as it may have for the places that the claim gave it.
+    fn claim_ahead(
+        &mut self,
+        now: Timestamp,
+        max: usize,
+        ahead: BTreeMap<LaneKey, u32>,
+        leased: &mut Vec<Leased>,
+    ) {
+        let mut lanes = VecDeque::from_iter(ahead);
+        while leased.len() < max {
+            let Some((key, left)) = lanes.pop_front() else { break };
+            let Some(one) = self.lease(now, key, true) else { continue };
+            leased.push(one);
+            if left > 1 {
+                lanes.push_back((key, left - 1));
+            }
+        }
+    }
+
+    fn lease(&mut self, now: Timestamp, key: LaneKey, ahead: bool) -> Option<Leased> {
         self.last_token += 1;
         let token = Token(self.last_token);
-        let lane = self.lanes[key].as_mut()?;
-        lane.position = Position::Nowhere;
-        let event = lane.take(now, token);
-        let item = event.map(|event| Item { lane: lane.lane.clone(), event });
-        if let Some(item) = &item {
-            self.totals.queued -= 1;
-            self.totals.leased += 1;
-            self.totals.in_flight += usize::from(item.lane.work != Work::FanOut);
-            let ends = now + self.settings.lease;
-            self.leases.push_back((ends, Lease { key, item: item.clone(), token }));
-        }
-        self.change(now, key, |_| ());
-        item.map(|item| Leased { item, token })
+        let take = if ahead { LaneState::take_ahead } else { LaneState::take };
+        let event = self.change(now, key, |lane| take(lane, now, token))?;
+        let item = Item { lane: self.lanes[key].as_ref()?.lane.clone(), event };
+        let ends = now + self.settings.lease;
+        self.leases.push_back((ends, Lease { key, item: item.clone(), token }));
+        Some(Leased { item, token, ahead })
     }
 
     /// A tenant goes to the back of the line while any of its lanes can be served.
@@ -193,7 +218,7 @@ impl State {
                 if self.everything.and_then(|hunger| hunger.token) == Some(token) {
                     self.everything = match how {
                         How::Done => None,
-                        How::Answered { .. } => self.everything,
+                        How::Answered { .. } | How::PassedOn { .. } => self.everything,
                         How::Again { after } => {
                             Some(EverythingHunger { token: None, free_at: now + after })
                         }
@@ -212,10 +237,20 @@ impl State {
         let Some(key) = self.by_lane.get(&item.lane).copied() else { return };
         let cap = self.settings.lane_cap;
         self.change(now, key, |lane| match how {
-            How::Answered { failed, hold } => {
+            How::Answered { failed, hold, ahead } => {
                 let current = lane.answered(item.event, token, failed);
+                if current {
+                    lane.set_ahead(ahead);
+                }
                 if let (true, Some(hold)) = (current, hold) {
                     lane.hold(now + hold);
+                }
+                current
+            }
+            How::PassedOn { to, under } => {
+                let current = lane.answered(item.event, token, false);
+                if current {
+                    lane.pass_on(to, under);
                 }
                 current
             }

@@ -6,8 +6,8 @@
 -- ARGV[11…] tenants that get nothing
 -- returns  now; for how long nothing happens by itself, -1 for ever; whether it is to be asked
 --          again at once; the token of all that is leased; lanes; the items, 18 bytes each: the
---          place of its lane among these, and the event; the token of the hunger for everything,
---          or nothing; hungry lanes
+--          place of its lane among these and whether it is ahead, and the event; the token of the
+--          hunger for everything, or nothing; hungry lanes
 
 local MAX, HUNGRY_MAX = tonumber(ARGV[9]), tonumber(ARGV[10])
 local skip = {}
@@ -93,10 +93,12 @@ local function begin(L)
     L.taken = {}
 end
 
+-- Added to the place of an item's lane if it is ahead.
+local AHEAD = 32768
 local named, items, records, ends = {}, {}, {}, {}
 
--- Takes the item whose turn it is.
-local function take(L, some)
+-- Takes the item whose turn it is: onto the wire, or ahead.
+local function take(L, some, ahead)
     if not L.taken then begin(L) end
     local retry = first_due(L) <= now and (L.retry_next or L.fresh == 0)
     L.retry_next = not retry
@@ -108,16 +110,23 @@ local function take(L, some)
         L.fresh = L.fresh - 1
     end
     L.taken[#L.taken + 1] = member
-    L.queued, L.leased, L.in_flight, L.last = L.queued - 1, L.leased + 1, L.in_flight + 1, nil
+    L.queued, L.leased, L.last = L.queued - 1, L.leased + 1, nil
     if not L.tag then
         named[#named + 1] = L.name
         L.tag = struct.pack('>I2', #named - 1)
+        L.tag_ahead = struct.pack('>I2', #named - 1 + AHEAD)
+        L.ahead_left = 0
+    end
+    if ahead then
+        L.ahead_left = L.ahead_left - 1
+    else
+        L.in_flight, L.ahead_left = L.in_flight + 1, L.ahead_left + L.ahead
     end
     local event = string.sub(member, 9)
     local field = L.name .. event
-    items[#items + 1] = L.tag .. event
+    items[#items + 1] = (ahead and L.tag_ahead or L.tag) .. event
     records[#records + 1] = field
-    records[#records + 1] = token .. 's' .. string.sub(member, 1, 8)
+    records[#records + 1] = token .. (ahead and 'w' or 's') .. string.sub(member, 1, 8)
     ends[#ends + 1] = now + LEASE
     ends[#ends + 1] = field
 end
@@ -147,6 +156,20 @@ while #items < MAX do
             end
         end
         if has_next(ring, ring.some) then tenants.again[#tenants.again + 1] = tenant end
+    end
+end
+
+-- What there is room for beyond the places is leased ahead, in turns, as much of each lane as it may
+-- have for the places that it was given now.
+local forward = {}
+for i = 1, #named do forward[i] = lanes[named[i]] end
+local f = 1
+while #items < MAX and f <= #forward do
+    local L = forward[f]
+    f = f + 1
+    if L.ahead_left > 0 and (L.fresh > 0 or first_due(L) <= now) then
+        take(L, math.min(L.ahead_left, MAX - #items), true)
+        forward[#forward + 1] = L
     end
 end
 

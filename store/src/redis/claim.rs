@@ -115,10 +115,11 @@ impl Claim<'_> {
         let got = items.len() / ITEM_BYTES;
         for item in items.chunks_exact(ITEM_BYTES) {
             let (place, event) = item.split_at(2);
-            let place = usize::from(u16::from_be_bytes([place[0], place[1]]));
+            let place = u16::from_be_bytes([place[0], place[1]]);
+            let (place, ahead) = (usize::from(place & !AHEAD), place & AHEAD != 0);
             let lane = lanes.get(place).ok_or_else(unreadable)?.clone();
             let event = EventUid(Uid::from_slice(event).ok_or_else(unreadable)?);
-            self.claimed.leased.push(Leased { item: Item { lane, event }, token });
+            self.claimed.leased.push(Leased { item: Item { lane, event }, token, ahead });
         }
         if !everything.is_empty() {
             let hungry = Hungry { hunger: Hunger::Everything, token: read_token(&everything)? };
@@ -136,6 +137,8 @@ impl Claim<'_> {
 
 /// The place of its lane, and the event.
 const ITEM_BYTES: usize = 2 + 16;
+/// Added to the place if the item is ahead.
+const AHEAD: u16 = 1 << 15;
 
 fn read_token(bytes: &[u8]) -> Result<Token, QueueError> {
     bytes.try_into().map(|bytes| Token(u64::from_be_bytes(bytes))).map_err(|_| unreadable())

@@ -1,23 +1,23 @@
 //! Every key in Redis, and who moves what.
 //!
-//! `{prefix}:1` is the prefix from the settings and the version of this format. A partition `p`
+//! `{prefix}:2` is the prefix from the settings and the version of this format. A partition `p`
 //! is the hash tag `{p}`, so all its keys lie in one slot of a Cluster and one script may touch
 //! them. A lane is written `tenant/wh_…` or `tenant/fan-out`; an item of it within the lane's
 //! queue `seq event` (8 and 16 bytes), elsewhere `lane event`.
 //!
 //! | key | type | what |
 //! |---|---|---|
-//! | `{prefix}:1:partitions` | string | how many partitions there are; written once, by who opens first |
-//! | `{prefix}:1:wake` | channel | `process sleep partition`: something can be served that could not, or will sooner than was known |
-//! | `{prefix}:1:{p}:state` | string | epoch, replication id, totals, turns, the hunger for everything (packed by `prelude.lua`) |
-//! | `{prefix}:1:{p}:lanes` | hash | lane → its limits, counts, position, hunger (packed by `lane.lua`) |
-//! | `{prefix}:1:{p}:q:{lane}` | sorted set | what is queued: new items below zero as they came, then the others by due time |
-//! | `{prefix}:1:{p}:tenants` | sorted set | tenants with a lane in their ring, by turn |
-//! | `{prefix}:1:{p}:ring:{tenant}` | sorted set | its lanes that can be served now, by turn |
-//! | `{prefix}:1:{p}:timers` | sorted set | lanes that can be served later, by when |
-//! | `{prefix}:1:{p}:leased` | hash | item → token, whether it is on the wire, seq, when it is due if pushed meanwhile |
-//! | `{prefix}:1:{p}:leases` | sorted set | the same items, by when their leases end |
-//! | `{prefix}:1:{p}:hungry` | sorted set | lanes that are to be fed, by when |
+//! | `{prefix}:2:partitions` | string | how many partitions there are; written once, by who opens first |
+//! | `{prefix}:2:wake` | channel | `process sleep partition`: something can be served that could not, or will sooner than was known |
+//! | `{prefix}:2:{p}:state` | string | epoch, replication id, totals, turns, the hunger for everything (packed by `prelude.lua`) |
+//! | `{prefix}:2:{p}:lanes` | hash | lane → its limits, counts, position, hunger (packed by `lane.lua`) |
+//! | `{prefix}:2:{p}:q:{lane}` | sorted set | what is queued: new items below zero as they came, then the others by due time |
+//! | `{prefix}:2:{p}:tenants` | sorted set | tenants with a lane in their ring, by turn |
+//! | `{prefix}:2:{p}:ring:{tenant}` | sorted set | its lanes that can be served now, by turn |
+//! | `{prefix}:2:{p}:timers` | sorted set | lanes that can be served later, by when |
+//! | `{prefix}:2:{p}:leased` | hash | item → token, whether it is on the wire or ahead, seq, when it is due if pushed meanwhile |
+//! | `{prefix}:2:{p}:leases` | sorted set | the same items, by when their leases end |
+//! | `{prefix}:2:{p}:hungry` | sorted set | lanes that are to be fed, by when |
 //!
 //! ```text
 //! push    (refused) → hungry      item → q     lane → ring or timers
@@ -36,7 +36,7 @@ use model::tenant::Tenant;
 use crate::queue::{Lane, Work};
 
 /// Of the keys and of what the scripts keep in them. Another one does not see these keys.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 #[derive(Debug, Clone)]
 pub(super) struct Keys(String);

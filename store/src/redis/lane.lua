@@ -6,7 +6,7 @@
 
 local NOWHERE, RING = 0, -1 -- any other position is the moment of its timer
 local FRESH = -4503599627370496 -- a new item's score is this and the time it came at
-local PACKED = '>ddddddI4I4I4I4I4I4B'
+local PACKED = '>ddddddI4I4I4I4I4I4BB'
 local PACKED_HUNGER = '>dddBc8d'
 local RELEASED = 18446744073709551616 -- the version of a webhook that is gone
 
@@ -16,7 +16,7 @@ local function new_lane(name)
     return {
         name = name, key = QUEUE .. name, fan_out = string.sub(name, -8) == '/fan-out',
         position = NOWHERE, first = NEVER, last_fresh = 0, held_until = 0, fed_at = 0, version = 0,
-        max_in_flight = 16, failures = 0, in_flight = 0, leased = 0, queued = 0, fresh = 0,
+        max_in_flight = 16, failures = 0, in_flight = 0, leased = 0, queued = 0, fresh = 0, ahead = 0,
         paused = false, retry_next = false, hunger = nil, hungry_at = nil, adds = {},
     }
 end
@@ -24,7 +24,7 @@ end
 local function unpack_lane(name, packed)
     local L, flags, at = new_lane(name), nil, nil
     L.position, L.first, L.last_fresh, L.held_until, L.fed_at, L.version, L.max_in_flight,
-        L.failures, L.in_flight, L.leased, L.queued, L.fresh, flags, at =
+        L.failures, L.in_flight, L.leased, L.queued, L.fresh, L.ahead, flags, at =
         struct.unpack(PACKED, packed)
     L.paused, L.retry_next = flags % 2 == 1, flags % 4 >= 2
     if flags >= 4 then
@@ -159,11 +159,12 @@ local function release(L, lease, event, due)
     touch(L)
 end
 
--- A lease: its token, whether its request is on the wire, its item's seq, and when that is due if
--- it was pushed meanwhile.
+-- A lease: its token, whether its request is on the wire or was leased ahead, its item's seq, and
+-- when that is due if it was pushed meanwhile.
 local function unpack_lease(packed)
+    local state = string.sub(packed, 9, 9)
     local lease = {
-        token = string.sub(packed, 1, 8), sent = string.sub(packed, 9, 9) == 's',
+        token = string.sub(packed, 1, 8), sent = state == 's', ahead = state == 'w',
         seq = string.sub(packed, 10, 17),
     }
     if #packed > 17 then lease.pushed = struct.unpack('>d', packed, 18) end
@@ -171,7 +172,7 @@ local function unpack_lease(packed)
 end
 
 local function pack_lease(lease)
-    return lease.token .. (lease.sent and 's' or 'a') .. lease.seq
+    return lease.token .. (lease.sent and 's' or lease.ahead and 'w' or 'a') .. lease.seq
         .. (lease.pushed and struct.pack('>d', lease.pushed) or '')
 end
 
@@ -259,7 +260,8 @@ end
 local function pack_lane(L)
     local flags = (L.paused and 1 or 0) + (L.retry_next and 2 or 0) + (L.hunger and 4 or 0)
     local packed = struct.pack(PACKED, L.position, first_due(L), L.last_fresh, L.held_until, L.fed_at,
-        L.version, L.max_in_flight, L.failures, L.in_flight, L.leased, L.queued, L.fresh, flags)
+        L.version, L.max_in_flight, L.failures, L.in_flight, L.leased, L.queued, L.fresh, L.ahead,
+        flags)
     local H = L.hunger
     if not H then return packed end
     return packed .. struct.pack(PACKED_HUNGER, H.missing_due, H.fed_until, H.free_at,

@@ -74,15 +74,25 @@ fn encode(settlement: &Settlement) -> [Vec<u8>; 2] {
         Subject::Hunger(Hunger::Lane(lane)) => format!("l{}", LaneName(lane)).into(),
         Subject::Hunger(Hunger::Everything) => b"e".to_vec(),
     };
-    let (letter, us) = match settlement.how {
-        How::Answered { failed, hold } => {
-            (if failed { b'f' } else { b'a' }, hold.map_or(-1.0, micros))
+    let how = match settlement.how {
+        How::Answered { failed, hold, ahead } => {
+            let letter = if failed { b'f' } else { b'a' };
+            let hold = hold.map_or(-1.0, micros).to_be_bytes();
+            let ahead = u8::try_from(ahead.min(AHEAD_MAX)).unwrap_or(u8::MAX);
+            coded(letter, settlement.token, &[&hold, &[ahead]])
         }
-        How::Done => (b'd', 0.0),
-        How::Again { after } => (b'g', micros(after)),
+        How::PassedOn { to, under } => {
+            coded(b'p', settlement.token, &[to.0.as_bytes(), &under.0.to_be_bytes()])
+        }
+        How::Done => coded(b'd', settlement.token, &[]),
+        How::Again { after } => coded(b'g', settlement.token, &[&micros(after).to_be_bytes()]),
     };
-    let mut how = vec![letter];
-    how.extend(settlement.token.0.to_be_bytes());
-    how.extend(us.to_be_bytes());
     [subject, how]
+}
+
+fn coded(letter: u8, token: Token, more: &[&[u8]]) -> Vec<u8> {
+    let mut code = vec![letter];
+    code.extend(token.0.to_be_bytes());
+    more.iter().for_each(|bytes| code.extend_from_slice(bytes));
+    code
 }

@@ -84,7 +84,7 @@ pub async fn a_lane_says_why_it_waits(rig: &QueueRig) {
     rig.pause(&lane).await;
     assert_eq!(reason().await, Some(WaitingFor::Paused));
     rig.limit(&lane, 1).await;
-    let quiet = How::Answered { failed: true, hold: Some(WHILE) };
+    let quiet = How::Answered { failed: true, hold: Some(WHILE), ahead: 0 };
     rig.end([first.clone().settle(quiet), first.settle(How::Done)]).await;
     assert_eq!(reason().await, Some(WaitingFor::Backoff));
     rig.pass(WHILE).await;

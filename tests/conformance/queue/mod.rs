@@ -4,6 +4,7 @@ mod push;
 mod settle;
 
 mod places;
+mod ahead;
 mod turns;
 
 mod hunger;
@@ -86,6 +87,22 @@ each_queue! {
         limits_of_an_unknown_lane_hold_for_items_pushed_later,
         fan_out_lanes_are_not_limited_by_places,
         a_paused_fan_out_lane_stays_paused,
+    }
+    ahead::{
+        nothing_is_leased_ahead_of_a_lane_that_was_not_answered,
+        a_quick_lane_is_leased_ahead_for_each_place,
+        what_is_ahead_is_not_on_the_wire,
+        a_place_is_passed_on,
+        a_place_passed_on_is_freed_by_who_has_it,
+        a_place_passed_on_under_a_token_that_ended_is_free,
+        a_place_passed_on_twice_is_one,
+        a_place_that_is_passed_on_is_a_success,
+        places_come_before_what_is_leased_ahead,
+        lanes_that_are_leased_ahead_take_turns,
+        what_is_not_due_is_not_leased_ahead,
+        what_is_ahead_comes_back_when_its_lease_ends,
+        what_is_ahead_and_given_back_frees_no_place,
+        an_answer_may_end_leasing_ahead,
     }
     turns::{
         tenants_take_turns,
@@ -229,8 +246,8 @@ impl QueueRig {
     }
 }
 
-const SUCCEEDED: How = How::Answered { failed: false, hold: None };
-const FAILED: How = How::Answered { failed: true, hold: None };
+const SUCCEEDED: How = How::Answered { failed: false, hold: None, ahead: 0 };
+const FAILED: How = How::Answered { failed: true, hold: None, ahead: 0 };
 
 fn tenant(name: &str) -> Tenant {
     Tenant::parse(name).expect("a name")

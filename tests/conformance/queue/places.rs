@@ -166,7 +166,7 @@ pub async fn what_is_older_than_what_was_set_changes_nothing(rig: &QueueRig) {
 
 /// The item is answered by a failure that asks for quiet, and is done.
 async fn ask_for_quiet(rig: &QueueRig, leased: Leased, hold: Duration) {
-    let answered = How::Answered { failed: true, hold: Some(hold) };
+    let answered = How::Answered { failed: true, hold: Some(hold), ahead: 0 };
     rig.end([leased.clone().settle(answered), leased.settle(How::Done)]).await;
 }
 

@@ -27,7 +27,10 @@ struct Books {
 struct Held {
     token: Token,
     ends: Timestamp,
-    answered: bool,
+    /// Whether it has a place.
+    placed: bool,
+    /// Whether it waits for one.
+    ahead: bool,
     /// When it is due if it was pushed meanwhile.
     pushed: Option<Timestamp>,
 }
@@ -95,7 +98,8 @@ async fn claim(rig: &QueueRig, books: &mut Books, dice: &mut Dice) {
         let due = due.unwrap_or_else(|| panic!("{leased:?} was not queued"));
         assert!(due <= now, "{leased:?} is not due");
         assert!(!skip.contains(&leased.item.lane.tenant), "{leased:?} was to be skipped");
-        let held = Held { token: leased.token, ends: now + LEASE, answered: false, pushed: None };
+        let (token, ahead) = (leased.token, leased.ahead);
+        let held = Held { token, ends: now + LEASE, placed: !ahead, ahead, pushed: None };
         books.leased.insert(leased.item.clone(), held);
         let lane = leased.item.lane;
         if lane.work != store::Work::FanOut {
@@ -115,10 +119,14 @@ async fn settle(rig: &QueueRig, books: &mut Books, dice: &mut Dice) {
     }
     let nth = dice.below(books.leased.len() as u32) as usize;
     let (item, held) = books.leased.iter_mut().nth(nth).expect("it is within bounds");
-    let leased = Leased { item: item.clone(), token: held.token };
+    let leased = Leased { item: item.clone(), token: held.token, ahead: held.ahead };
+    if dice.below(4) == 0 {
+        return pass_on(rig, books, leased).await;
+    }
     let how = how(dice);
     match how {
-        How::Answered { .. } => held.answered = true,
+        How::Answered { .. } => held.placed = false,
+        How::PassedOn { .. } => unreachable!("it is passed on above"),
         How::Done | How::Again { .. } => {
             let pushed = books.leased.remove(&leased.item).and_then(|held| held.pushed);
             books.stale.push(leased.clone());
@@ -131,11 +139,27 @@ async fn settle(rig: &QueueRig, books: &mut Books, dice: &mut Dice) {
     rig.end([leased.settle(how)]).await;
 }
 
+/// To the first item of its lane that waits for a place, if there is one.
+async fn pass_on(rig: &QueueRig, books: &mut Books, leased: Leased) {
+    let next = books.leased.iter().find(|(item, held)| item.lane == leased.item.lane && held.ahead);
+    let Some((next, under)) = next.map(|(item, held)| (item.clone(), held.token)) else { return };
+    let was_placed = books.leased.get_mut(&leased.item).is_some_and(|held| {
+        std::mem::take(&mut held.placed)
+    });
+    if let (true, Some(held)) = (was_placed, books.leased.get_mut(&next)) {
+        (held.placed, held.ahead) = (true, false);
+    }
+    rig.end([leased.settle(How::PassedOn { to: next.event, under })]).await;
+}
+
 fn how(dice: &mut Dice) -> How {
     match dice.below(8) {
-        0..=1 => SUCCEEDED,
+        0..=1 => How::Answered { failed: false, hold: None, ahead: dice.below(3) },
         2 => FAILED,
-        3 => How::Answered { failed: true, hold: Some(WHILE / 10 * dice.below(9)) },
+        3 => {
+            let hold = Some(WHILE / 10 * dice.below(9));
+            How::Answered { failed: true, hold, ahead: dice.below(2) }
+        }
         4..=5 => How::Done,
         _ => How::Again { after: WHILE / 10 * dice.below(30) },
     }
@@ -194,12 +218,12 @@ impl Books {
         let ended = self.leased.extract_if(.., |_, held| held.ends <= now);
         for (item, held) in ended.collect::<Vec<_>>() {
             self.queued.insert(item.clone(), held.pushed.unwrap_or(now).min(now));
-            self.stale.push(Leased { item, token: held.token });
+            self.stale.push(Leased { item, token: held.token, ahead: held.ahead });
         }
     }
 
     fn in_flight(&self, lane: &Lane) -> u32 {
-        let held = self.leased.iter().filter(|(item, held)| item.lane == *lane && !held.answered);
+        let held = self.leased.iter().filter(|(item, held)| item.lane == *lane && held.placed);
         u32::try_from(held.count()).expect("a small number")
     }
 

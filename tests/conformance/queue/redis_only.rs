@@ -213,7 +213,7 @@ async fn a_hundred_thousand_lanes_that_are_due_at_once_are_served_in_bounded_ste
     const STEP: usize = 128;
     let server = RedisServer::start();
     let options = settings(1);
-    let timers = format!("ZCARD {}:1:{{0}}:timers", options.prefix);
+    let timers = format!("ZCARD {}:2:{{0}}:timers", options.prefix);
     let queue = Redis::open(&server.url(), options, Clock::system()).await.expect("a queue opens");
     let soon = Duration::from_micros(1);
     for from in (0..LANES).step_by(1_000) {

@@ -93,7 +93,7 @@ pub async fn settling_what_is_unknown_changes_nothing(rig: &QueueRig) {
     for lane in [&known, &unknown] {
         for how in EVERY_HOW {
             let item = super::item(lane, 2);
-            rig.end([Leased { item, token: leased.token }.settle(how)]).await;
+            rig.end([Leased { item, ..leased.clone() }.settle(how)]).await;
         }
     }
     let totals = rig.totals().await;

@@ -54,7 +54,7 @@ pub async fn the_end_of_a_lease_ends_a_wait(rig: &QueueRig) {
 pub async fn the_end_of_a_hold_ends_a_wait(rig: &QueueRig) {
     rig.keep(news(&lane("a", 1), 1..=1)).await;
     let leased = rig.take_one().await;
-    let quiet_please = How::Answered { failed: true, hold: Some(WHILE) };
+    let quiet_please = How::Answered { failed: true, hold: Some(WHILE), ahead: 0 };
     rig.end([leased.clone().settle(quiet_please), leased.settle(How::Done)]).await;
     rig.keep([new(&lane("a", 1), 2)]).await;
     quiet(rig).await;
@@ -170,7 +170,7 @@ pub async fn nobody_is_woken_while_lanes_cannot_be_served(rig: &QueueRig) {
     rig.keep([new(&held, 3)]).await;
     for leased in rig.take().await {
         if leased.item.lane == held {
-            let quiet_please = How::Answered { failed: true, hold: Some(WHILE * 100) };
+            let quiet_please = How::Answered { failed: true, hold: Some(WHILE * 100), ahead: 0 };
             rig.end([leased.clone().settle(quiet_please), leased.settle(How::Done)]).await;
         } else {
             // Its lease is long over when the test is: it must not end meanwhile.

@@ -1,0 +1,165 @@
+//! Items leased ahead: they have no place, and take over that of another one of their lane.
+
+use store::{AHEAD_MAX, How, Lane, Leased};
+
+use super::{FAILED, WHILE, item, lane, new, news, numbers, retry};
+use crate::drivers::{LEASE, QueueRig};
+
+/// Answered so quickly that so many may be leased ahead for each place.
+fn quick(ahead: u32) -> How {
+    How::Answered { failed: false, hold: None, ahead }
+}
+
+/// A lane with so many places, which may lease so many ahead for each.
+async fn quick_lane(rig: &QueueRig, n: u8, places: u32, ahead: u32) -> Lane {
+    let lane = lane("a", n);
+    rig.limit(&lane, places).await;
+    rig.keep(news(&lane, [200])).await;
+    let leased = rig.take_one().await;
+    rig.end([leased.clone().settle(quick(ahead)), leased.settle(How::Done)]).await;
+    lane
+}
+
+fn is_ahead(leased: &[Leased]) -> Vec<bool> {
+    leased.iter().map(|leased| leased.ahead).collect()
+}
+
+pub async fn nothing_is_leased_ahead_of_a_lane_that_was_not_answered(rig: &QueueRig) {
+    let lane = lane("a", 1);
+    rig.limit(&lane, 2).await;
+    rig.keep(news(&lane, 1..=9)).await;
+    assert_eq!(is_ahead(&rig.take().await), [false, false]);
+}
+
+pub async fn a_quick_lane_is_leased_ahead_for_each_place(rig: &QueueRig) {
+    let lane = quick_lane(rig, 1, 2, 2).await;
+    rig.keep(news(&lane, 1..=9)).await;
+    let leased = rig.take().await;
+    assert_eq!(numbers(&leased), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(is_ahead(&leased), [false, false, true, true, true, true]);
+    assert_eq!(rig.take().await, []);
+    let most = quick_lane(rig, 2, 1, u32::MAX).await;
+    rig.keep(news(&most, 1..=19)).await;
+    assert_eq!(rig.take().await.len(), 1 + AHEAD_MAX as usize);
+}
+
+pub async fn what_is_ahead_is_not_on_the_wire(rig: &QueueRig) {
+    let lane = quick_lane(rig, 1, 1, 3).await;
+    rig.keep(news(&lane, 1..=9)).await;
+    rig.take().await;
+    let look = rig.look_at(&lane).await;
+    assert_eq!((look.queued, look.leased, look.in_flight), (5, 4, 1));
+    let total = rig.totals().await;
+    assert_eq!((total.queued, total.leased, total.in_flight), (5, 4, 1));
+}
+
+/// One place, one item on the wire and one ahead; another one waits.
+async fn one_and_one_ahead(rig: &QueueRig) -> (Lane, Leased, Leased) {
+    let lane = quick_lane(rig, 1, 1, 1).await;
+    rig.keep(news(&lane, 1..=3)).await;
+    let leased = rig.take().await;
+    let [first, second] = leased.try_into().expect("two are leased");
+    (lane, first, second)
+}
+
+fn passed_on(from: &Leased, to: &Leased) -> store::Settlement {
+    from.clone().settle(How::PassedOn { to: to.item.event, under: to.token })
+}
+
+pub async fn a_place_is_passed_on(rig: &QueueRig) {
+    let (lane, first, second) = one_and_one_ahead(rig).await;
+    rig.end([passed_on(&first, &second)]).await;
+    assert_eq!(rig.take().await, []);
+    rig.done([first]).await;
+    assert_eq!(rig.take().await, []);
+    let look = rig.look_at(&lane).await;
+    assert_eq!((look.queued, look.leased, look.in_flight), (1, 1, 1));
+}
+
+pub async fn a_place_passed_on_is_freed_by_who_has_it(rig: &QueueRig) {
+    let (_, first, second) = one_and_one_ahead(rig).await;
+    rig.end([passed_on(&first, &second), first.settle(How::Done)]).await;
+    rig.end([second.settle(quick(0))]).await;
+    assert_eq!(numbers(&rig.take().await), [3]);
+}
+
+pub async fn a_place_passed_on_under_a_token_that_ended_is_free(rig: &QueueRig) {
+    let (_, first, second) = one_and_one_ahead(rig).await;
+    rig.done([second.clone()]).await;
+    rig.end([passed_on(&first, &second)]).await;
+    assert_eq!(numbers(&rig.take().await), [3]);
+}
+
+pub async fn a_place_passed_on_twice_is_one(rig: &QueueRig) {
+    let (lane, first, second) = one_and_one_ahead(rig).await;
+    rig.end([passed_on(&first, &second), passed_on(&first, &second)]).await;
+    assert_eq!(rig.look_at(&lane).await.in_flight, 1);
+    // Nor does who has none pass one on.
+    rig.end([passed_on(&first, &second)]).await;
+    rig.end([second.settle(quick(0))]).await;
+    assert_eq!(numbers(&rig.take().await), [3]);
+}
+
+pub async fn a_place_that_is_passed_on_is_a_success(rig: &QueueRig) {
+    let lane = quick_lane(rig, 1, 3, 1).await;
+    rig.keep(news(&lane, 1..=6)).await;
+    let leased = rig.take().await;
+    let fail = |leased: &Leased| leased.clone().settle(FAILED);
+    rig.end([fail(&leased[0]), fail(&leased[1])]).await;
+    rig.end([passed_on(&leased[2], &leased[3]), fail(&leased[3])]).await;
+    rig.keep(news(&lane, 7..=9)).await;
+    assert_eq!(rig.take().await.len(), 3);
+}
+
+pub async fn places_come_before_what_is_leased_ahead(rig: &QueueRig) {
+    let quick = quick_lane(rig, 1, 1, 5).await;
+    let other = lane("b", 1);
+    rig.keep(news(&quick, 1..=9)).await;
+    rig.keep(news(&other, 11..=14)).await;
+    let leased = rig.take_up_to(6).await;
+    let of_other = leased.iter().filter(|leased| leased.item.lane == other);
+    assert_eq!(of_other.count(), 4);
+    assert_eq!(is_ahead(&leased)[5..], [true]);
+}
+
+pub async fn lanes_that_are_leased_ahead_take_turns(rig: &QueueRig) {
+    let (one, two) = (quick_lane(rig, 1, 1, 6).await, quick_lane(rig, 2, 1, 6).await);
+    rig.keep(news(&one, 1..=9)).await;
+    rig.keep(news(&two, 1..=9)).await;
+    let leased = rig.take_up_to(8).await;
+    assert_eq!(leased.iter().filter(|leased| leased.item.lane == one).count(), 4);
+}
+
+pub async fn what_is_not_due_is_not_leased_ahead(rig: &QueueRig) {
+    let lane = quick_lane(rig, 1, 1, 5).await;
+    rig.keep([new(&lane, 1), retry(&lane, 2, WHILE * 50)]).await;
+    assert_eq!(numbers(&rig.take().await), [1]);
+}
+
+pub async fn what_is_ahead_comes_back_when_its_lease_ends(rig: &QueueRig) {
+    let (lane, first, second) = one_and_one_ahead(rig).await;
+    rig.pass(LEASE).await;
+    rig.limit(&lane, 16).await;
+    let again = rig.take().await;
+    assert_eq!(again.iter().filter(|leased| !leased.ahead).count(), 3);
+    // The old place is nobody's to pass on.
+    rig.end([passed_on(&first, &second)]).await;
+    assert_eq!(rig.look_at(&lane).await.in_flight, 3);
+}
+
+pub async fn what_is_ahead_and_given_back_frees_no_place(rig: &QueueRig) {
+    let (lane, _, second) = one_and_one_ahead(rig).await;
+    let after = std::time::Duration::ZERO;
+    rig.end([second.settle(How::Again { after })]).await;
+    assert_eq!(rig.take().await, []);
+    let look = rig.look_at(&lane).await;
+    assert_eq!((look.queued, look.leased, look.in_flight), (2, 1, 1));
+}
+
+pub async fn an_answer_may_end_leasing_ahead(rig: &QueueRig) {
+    let (lane, first, second) = one_and_one_ahead(rig).await;
+    rig.end([first.settle(quick(0)), second.settle(How::Done)]).await;
+    rig.keep([new(&lane, 4)]).await;
+    let leased = rig.take_one().await;
+    assert_eq!(leased.item, item(&lane, 3));
+}

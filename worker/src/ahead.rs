@@ -1,0 +1,128 @@
+//! What was leased ahead, by lane: it was loaded with the others, and each is sent in the place of
+//! one that was answered. So a webhook whose subscriber is quick waits for the queue and the store
+//! once for many of its deliveries, and not for each.
+//!
+//! ```text
+//! leased with a place ──► sent ──► answered ──► the next that waits is sent in its place
+//!                                      └──────► nobody waits, or it failed: the place is free
+//! leased ahead ─────────► waits ──► sent
+//!                           └────► given back: no place of its lane is left, or it waited too long
+//! ```
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use store::world::Stopwatch;
+use store::{AHEAD_MAX, Lane};
+
+use crate::deliver::Ready;
+use crate::engine::Held;
+
+/// How old what the store said may be when a delivery is sent on it. A pause or a cancel that came
+/// after it was loaded is not seen, so this is a moment.
+const LOADED_AGE_MAX: Duration = Duration::from_millis(250);
+
+#[derive(Default)]
+pub(crate) struct Ahead(Mutex<HashMap<Lane, Line>>);
+
+/// What waits for the places of one lane.
+#[derive(Default)]
+struct Line {
+    /// Of this lane, with this worker.
+    places: usize,
+    waiting: VecDeque<Waiting>,
+}
+
+/// A delivery that is ready to be sent, but for a place.
+pub(crate) struct Waiting {
+    pub(crate) held: Held,
+    pub(crate) ready: Box<Ready>,
+    /// Since when.
+    pub(crate) loaded: Stopwatch,
+}
+
+/// What follows when a place becomes free.
+pub(crate) enum Follows {
+    Send(Waiting),
+    /// The place is to be freed; these have no use of it.
+    Free(Vec<Held>),
+}
+
+/// As many may be leased ahead for each place as are answered before what was loaded is too old.
+pub(crate) fn ahead_of(total: Duration) -> u32 {
+    let fits = LOADED_AGE_MAX.as_micros() / total.as_micros().max(1);
+    u32::try_from(fits).unwrap_or(u32::MAX).min(AHEAD_MAX)
+}
+
+impl Ahead {
+    /// An item was leased with a place.
+    pub(crate) fn arrived(&self, lane: &Lane) {
+        let mut lines = self.lock();
+        match lines.get_mut(lane) {
+            Some(line) => line.places += 1,
+            None => drop(lines.insert(lane.clone(), Line { places: 1, ..Line::default() })),
+        }
+    }
+
+    /// Waits for a place; it is returned if this worker has none of its lane any more.
+    pub(crate) fn wait(&self, waiting: Waiting) -> Result<(), Held> {
+        match self.lock().get_mut(waiting.held.lane()) {
+            Some(line) => {
+                line.waiting.push_back(waiting);
+                Ok(())
+            }
+            None => Err(waiting.held),
+        }
+    }
+
+    /// An answer is in, and `succeeded`: who is next in its place.
+    pub(crate) fn answered(&self, lane: &Lane, succeeded: bool) -> Follows {
+        if succeeded
+            && let Some(line) = self.lock().get_mut(lane)
+            && let Some(next) = line.waiting.pop_front_if(|next| !next.is_old())
+        {
+            return Follows::Send(next);
+        }
+        // A subscriber that fails, or is slower than it was, is not sent more than it has places.
+        let mut back = self.left(lane);
+        if let Some(line) = self.lock().get_mut(lane) {
+            back.extend(line.waiting.drain(..).map(|waiting| waiting.held));
+        }
+        Follows::Free(back)
+    }
+
+    /// A place is no longer this worker's; those who waited for its last one are returned.
+    pub(crate) fn left(&self, lane: &Lane) -> Vec<Held> {
+        let mut lines = self.lock();
+        let Some(line) = lines.get_mut(lane) else { return Vec::new() };
+        line.places -= 1;
+        if line.places > 0 {
+            return Vec::new();
+        }
+        let line = lines.remove(lane).unwrap_or_default();
+        line.waiting.into_iter().map(|waiting| waiting.held).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Lane, Line>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn is_old(&self) -> bool {
+        self.loaded.elapsed() > LOADED_AGE_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_subscriber_has_none_ahead_and_a_quick_one_not_without_bound() {
+        assert_eq!(ahead_of(Duration::from_millis(251)), 0);
+        assert_eq!(ahead_of(Duration::from_millis(100)), 2);
+        assert_eq!(ahead_of(Duration::ZERO), AHEAD_MAX);
+    }
+}
