@@ -14,6 +14,7 @@ mod stop;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use model::egress::Policy;
@@ -116,6 +117,7 @@ struct Parts {
     role: Role,
     store: Arc<dyn Store>,
     queue: Arc<dyn Queue>,
+    pace: Duration,
     clock: Clock,
     master_keys: Arc<MasterKeys>,
     egress: Arc<Policy>,
@@ -133,7 +135,7 @@ impl Parts {
         address: Option<SocketAddr>,
     ) -> Result<Self, Failure> {
         let clock = Clock::system();
-        let Stand { store, queue } = Stand::open(settings, role, &clock).await?;
+        let Stand { store, queue, pace } = Stand::open(settings, role, &clock).await?;
         let master_keys = bootstrap::master_keys(&*store, settings).await?;
         let first = match role {
             Role::Worker => First::default(),
@@ -143,6 +145,7 @@ impl Parts {
             role,
             store,
             queue,
+            pace,
             clock,
             master_keys: Arc::new(master_keys),
             egress: Arc::new(egress(settings, dev, address)),
@@ -168,7 +171,7 @@ impl Parts {
                     demo::register(&app, address).await?;
                 }
                 let threads = half_of_the_cores().min(API_THREADS_MAX);
-                let server = api::server(app, listener, threads)
+                let server = api::server(Arc::clone(&app), listener, threads)
                     .map_err(|e| listen::refused(address, &e))?;
                 if self.role != Role::Worker {
                     banner::print(&self.first, settings, self.dev, address);
@@ -185,6 +188,7 @@ impl Parts {
         stop::Running {
             server: server.map(|server| (server.handle(), actix_web::rt::spawn(server))),
             engine,
+            app,
             draining,
             stop,
             store: self.store,
@@ -209,6 +213,7 @@ impl Parts {
             slots: settings.engine.slots,
             lane_cap: settings.engine.lane_cap,
             retention: settings.limits.retention(),
+            pace: self.pace,
             ..Default::default()
         };
         Worker::new(parts, settings).map_err(|e| {

@@ -2,6 +2,7 @@
 //! from the store later, so its failures are logged and nobody is told, and nobody waits for long.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::webhook::{Webhook, WebhookStatus};
@@ -10,14 +11,36 @@ use tokio::time::timeout;
 
 use crate::App;
 
-/// How long a request waits for the queue.
+/// Pushes that nobody waits for.
+const PUSHING_MAX: usize = 4_096;
+/// How long the queue is waited for.
 const PATIENCE: Duration = Duration::from_millis(250);
 
 impl App {
+    /// Does not wait for a queue that takes its time, unless so many pushes are under way already.
     pub(crate) async fn push(&self, pushes: Vec<Push>) {
-        if !pushes.is_empty() {
-            heard("push", self.queue.push(pushes)).await;
+        if pushes.is_empty() {
+            return;
         }
+        let queue = Arc::clone(&self.queue);
+        let mut pushing = Box::pin(async move { heard("push", queue.push(pushes)).await });
+        tokio::select! {
+            biased;
+            _ = &mut pushing => {}
+            () = std::future::ready(()) => {
+                if self.pushing.len() < PUSHING_MAX {
+                    self.pushing.spawn(pushing);
+                } else {
+                    pushing.await;
+                }
+            }
+        }
+    }
+
+    /// Returns once everything that was to be pushed was. Nothing is to be pushed after it.
+    pub async fn all_pushed(&self) {
+        self.pushing.close();
+        self.pushing.wait().await;
     }
 
     /// Makes a delivery due at once.

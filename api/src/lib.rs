@@ -42,6 +42,7 @@ use prometheus_client::registry::Registry;
 use store::world::Clock;
 use store::{Queue, Store};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use utoipa_actix_web::AppExt as _;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -107,6 +108,8 @@ pub struct App {
     pub registry: Arc<Registry>,
     pub metrics: Metrics,
     pub draining: CancellationToken,
+    /// Pushes to a queue that takes its time.
+    pushing: TaskTracker,
     auth: auth::Cache,
     inboxes: dev::Inboxes,
 }
@@ -127,6 +130,7 @@ impl App {
             registry,
             metrics,
             draining,
+            pushing: TaskTracker::new(),
             auth: auth::Cache::default(),
             inboxes: dev::Inboxes::default(),
         }

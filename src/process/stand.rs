@@ -21,9 +21,14 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// Tries between two lines in the log that say so.
 const SAID_EVERY: u32 = 10;
 
+/// Between two rounds over PostgreSQL and Redis.
+const PACE: Duration = Duration::from_millis(3);
+
 pub struct Stand {
     pub store: Arc<dyn Store>,
     pub queue: Arc<dyn Queue>,
+    /// The least time between two rounds of a worker's stage.
+    pub pace: Duration,
 }
 
 impl Stand {
@@ -32,6 +37,7 @@ impl Stand {
             (Some(database), Some(redis)) => Ok(Self {
                 queue: distributed_queue(redis, settings, clock).await?,
                 store: distributed_store(database, settings, role, clock).await?,
+                pace: PACE,
             }),
             _ => embedded(settings, clock).await,
         }
@@ -48,7 +54,7 @@ async fn embedded(settings: &Settings, clock: &Clock) -> Result<Stand, Failure> 
         lease: settings.engine.lease(),
     };
     let queue = Memory::new(clock.clone(), lanes);
-    Ok(Stand { store: Arc::new(store), queue: Arc::new(queue) })
+    Ok(Stand { store: Arc::new(store), queue: Arc::new(queue), pace: Duration::ZERO })
 }
 
 /// Waits for PostgreSQL: a process that ended instead would only be started again.

@@ -24,6 +24,7 @@ pub struct Running {
     pub server: Option<(ServerHandle, JoinHandle<io::Result<()>>)>,
     /// If it delivers.
     pub engine: Option<JoinHandle<()>>,
+    pub app: Arc<api::App>,
     pub draining: CancellationToken,
     pub stop: worker::Stop,
     pub store: Arc<dyn Store>,
@@ -60,6 +61,7 @@ impl Running {
         if let Some((door, _)) = &self.server {
             door.stop(true).await;
         }
+        self.app.all_pushed().await;
         if let Some(mut engine) = self.engine.filter(|engine| !engine.is_finished())
             && timeout(self.grace, &mut engine).await.is_err()
         {

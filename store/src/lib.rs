@@ -20,7 +20,9 @@ pub mod sqlite;
 pub mod postgres;
 pub mod redis;
 
+mod pace;
 pub mod world;
 
+pub use pace::Pace;
 pub use queue::*;
 pub use store::*;

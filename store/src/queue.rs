@@ -14,7 +14,7 @@ pub const LEASE_DEFAULT: Duration = Duration::from_secs(45);
 /// Failures in a row after which a lane has one place, until something succeeds.
 pub const FAILURES_TO_ONE_PLACE: u32 = 3;
 /// Items that may be leased ahead for each place.
-pub const AHEAD_MAX: u32 = 7;
+pub const AHEAD_MAX: u32 = 15;
 
 /// What is due next, fairly, and who works on it. Holds ids and due times, never payloads or
 /// states, and may lose everything at any moment: whatever it says is checked in the store.
@@ -31,8 +31,8 @@ pub trait Queue: Send + Sync {
 
     /// Leases up to `max` due items, taking turns between tenants, then between their lanes, and
     /// within a lane between new items and retries. Tenants in `skip` get none. An expired lease's
-    /// item is due again at once. Of a lane that has no place left, as many as it may have ahead for
-    /// each place it was given by this claim. Also leases out what is hungry.
+    /// item is due again at once. A lane that has no place left has its turns all the same, for as
+    /// many as it may have ahead for each place this claim gave it. Also leases out what is hungry.
     async fn claim(&self, max: usize, skip: &[Tenant]) -> Result<Claimed, QueueError>;
 
     /// Frees the place on the wire, or ends the lease. Repeated, or with a token that is no longer
@@ -179,7 +179,8 @@ pub enum How {
     /// many items may be leased ahead for each place from now on, at most [`AHEAD_MAX`].
     Answered { failed: bool, hold: Option<Duration>, ahead: u32 },
     /// The answer is in, a success, and the place is that of another item of the lane from now on:
-    /// of `to`, leased ahead under the token `under`. If that lease is over the place is free.
+    /// of `to`, leased ahead under the token `under`. It is free if that lease is over, or answered
+    /// already.
     PassedOn { to: EventUid, under: Token },
     /// Recorded, nothing more to do. For a hunger: everything unfinished was pushed.
     Done,

@@ -66,47 +66,48 @@ impl Ahead {
     }
 
     /// Waits for a place; it is returned if this worker has none of its lane any more.
-    pub(crate) fn wait(&self, waiting: Waiting) -> Result<(), Held> {
+    pub(crate) fn wait(&self, waiting: Waiting) -> Option<Held> {
         match self.lock().get_mut(waiting.held.lane()) {
             Some(line) => {
                 line.waiting.push_back(waiting);
-                Ok(())
+                None
             }
-            None => Err(waiting.held),
+            None => Some(waiting.held),
         }
     }
 
-    /// An answer is in, and `succeeded`: who is next in its place.
+    /// An answer is in, and `succeeded`: who is next in its place. A subscriber that fails, or is
+    /// slower than it was, is not sent more than it has places.
     pub(crate) fn answered(&self, lane: &Lane, succeeded: bool) -> Follows {
-        if succeeded
-            && let Some(line) = self.lock().get_mut(lane)
-            && let Some(next) = line.waiting.pop_front_if(|next| !next.is_old())
-        {
-            return Follows::Send(next);
+        let mut lines = self.lock();
+        let Some(line) = lines.get_mut(lane) else { return Follows::Free(Vec::new()) };
+        match line.waiting.pop_front() {
+            Some(next) if succeeded && !next.is_old() => Follows::Send(next),
+            first => {
+                let back = first.into_iter().chain(line.waiting.drain(..));
+                let back = back.map(|waiting| waiting.held).collect();
+                leave(&mut lines, lane);
+                Follows::Free(back)
+            }
         }
-        // A subscriber that fails, or is slower than it was, is not sent more than it has places.
-        let mut back = self.left(lane);
-        if let Some(line) = self.lock().get_mut(lane) {
-            back.extend(line.waiting.drain(..).map(|waiting| waiting.held));
-        }
-        Follows::Free(back)
     }
 
     /// A place is no longer this worker's; those who waited for its last one are returned.
     pub(crate) fn left(&self, lane: &Lane) -> Vec<Held> {
-        let mut lines = self.lock();
-        let Some(line) = lines.get_mut(lane) else { return Vec::new() };
-        line.places -= 1;
-        if line.places > 0 {
-            return Vec::new();
-        }
-        let line = lines.remove(lane).unwrap_or_default();
+        let line = leave(&mut self.lock(), lane).unwrap_or_default();
         line.waiting.into_iter().map(|waiting| waiting.held).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Lane, Line>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// One place less; the line goes with the last.
+fn leave(lines: &mut HashMap<Lane, Line>, lane: &Lane) -> Option<Line> {
+    let line = lines.get_mut(lane)?;
+    line.places -= 1;
+    if line.places == 0 { lines.remove(lane) } else { None }
 }
 
 impl Waiting {

@@ -3,20 +3,21 @@
 use std::time::Duration;
 
 use model::tenant::Tenant;
-use store::{Claimed, How, Hungry, Leased, QueueError, Work};
+use store::{Claimed, How, Hungry, Leased, Pace, QueueError, Work};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, FAILURE_PAUSE, Held, report_queue};
 use crate::slots::{Room, Taken};
 
 /// Items of one claim: between two a tenant's share is looked at again.
-const CLAIM_MAX: usize = 128;
+const CLAIM_MAX: usize = 256;
 /// How long an item waits that is claimed while this worker still holds it.
 const HELD_PAUSE: Duration = Duration::from_secs(5);
 /// How long one waits whose webhook has as many unanswered requests as it may.
 const CROWDED_PAUSE: Duration = Duration::from_millis(250);
 
 pub(crate) async fn run(engine: &Engine, stop: &CancellationToken) {
+    let mut pace = Pace::new(engine.settings.pace);
     while !stop.is_cancelled() {
         if engine.cannot_record() {
             // What would be sent now could not be recorded, and would be sent again.
@@ -33,9 +34,13 @@ pub(crate) async fn run(engine: &Engine, stop: &CancellationToken) {
             }
             continue;
         };
+        pace.begin();
         match claim(engine, &room).await {
             Ok(Got::AsMuchAsAsked) => {}
-            Ok(Got::AllThereWas) => wait(engine, &room, stop).await,
+            Ok(Got::AllThereWas) => {
+                wait(engine, &room, stop).await;
+                pace.keep().await;
+            }
             Err(e) => {
                 report_queue(&e, "claim");
                 tokio::select! {
@@ -95,7 +100,7 @@ async fn hand_out(engine: &Engine, leased: Leased) {
         engine.ahead.arrived(&leased.item.lane);
     }
     // Only a stage that is over does not take it; its lease ends by itself.
-    let _ = way.send(Held { leased, slot, has_place }).await;
+    let _ = way.send(Held { leased, slot, has_place, passed_on: None }).await;
 }
 
 fn feed(engine: &Engine, hungry: Hungry) {

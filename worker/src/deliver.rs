@@ -10,7 +10,7 @@ use model::id::{DeliveryId, WebhookId};
 use model::time::Timestamp;
 use model::webhook::WebhookStatus;
 use store::world::{Stopwatch, roll};
-use store::{How, Loaded, Outcome, Settlement, StoreError, Subject};
+use store::{How, Loaded, Outcome, Pace, StoreError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -39,7 +39,9 @@ pub(crate) async fn run(
     abort: CancellationToken,
     over: CancellationToken,
 ) {
-    while let Some(batch) = gather(&mut inbox, BATCH_MAX, &over).await {
+    // Claims keep the pace already.
+    let mut pace = Pace::new(Duration::ZERO);
+    while let Some(batch) = gather(&mut inbox, BATCH_MAX, &mut pace, &over).await {
         match load(&engine, &batch).await {
             Ok(loaded) => start(&engine, batch, loaded, &abort).await,
             Err(e) => {
@@ -107,7 +109,7 @@ async fn start(
             Readiness::Send(ready) if held.has_place => send(engine, held, ready, abort),
             Readiness::Send(ready) => {
                 let waiting = Waiting { held, ready, loaded: since };
-                if let Err(held) = engine.ahead.wait(waiting) {
+                if let Some(held) = engine.ahead.wait(waiting) {
                     settled.push((held, How::Again { after: Duration::ZERO }));
                 }
             }
@@ -271,7 +273,8 @@ fn disable_reason(answer: &Answer) -> String {
     }
 }
 
-/// The answer is in: another request may go to the webhook while this one is being recorded.
+/// The answer is in: another request may go to the webhook while this one is being recorded, the
+/// next that was leased ahead or whatever the queue has.
 async fn free_place(
     engine: &Arc<Engine>,
     held: &mut Held,
@@ -281,24 +284,21 @@ async fn free_place(
 ) {
     held.has_place = false;
     let succeeded = sent.answer.is_success();
-    let (how, back) = match engine.ahead.answered(held.lane(), succeeded) {
+    match engine.ahead.answered(held.lane(), succeeded) {
         Follows::Send(Waiting { held: mut next, ready, .. }) => {
-            let how = How::PassedOn { to: next.event(), under: next.leased.token };
+            held.passed_on = Some((next.event(), next.leased.token));
             next.has_place = true;
             send(engine, next, ready, abort);
-            (how, Vec::new())
         }
         Follows::Free(back) => {
             let ahead = if succeeded { ahead_of(sent.timings.total) } else { 0 };
-            let hold = decision.hold_webhook;
-            (How::Answered { failed: !succeeded, hold, ahead }, back)
+            let how = How::Answered { failed: !succeeded, hold: decision.hold_webhook, ahead };
+            engine.settle_all(vec![held.leased.clone().settle(how)]).await;
+            if !back.is_empty() {
+                let again = How::Again { after: Duration::ZERO };
+                engine.settle(back.into_iter().map(|held| (held, again)).collect()).await;
+            }
         }
-    };
-    let subject = Subject::Item(held.leased.item.clone());
-    engine.settle_all(vec![Settlement { subject, token: held.leased.token, how }]).await;
-    if !back.is_empty() {
-        let again = How::Again { after: Duration::ZERO };
-        engine.settle(back.into_iter().map(|held| (held, again)).collect()).await;
     }
 }
 

@@ -7,7 +7,9 @@ use std::time::Duration;
 use model::id::{EventUid, WorkerId};
 use model::time::Timestamp;
 use store::world::QueueTime;
-use store::{How, Hungry, Lane, Leased, Queue, QueueError, Settlement, Store, StoreError};
+use store::{
+    How, Hungry, Lane, Leased, Pace, Queue, QueueError, Settlement, Store, StoreError, Token,
+};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -56,6 +58,8 @@ pub(crate) struct Held {
     pub(crate) slot: Slot,
     /// Whether a place on the wire is with it.
     pub(crate) has_place: bool,
+    /// To whom the place went that it had; the queue is told with its end.
+    pub(crate) passed_on: Option<(EventUid, Token)>,
 }
 
 impl Held {
@@ -122,8 +126,14 @@ impl Engine {
         }
         // Whoever waited for the last place of their lane.
         held.extend(back.into_iter().map(|held| (held, How::Again { after: Duration::ZERO })));
-        let (settlements, slots): (Vec<_>, Vec<_>) =
-            held.into_iter().map(|(held, how)| (held.leased.settle(how), held.slot)).unzip();
+        let mut settlements = Vec::with_capacity(2 * held.len());
+        let mut slots = Vec::with_capacity(held.len());
+        for (held, how) in held {
+            let passed_on = held.passed_on.map(|(to, under)| How::PassedOn { to, under });
+            settlements.extend(passed_on.map(|how| held.leased.clone().settle(how)));
+            settlements.push(held.leased.settle(how));
+            slots.push(held.slot);
+        }
         self.settle_all(settlements).await;
         drop(slots);
     }
@@ -144,17 +154,31 @@ pub(crate) fn report_queue(error: &QueueError, verb: &'static str) {
     tracing::error!(queue.verb = verb, error = %error, "the queue failed");
 }
 
-/// The next item and whatever else already waits, at most `max`: batches grow with the load, and
-/// nobody waits for a timer. None when `over` and nothing waits.
+/// The next item and whatever else already waits, at most `max`: batches grow with the load. With a
+/// pace, what comes soon after the last round waits for company. None when `over` and nothing waits.
 pub(crate) async fn gather<T>(
     inbox: &mut mpsc::Receiver<T>,
     max: usize,
+    pace: &mut Pace,
     over: &CancellationToken,
 ) -> Option<Vec<T>> {
     let mut batch = Vec::new();
-    tokio::select! {
+    let received = tokio::select! {
         biased;
-        received = inbox.recv_many(&mut batch, max) => (received > 0).then_some(batch),
-        () = over.cancelled() => None,
+        received = inbox.recv_many(&mut batch, max) => received,
+        () = over.cancelled() => 0,
+    };
+    if received == 0 {
+        return None;
     }
+    if received < max {
+        pace.keep().await;
+        while batch.len() < max
+            && let Ok(more) = inbox.try_recv()
+        {
+            batch.push(more);
+        }
+    }
+    pace.begin();
+    Some(batch)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use model::event::EventType;
 use model::webhook::WebhookStatus;
-use store::{Chunk, How, InboxRow, Item, Lane, Push, StoreError};
+use store::{Chunk, How, InboxRow, Item, Lane, Pace, Push, StoreError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +27,8 @@ pub(crate) fn inbox(slots: usize) -> (mpsc::Sender<Held>, Inbox) {
 }
 
 pub(crate) async fn run(engine: Arc<Engine>, mut inbox: Inbox, over: CancellationToken) {
-    while let Some(batch) = gather(&mut inbox, EVENTS_MAX, &over).await {
+    let mut pace = Pace::new(engine.settings.pace);
+    while let Some(batch) = gather(&mut inbox, EVENTS_MAX, &mut pace, &over).await {
         fan_out(&engine, batch).await;
     }
 }

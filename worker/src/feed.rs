@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::time::Timestamp;
-use store::{How, Hunger, Hungry, Item, Lane, Push, StoreError, Waiting, Work};
+use store::{How, Hunger, Hungry, Item, Lane, Pace, Push, StoreError, Waiting, Work};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -31,7 +31,8 @@ pub(crate) fn inbox() -> (mpsc::Sender<Hungry>, Inbox) {
 pub(crate) async fn run(engine: Arc<Engine>, mut inbox: Inbox, stop: CancellationToken) {
     // A long feeding outlives its lease: what is handed out again meanwhile keeps its token.
     let mut fed_last = None;
-    while let Some(batch) = gather(&mut inbox, 1, &stop).await {
+    let mut pace = Pace::new(Duration::ZERO);
+    while let Some(batch) = gather(&mut inbox, 1, &mut pace, &stop).await {
         for hungry in batch {
             if fed_last.replace(hungry.token) == Some(hungry.token) {
                 continue;

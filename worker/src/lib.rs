@@ -84,6 +84,9 @@ pub struct Settings {
     pub lane_cap: usize,
     /// How long what is finished is kept, from its acceptance.
     pub retention: Duration,
+    /// The least time between two rounds of a stage: on servers of their own a large batch costs
+    /// little more than a small one. Zero where it does not.
+    pub pace: Duration,
 }
 
 impl Default for Settings {
@@ -94,6 +97,7 @@ impl Default for Settings {
             idle_timeout: Duration::from_secs(60),
             lane_cap: store::LANE_CAP_DEFAULT,
             retention: Duration::from_secs(90 * 24 * 3_600),
+            pace: Duration::ZERO,
         }
     }
 }

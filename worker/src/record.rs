@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::{How, Outcome, Recorded, StoreError};
+use store::{How, Outcome, Pace, Recorded, StoreError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -32,7 +32,8 @@ pub(crate) async fn run(
     abort: CancellationToken,
     over: CancellationToken,
 ) {
-    while let Some(batch) = gather(&mut inbox, BATCH_MAX, &over).await {
+    let mut pace = Pace::new(engine.settings.pace);
+    while let Some(batch) = gather(&mut inbox, BATCH_MAX, &mut pace, &over).await {
         let (held, outcomes): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|entry| (entry.held, entry.outcome)).unzip();
         let recorded = record(&engine, &outcomes.into(), &abort).await;

@@ -33,6 +33,8 @@ pub(super) struct LaneState {
     in_flight: u32,
     /// Items that may be leased ahead for each place.
     ahead: u32,
+    /// How many more the claim under way may lease ahead.
+    ahead_left: u32,
     /// Never tried, in the order they came: due since, seq, event.
     fresh: VecDeque<(Timestamp, i64, EventUid)>,
     /// Tried before, or not due when they came, by (due, seq).
@@ -85,6 +87,7 @@ impl LaneState {
             failures: 0,
             in_flight: 0,
             ahead: 0,
+            ahead_left: 0,
             fresh: VecDeque::new(),
             timed: BTreeSet::new(),
             members: HashMap::new(),
@@ -162,48 +165,50 @@ impl LaneState {
         self.members.insert(event, Member::Timed(due, seq));
     }
 
-    /// Takes the item whose turn it is, onto the wire. Only to be called of a lane in the ring.
-    pub(super) fn take(&mut self, now: Timestamp, token: Token) -> Option<EventUid> {
-        let (seq, event) = self.pop(now)?;
-        self.members.insert(event, Member::Sent(token, seq));
-        self.in_flight += 1;
-        Some(event)
-    }
-
-    /// Takes the item whose turn it is, to wait for a place.
-    pub(super) fn take_ahead(&mut self, now: Timestamp, token: Token) -> Option<EventUid> {
-        let (seq, event) = self.pop(now)?;
-        self.members.insert(event, Member::Ahead(token, seq));
-        Some(event)
-    }
-
-    fn pop(&mut self, now: Timestamp) -> Option<(i64, EventUid)> {
+    /// Takes the item whose turn it is, and says whether it is ahead. Only to be called of a lane in
+    /// the ring.
+    pub(super) fn take(&mut self, now: Timestamp, token: Token) -> Option<(EventUid, bool)> {
         let retry_is_due = self.timed.first().is_some_and(|(due, ..)| *due <= now);
         let take_retry = retry_is_due && (self.retry_next || self.fresh.is_empty());
+        self.retry_next = !take_retry;
         let (_, seq, event) =
             if take_retry { self.timed.pop_first()? } else { self.fresh.pop_front()? };
-        self.retry_next = !take_retry;
         self.leased += 1;
-        Some((seq, event))
-    }
-
-    /// How many items a claim may lease ahead for a place that it gave.
-    pub(super) fn ahead(&self) -> u32 {
-        self.ahead
-    }
-
-    /// Frees the place on the wire. False if the token is not the current one, or it has none.
-    pub(super) fn answered(&mut self, event: EventUid, token: Token, failed: bool) -> bool {
-        let Some(member) = self.members.get_mut(&event) else { return false };
-        match *member {
-            Member::Sent(current, seq) if current == token => {
-                *member = Member::Answered(token, seq);
-                self.in_flight -= 1;
-                self.failures = if failed { self.failures.saturating_add(1) } else { 0 };
-                true
-            }
-            _ => false,
+        let ahead = self.in_flight >= self.places();
+        if ahead {
+            self.members.insert(event, Member::Ahead(token, seq));
+            self.ahead_left = self.ahead_left.saturating_sub(1);
+        } else {
+            self.members.insert(event, Member::Sent(token, seq));
+            self.in_flight += 1;
+            self.ahead_left += self.ahead;
         }
+        Some((event, ahead))
+    }
+
+    /// Whether the claim under way may lease ahead of it.
+    pub(super) fn may_lease_ahead(&self) -> bool {
+        self.ahead_left > 0
+    }
+
+    /// The claim is over.
+    pub(super) fn claimed(&mut self) {
+        self.ahead_left = 0;
+    }
+
+    /// Frees the place on the wire, if it has one yet. None if the token is not the current one or it
+    /// was answered before, else whether it had one.
+    pub(super) fn answered(&mut self, event: EventUid, token: Token, failed: bool) -> Option<bool> {
+        let member = self.members.get_mut(&event)?;
+        let (seq, had_place) = match *member {
+            Member::Sent(current, seq) if current == token => (seq, true),
+            Member::Ahead(current, seq) if current == token => (seq, false),
+            _ => return None,
+        };
+        *member = Member::Answered(token, seq);
+        self.in_flight -= u32::from(had_place);
+        self.failures = if failed { self.failures.saturating_add(1) } else { 0 };
+        Some(had_place)
     }
 
     /// Gives the place that is free to an item that was leased ahead.
@@ -282,7 +287,8 @@ impl LaneState {
 
     /// Whether it can be served now, will be at a moment, or neither.
     pub(super) fn wanted_position(&self, now: Timestamp) -> Position {
-        if self.limits.paused || self.in_flight >= self.places() {
+        let has_room = self.in_flight < self.places() || self.ahead_left > 0;
+        if self.limits.paused || !has_room {
             return Position::Nowhere;
         }
         let next_due = match self.timed.first() {

@@ -7,7 +7,7 @@
 //! ```
 //! Only lanes that can be served now are in a ring, so a claim never looks at one in vain.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use model::tenant::Tenant;
 use model::time::Timestamp;
@@ -104,11 +104,10 @@ impl State {
         changed
     }
 
-    /// Places first; what the claim has room for beyond them is leased ahead.
     pub(super) fn claim(&mut self, now: Timestamp, max: usize, skip: &[Tenant]) -> Vec<Leased> {
         let mut leased = Vec::new();
         let mut skipped = Vec::new();
-        let mut ahead = BTreeMap::new();
+        let mut ahead = Vec::new();
         while leased.len() < max {
             let Some(tenant) = self.tenants.pop_front() else { break };
             if skip.contains(&tenant) {
@@ -117,9 +116,8 @@ impl State {
             }
             if let Some((key, one)) = self.claim_one(now, &tenant) {
                 leased.push(one);
-                let more = self.lanes[key].as_ref().map_or(0, LaneState::ahead);
-                if more > 0 {
-                    *ahead.entry(key).or_default() += more;
+                if self.lanes[key].as_ref().is_some_and(LaneState::may_lease_ahead) {
+                    ahead.push(key);
                 }
             }
             self.requeue_tenant(tenant);
@@ -127,7 +125,9 @@ impl State {
         for tenant in skipped.into_iter().rev() {
             self.tenants.push_front(tenant);
         }
-        self.claim_ahead(now, max, ahead, &mut leased);
+        for key in ahead.into_iter().rev() {
+            self.change(now, key, LaneState::claimed);
+        }
         leased
     }
 
@@ -135,38 +135,13 @@ impl State {
     fn claim_one(&mut self, now: Timestamp, tenant: &Tenant) -> Option<(LaneKey, Leased)> {
         let key = self.rings.get_mut(tenant)?.pop_front()?;
         self.lanes[key].as_mut()?.position = Position::Nowhere;
-        let leased = self.lease(now, key, false);
-        leased.map(|leased| (key, leased))
-    }
-
-    /// In turns, as many of each lane as it may have for the places that the claim gave it.
-    fn claim_ahead(
-        &mut self,
-        now: Timestamp,
-        max: usize,
-        ahead: BTreeMap<LaneKey, u32>,
-        leased: &mut Vec<Leased>,
-    ) {
-        let mut lanes = VecDeque::from_iter(ahead);
-        while leased.len() < max {
-            let Some((key, left)) = lanes.pop_front() else { break };
-            let Some(one) = self.lease(now, key, true) else { continue };
-            leased.push(one);
-            if left > 1 {
-                lanes.push_back((key, left - 1));
-            }
-        }
-    }
-
-    fn lease(&mut self, now: Timestamp, key: LaneKey, ahead: bool) -> Option<Leased> {
         self.last_token += 1;
         let token = Token(self.last_token);
-        let take = if ahead { LaneState::take_ahead } else { LaneState::take };
-        let event = self.change(now, key, |lane| take(lane, now, token))?;
+        let (event, ahead) = self.change(now, key, |lane| lane.take(now, token))?;
         let item = Item { lane: self.lanes[key].as_ref()?.lane.clone(), event };
         let ends = now + self.settings.lease;
         self.leases.push_back((ends, Lease { key, item: item.clone(), token }));
-        Some(Leased { item, token, ahead })
+        Some((key, Leased { item, token, ahead }))
     }
 
     /// A tenant goes to the back of the line while any of its lanes can be served.
@@ -238,21 +213,19 @@ impl State {
         let cap = self.settings.lane_cap;
         self.change(now, key, |lane| match how {
             How::Answered { failed, hold, ahead } => {
-                let current = lane.answered(item.event, token, failed);
-                if current {
+                let answered = lane.answered(item.event, token, failed);
+                if answered.is_some() {
                     lane.set_ahead(ahead);
+                    hold.into_iter().for_each(|hold| lane.hold(now + hold));
                 }
-                if let (true, Some(hold)) = (current, hold) {
-                    lane.hold(now + hold);
-                }
-                current
+                answered.is_some()
             }
             How::PassedOn { to, under } => {
-                let current = lane.answered(item.event, token, false);
-                if current {
+                let had_place = lane.answered(item.event, token, false);
+                if had_place == Some(true) {
                     lane.pass_on(to, under);
                 }
-                current
+                had_place.is_some()
             }
             How::Done => lane.release(item.event, token, None, cap),
             How::Again { after } => lane.release(item.event, token, Some(now + after), cap),
@@ -335,10 +308,13 @@ impl State {
         let Some(lane) = self.lanes[key].as_mut() else { return };
         let wanted = lane.wanted_position(now);
         match (lane.position, wanted) {
-            // Leaving the ring costs a search, and happens only on a pause or a hold.
+            // Leaving the ring costs a search: from its end, where it stands after a claim that was
+            // full before all was leased ahead. A pause and a hold are rare.
             (Position::Ring, Position::Nowhere | Position::Timer(_)) => {
-                if let Some(ring) = self.rings.get_mut(&lane.lane.tenant) {
-                    ring.retain(|k| *k != key);
+                if let Some(ring) = self.rings.get_mut(&lane.lane.tenant)
+                    && let Some(at) = ring.iter().rposition(|k| *k == key)
+                {
+                    ring.remove(at);
                 }
             }
             (Position::Timer(was), _) if wanted != lane.position => {

@@ -86,12 +86,17 @@ impl<'e> Candidate<'e> {
     fn tenant(&self) -> &'e str {
         self.event.tenant.as_str()
     }
+
+    /// The first, if it has any.
+    fn key(&self) -> Option<(&'static str, &'e str)> {
+        self.keys.first().copied()
+    }
 }
 
-/// Keeps those events whose keys are all new.
+/// Keeps those events whose keys are all new: by one statement if none has two.
 async fn keep(db: &mut Object, events: &[&Candidate<'_>]) -> Result<Seqs> {
-    if events.iter().all(|event| event.keys.is_empty()) {
-        return seqs(&add(&*db, events).await.map_err(Failure::of_commit)?);
+    if events.iter().all(|event| event.keys.len() <= 1) {
+        return seqs(&add(&*db, events, Candidate::key).await.map_err(Failure::of_commit)?);
     }
     let transaction = db.transaction().await?;
     let own = add_keys(&transaction, events).await?;
@@ -99,14 +104,16 @@ async fn keep(db: &mut Object, events: &[&Candidate<'_>]) -> Result<Seqs> {
         |event: &Candidate| event.keys.iter().all(|(kind, _)| own.contains(&(event.uid, *kind)));
     let (new, refused): (Vec<_>, Vec<_>) = events.iter().partition(|event| is_new(event));
     drop_keys(&transaction, &refused, &own).await?;
-    let kept = add(&transaction, &new).await?;
+    let kept = add(&transaction, &new, |_| None).await?;
     transaction.commit().await.map_err(Failure::of_commit)?;
     seqs(&kept)
 }
 
-async fn add(
+/// `key`: which of its keys is added with an event, and has to be new.
+async fn add<'e>(
     db: &impl GenericClient,
-    events: &[&Candidate<'_>],
+    events: &[&Candidate<'e>],
+    key: impl Fn(&Candidate<'e>) -> Option<(&'static str, &'e str)>,
 ) -> std::result::Result<Vec<Row>, Error> {
     let column = |value: fn(&NewEvent) -> Option<&str>| -> Vec<_> {
         events.iter().map(|c| value(c.event)).collect()
@@ -120,10 +127,24 @@ async fn add(
     let data: Vec<_> = events.iter().map(|c| &c.event.data[..]).collect();
     let only: Vec<_> =
         events.iter().map(|c| c.event.only_webhook.map(|id| rows::uuid(id.0))).collect();
+    let (kinds, keys): (Vec<_>, Vec<_>) = events.iter().map(|c| key(c).unzip()).unzip();
+    let digests: Vec<_> = events.iter().map(|c| &c.digest[..]).collect();
     query(
         db,
         const { sql("accept") },
-        &[&uids, &tenants, &ids, &types, &timestamps, &accepted, &data, &only],
+        &[
+            &uids,
+            &tenants,
+            &ids,
+            &types,
+            &timestamps,
+            &accepted,
+            &data,
+            &only,
+            &kinds,
+            &keys,
+            &digests,
+        ],
     )
     .await
 }

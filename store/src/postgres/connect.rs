@@ -57,6 +57,16 @@ impl Server {
         Ok(Self { config, tls })
     }
 
+    /// The same server, for what may be undone by a crash of it: a commit does not wait for the disk,
+    /// and lasts with the next one that does.
+    pub(super) fn relaxed(&self) -> Self {
+        let mut relaxed = self.clone();
+        let options = relaxed.config.get_options().unwrap_or_default();
+        let options = format!("{options} -c synchronous_commit=off");
+        relaxed.config.options(options);
+        relaxed
+    }
+
     pub(super) fn config(&self) -> &Config {
         &self.config
     }

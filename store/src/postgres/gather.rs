@@ -1,7 +1,8 @@
-//! Gathers events that come at the same time. While a few batches are being written, what comes in
-//! waits and goes together in the next; nothing waits for a timer.
+//! Gathers events that come at the same time. While a few batches are being written, and for a moment
+//! after the last began, what comes in waits and goes together in the next.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::event::NewEvent;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -9,10 +10,13 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use super::accept::accept;
 use super::pool::Pool;
 use crate::StoreError;
+use crate::pace::Pace;
 use crate::store::Accepted;
 
 /// Batches being written, each on a connection of its own.
-const IN_FLIGHT_MAX: usize = 3;
+const IN_FLIGHT_MAX: usize = 2;
+/// Between the beginnings of two batches.
+const PACE: Duration = Duration::from_millis(1);
 /// Events of one batch, and the bytes of their data. A call that alone has more is a batch too.
 const EVENTS_MAX: usize = 256;
 const BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -46,6 +50,7 @@ impl Gatherer {
 async fn run(pool: Arc<Pool>, mut waiting: mpsc::Receiver<Call>) {
     let places = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
     let mut put_off = None;
+    let mut pace = Pace::new(PACE);
     loop {
         // First the place, then the batch: so it holds whatever came until there was one.
         let Ok(place) = places.clone().acquire_owned().await else { return };
@@ -54,6 +59,8 @@ async fn run(pool: Arc<Pool>, mut waiting: mpsc::Receiver<Call>) {
             None => waiting.recv().await,
         };
         let Some(first) = first else { return };
+        pace.keep().await;
+        pace.begin();
         let mut batch = Batch::of(first);
         while let Ok(call) = waiting.try_recv() {
             if let Some(call) = batch.add(call) {

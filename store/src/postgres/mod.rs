@@ -63,6 +63,8 @@ pub use listen::{Change, Changes};
 const VERSION_MIN: i32 = 150_000;
 /// Calls at the same time; beyond it callers wait.
 const CALLS_MAX: u32 = 1 << 20;
+/// Connections whose commits do not wait for the disk.
+const RELAXED: usize = 2;
 /// One of so many connections may be used for lists that people ask for.
 const LISTS_SHARE: usize = 4;
 
@@ -113,6 +115,8 @@ pub enum OpenError {
 
 pub struct Postgres {
     pool: Arc<Pool>,
+    /// For fanning out: the inbox row of an event makes it begin anew after a crash of the server.
+    relaxed: Pool,
     gatherer: Gatherer,
     /// Held by every call, and by `close` in whole.
     calls: Semaphore,
@@ -135,8 +139,9 @@ impl Postgres {
             Self::migrate(url).await?;
         }
         check(&server).await?;
-        let (size, patience) = (settings.connections, settings.statement_timeout);
-        let pool = Arc::new(Pool::new(server.clone(), size, patience));
+        let (size, patience) = (settings.connections.max(RELAXED), settings.statement_timeout);
+        let pool = Arc::new(Pool::new(server.clone(), (size - RELAXED).max(1), patience));
+        let relaxed = Pool::new(server.relaxed(), RELAXED, patience);
         make_partitions(&pool, clock.now(), settings.days_ahead).await;
         Ok(Self {
             gatherer: Gatherer::start(pool.clone()),
@@ -144,6 +149,7 @@ impl Postgres {
             lists: Semaphore::new((size / LISTS_SHARE).max(1)),
             days_ahead: settings.days_ahead,
             pool,
+            relaxed,
             server,
             clock,
         })
@@ -176,9 +182,12 @@ impl Postgres {
 
 /// Does a job as one of the calls of a store.
 macro_rules! call {
-    ($store:expr, |$db:ident| $job:expr) => {{
+    ($store:expr, |$db:ident| $job:expr) => {
+        call!(pool of $store, |$db| $job)
+    };
+    ($pool:ident of $store:expr, |$db:ident| $job:expr) => {{
         let _call = $store.begin().await?;
-        run!($store.pool, |$db| $job).map_err(StoreError::from)
+        run!($store.$pool, |$db| $job).map_err(StoreError::from)
     }};
 }
 
@@ -228,15 +237,15 @@ impl Store for Postgres {
     }
 
     async fn inbox(&self, events: &[EventUid]) -> Result<Vec<InboxRow>, StoreError> {
-        call!(self, |db| fan_out::inbox(db, events))
+        call!(relaxed of self, |db| fan_out::inbox(db, events))
     }
 
     async fn fan_out(&self, chunks: Vec<Chunk>) -> Result<(), StoreError> {
-        call!(self, |db| fan_out::fan_out(db, &chunks))
+        call!(relaxed of self, |db| fan_out::fan_out(db, &chunks))
     }
 
     async fn fanned_out(&self, events: Vec<EventUid>) -> Result<(), StoreError> {
-        call!(self, |db| fan_out::fanned_out(db, &events))
+        call!(relaxed of self, |db| fan_out::fanned_out(db, &events))
     }
 
     async fn load(&self, deliveries: Vec<DeliveryId>) -> Result<Vec<Option<Loaded>>, StoreError> {
@@ -394,6 +403,7 @@ impl Store for Postgres {
         self.calls.close();
         drop(all);
         self.pool.close();
+        self.relaxed.close();
         Ok(())
     }
 }

@@ -2,12 +2,23 @@
 -- several use it. A batch comes as one array for each column; where one is looked up in a table
 -- with partitions, the bounds of its ids say which of them are looked at.
 
+-- Keeps the events that have no key here, and those whose key is new.
 -- name: accept
-WITH given AS MATERIALIZED (
-    SELECT nextval('events_seq') AS seq, e.*
-    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[],
-                $7::bytea[], $8::uuid[])
-        AS e (uid, tenant, id, type, timestamp, accepted_at, data, only_webhook)
+WITH offered AS MATERIALIZED (
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[],
+                         $7::bytea[], $8::uuid[], $9::text[], $10::text[], $11::bytea[])
+        WITH ORDINALITY
+        AS e (uid, tenant, id, type, timestamp, accepted_at, data, only_webhook, kind, key, digest,
+              n)
+), own AS (
+    INSERT INTO event_keys (tenant, kind, key, uid, digest)
+    SELECT tenant, kind, key, uid, digest FROM offered WHERE kind IS NOT NULL
+    ORDER BY tenant, kind, key, n
+    ON CONFLICT (tenant, kind, key) DO NOTHING
+    RETURNING uid
+), given AS MATERIALIZED (
+    SELECT nextval('events_seq') AS seq, o.* FROM offered o
+    WHERE kind IS NULL OR uid IN (SELECT uid FROM own)
 ), kept AS (
     INSERT INTO events (uid, seq, tenant, id, type, timestamp, accepted_at, data)
     SELECT uid, seq, tenant, id, type, timestamp, accepted_at, data FROM given

@@ -55,85 +55,22 @@ local function write_turns(L)
     if #turns > 0 then call('ZADD', L.key, unpack(turns)) end
 end
 
--- The next new items of a lane: they are the first in its queue.
-local function next_fresh(L, some)
-    if L.f > #L.fresh_ahead then
-        L.fresh_some = math.max(some, 2 * L.fresh_some)
-        L.fresh_ahead = call('ZRANGE', L.key, L.fresh_read, L.fresh_read + L.fresh_some - 1)
-        L.f, L.fresh_read = 1, L.fresh_read + #L.fresh_ahead
-    end
-    L.f = L.f + 1
-    return L.fresh_ahead[L.f - 1]
+-- What a lane that stands in a ring has to give: items that are due, and places for them. New items
+-- are the first in its queue, those that wait by their due time follow.
+local function open(L)
+    touch(L)
+    L.opened, L.given, L.at = true, 0, 0
+    L.timed_due = first_due(L) <= now and call('ZCOUNT', L.key, 0, NOW) or 0
+    local due = L.fresh + L.timed_due
+    L.places = wanted_position(L) == RING and math.min(due, places_left(L)) or 0
+    -- What comes after the places is leased ahead, as much as it may have for each of them.
+    L.limit = math.min(due, L.places * (1 + L.ahead))
 end
 
-local function fill_timed(L, some)
-    if L.t > #L.timed_ahead then
-        L.timed_some = math.max(some, 2 * L.timed_some)
-        local from = L.fresh_before + L.timed_read
-        L.timed_ahead = call('ZRANGE', L.key, from, from + L.timed_some - 1, 'WITHSCORES')
-        L.t, L.timed_read = 1, L.timed_read + #L.timed_ahead / 2
-    end
-end
-
-local function next_timed(L, some)
-    fill_timed(L, some)
-    local member = L.timed_ahead[L.t]
-    L.t = L.t + 2
-    fill_timed(L, some)
-    L.first = tonumber(L.timed_ahead[L.t + 1]) or NEVER
-    return member
-end
-
--- From here on its queue stays as it is until all is taken, so ranks count from its beginning.
-local function begin(L)
-    first_due(L)
-    L.fresh_before = L.fresh
-    L.fresh_ahead, L.f, L.fresh_read, L.fresh_some = {}, 1, 0, 0
-    L.timed_ahead, L.t, L.timed_read, L.timed_some = {}, 1, 0, 0
-    L.taken = {}
-end
-
--- Added to the place of an item's lane if it is ahead.
-local AHEAD = 32768
-local named, items, records, ends = {}, {}, {}, {}
-
--- Takes the item whose turn it is: onto the wire, or ahead.
-local function take(L, some, ahead)
-    if not L.taken then begin(L) end
-    local retry = first_due(L) <= now and (L.retry_next or L.fresh == 0)
-    L.retry_next = not retry
-    local member
-    if retry then
-        member = next_timed(L, some)
-    else
-        member = next_fresh(L, some)
-        L.fresh = L.fresh - 1
-    end
-    L.taken[#L.taken + 1] = member
-    L.queued, L.leased, L.last = L.queued - 1, L.leased + 1, nil
-    if not L.tag then
-        named[#named + 1] = L.name
-        L.tag = struct.pack('>I2', #named - 1)
-        L.tag_ahead = struct.pack('>I2', #named - 1 + AHEAD)
-        L.ahead_left = 0
-    end
-    if ahead then
-        L.ahead_left = L.ahead_left - 1
-    else
-        L.in_flight, L.ahead_left = L.in_flight + 1, L.ahead_left + L.ahead
-    end
-    local event = string.sub(member, 9)
-    local field = L.name .. event
-    items[#items + 1] = (ahead and L.tag_ahead or L.tag) .. event
-    records[#records + 1] = field
-    records[#records + 1] = token .. (ahead and 'w' or 's') .. string.sub(member, 1, 8)
-    ends[#ends + 1] = now + LEASE
-    ends[#ends + 1] = field
-end
-
+local order, n = {}, 0
 local tenants, rings, served = line(TENANTS), {}, {}
 local waiting = MAX > 0 and call('ZCARD', TENANTS) or 0
-while #items < MAX do
+while n < MAX do
     local tenant = next_of(tenants, MAX)
     if not tenant then break end
     if not skip[tenant] then
@@ -148,38 +85,78 @@ while #items < MAX do
         local name = next_of(ring, ring.some)
         if ring.read > before then read_lanes(ring.ahead) end
         if name then
-            local L = lane(name)
-            touch(L)
-            if wanted_position(L) == RING then
-                take(L, math.min(math.ceil(ring.some / ring.read), places_left(L)))
-                if wanted_position(L) == RING then ring.again[#ring.again + 1] = name end
+            local L = lanes[name]
+            if not L.opened then open(L) end
+            if L.given < L.limit then
+                n = n + 1
+                order[n] = L
+                L.given = L.given + 1
+                if L.given < L.limit then ring.again[#ring.again + 1] = name end
             end
         end
         if has_next(ring, ring.some) then tenants.again[#tenants.again + 1] = tenant end
     end
 end
 
--- What there is room for beyond the places is leased ahead, in turns, as much of each lane as it may
--- have for the places that it was given now.
-local forward = {}
-for i = 1, #named do forward[i] = lanes[named[i]] end
-local f = 1
-while #items < MAX and f <= #forward do
-    local L = forward[f]
-    f = f + 1
-    if L.ahead_left > 0 and (L.fresh > 0 or first_due(L) <= now) then
-        take(L, math.min(L.ahead_left, MAX - #items), true)
-        forward[#forward + 1] = L
+-- Takes as many of a lane as it was given, new ones and retries in turns.
+local function take(L)
+    local fresh, timed, count = {}, {}, L.given
+    if L.fresh > 0 then fresh = call('ZRANGE', L.key, 0, math.min(L.fresh, count) - 1) end
+    if L.timed_due > 0 then
+        timed = call('ZRANGE', L.key, L.fresh, L.fresh + math.min(L.timed_due, count) - 1)
     end
+    local taken, f, t = {}, 0, 0
+    for i = 1, count do
+        local retry = t < #timed and (L.retry_next or f == #fresh)
+        L.retry_next = not retry
+        if retry then
+            t = t + 1
+            taken[i] = timed[t]
+        else
+            f = f + 1
+            taken[i] = fresh[f]
+        end
+    end
+    if t > 0 then
+        call('ZREMRANGEBYRANK', L.key, L.fresh, L.fresh + t - 1)
+        L.first, L.last = nil, nil
+    end
+    if f > 0 then call('ZREMRANGEBYRANK', L.key, 0, f - 1) end
+    L.fresh, L.queued, L.leased = L.fresh - f, L.queued - count, L.leased + count
+    L.taken = taken
+end
+
+-- Added to the place of an item's lane if it is ahead.
+local AHEAD = 32768
+local named, items, records, ends = {}, {}, {}, {}
+local sent, ahead, lease_ends = token .. 's', token .. 'w', string.format('%.0f', now + LEASE)
+for i = 1, n do
+    local L = order[i]
+    if not L.taken then
+        take(L)
+        named[#named + 1] = L.name
+        L.tag = struct.pack('>I2', #named - 1)
+        L.tag_ahead = struct.pack('>I2', #named - 1 + AHEAD)
+    end
+    L.at = L.at + 1
+    local member = L.taken[L.at]
+    local event = sub(member, 9)
+    local field = L.name .. event
+    if L.at <= L.places then
+        L.in_flight = L.in_flight + 1
+        items[i] = L.tag .. event
+        records[2 * i] = sent .. sub(member, 1, 8)
+    else
+        items[i] = L.tag_ahead .. event
+        records[2 * i] = ahead .. sub(member, 1, 8)
+    end
+    records[2 * i - 1] = field
+    ends[2 * i - 1], ends[2 * i] = lease_ends, field
 end
 
 for i = 1, #served do write_turns(served[i]) end
 write_turns(tenants)
-for i = 1, #touched do
-    local L = touched[i]
-    if L.taken and #L.taken > 0 then call('ZREM', L.key, unpack(L.taken)) end
-end
-if #records > 0 then
+if n > 0 then
     call('HSET', LEASED, unpack(records))
     call('ZADD', LEASES, unpack(ends))
 end
@@ -196,7 +173,7 @@ if HUNGRY_MAX > 0 then
     end
     -- Whether a lane that served is still to be fed shows once it is put.
     for i = 1, #touched do put(touched[i]) end
-    hungry = call('ZRANGE', HUNGRY, '-inf', now, 'BYSCORE', 'LIMIT', 0, HUNGRY_MAX)
+    hungry = call('ZRANGE', HUNGRY, '-inf', NOW, 'BYSCORE', 'LIMIT', 0, HUNGRY_MAX)
     read_lanes(hungry)
     for i = 1, #hungry do
         local L = lane(hungry[i])

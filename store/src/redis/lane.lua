@@ -101,9 +101,14 @@ local function last_due(L)
     return L.last
 end
 
+-- Those that come in the order of their seq may come at the same time: of equal ones it decides.
 local function add_fresh(L, member)
-    L.last_fresh = math.max(now, L.last_fresh + 1)
-    L.adds[#L.adds + 1] = FRESH + L.last_fresh
+    if not L.fresh_score or member < L.fresh_member then
+        L.last_fresh = math.max(now, L.last_fresh + 1)
+        L.fresh_score = string.format('%.0f', FRESH + L.last_fresh)
+    end
+    L.fresh_member = member
+    L.adds[#L.adds + 1] = L.fresh_score
     L.adds[#L.adds + 1] = member
     L.fresh, L.queued = L.fresh + 1, L.queued + 1
 end
@@ -148,32 +153,24 @@ local function room(L, due)
     return true, dropped
 end
 
+-- A lease as it is kept: its token (8 bytes), s if its request is on the wire, w if it waits for a
+-- place, else a, the seq of its item (8), and if it was pushed meanwhile when that is due (a double).
+local function state_of(lease) return sub(lease, 9, 9) end
+
+local function with_state(lease, state) return sub(lease, 1, 8) .. state .. sub(lease, 10) end
+
 -- Ends a lease: the item is gone, or due again.
 local function release(L, lease, event, due)
-    if lease.sent then L.in_flight = L.in_flight - 1 end
+    if state_of(lease) == 's' then L.in_flight = L.in_flight - 1 end
     L.leased = L.leased - 1
-    if lease.pushed and (not due or lease.pushed < due) then due = lease.pushed end
+    if #lease > 17 then
+        local pushed = struct.unpack('>d', lease, 18)
+        if not due or pushed < due then due = pushed end
+    end
     if due then
-        if room(L, due) then add_timed(L, lease.seq .. event, due) else starve(L, due) end
+        if room(L, due) then add_timed(L, sub(lease, 10, 17) .. event, due) else starve(L, due) end
     end
     touch(L)
-end
-
--- A lease: its token, whether its request is on the wire or was leased ahead, its item's seq, and
--- when that is due if it was pushed meanwhile.
-local function unpack_lease(packed)
-    local state = string.sub(packed, 9, 9)
-    local lease = {
-        token = string.sub(packed, 1, 8), sent = state == 's', ahead = state == 'w',
-        seq = string.sub(packed, 10, 17),
-    }
-    if #packed > 17 then lease.pushed = struct.unpack('>d', packed, 18) end
-    return lease
-end
-
-local function pack_lease(lease)
-    return lease.token .. (lease.sent and 's' or lease.ahead and 'w' or 'a') .. lease.seq
-        .. (lease.pushed and struct.pack('>d', lease.pushed) or '')
 end
 
 -- Requests it may have on the wire: one after three failures in a row, until one succeeds. Fanning

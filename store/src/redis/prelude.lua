@@ -11,7 +11,7 @@
 -- ARGV[8]  how far the clock was put forward, in µs: only a server for trying things out does so
 -- ARGV[9…] the verb's own
 
-local call = redis.call
+local call, sub = redis.call, string.sub
 local K = KEYS[1]
 local STATE, LANES, TENANTS, TIMERS = K .. ':state', K .. ':lanes', K .. ':tenants', K .. ':timers'
 local LEASED, LEASES, HUNGRY = K .. ':leased', K .. ':leases', K .. ':hungry'
@@ -29,6 +29,8 @@ local MISSED_PAUSE = 1000000
 
 local time = call('TIME')
 local now = time[1] * 1000000 + time[2] + tonumber(ARGV[8])
+-- As an argument: a number would be written with all digits of a double each time.
+local NOW = string.format('%.0f', now)
 
 -- Whether something can be served that could not before, and the soonest moment that was set.
 local woke, soonest = false, NEVER

@@ -14,7 +14,7 @@ local leased = {}
 if S.leased > 0 then
     for i = FIRST, #ARGV, 2 do
         for at = 1, #ARGV[i + 1], SIZE do
-            fields[#fields + 1] = ARGV[i] .. string.sub(ARGV[i + 1], at + 8, at + 23)
+            fields[#fields + 1] = ARGV[i] .. sub(ARGV[i + 1], at + 8, at + 23)
         end
     end
     local found = call('HMGET', LEASED, unpack(fields))
@@ -26,17 +26,16 @@ local function waiting(L, items)
     local scores = {}
     if L.queued == 0 then return scores end
     local members = {}
-    for at = 1, #items, SIZE do members[#members + 1] = string.sub(items, at, at + 23) end
+    for at = 1, #items, SIZE do members[#members + 1] = sub(items, at, at + 23) end
     local found = call('ZMSCORE', L.key, unpack(members))
     for i = 1, #members do scores[members[i]] = tonumber(found[i] or nil) end
     return scores
 end
 
 local function push_leased(field, due)
-    local lease = unpack_lease(leased[field])
-    if not lease.pushed or due < lease.pushed then
-        lease.pushed = due
-        leased[field] = pack_lease(lease)
+    local lease = leased[field]
+    if #lease == 17 or due < struct.unpack('>d', lease, 18) then
+        leased[field] = sub(lease, 1, 17) .. struct.pack('>d', due)
         call('HSET', LEASED, field, leased[field])
     end
 end

@@ -1,74 +1,92 @@
 -- Frees places on the wire, and ends leases of items and of hunger.
 --
--- ARGV[9…] pairs of a subject and what becomes of it. Subject: `i` and lane and event, `l` and a
---          hungry lane, or `e` for everything. What: a letter, the token, and more.
+-- ARGV[9…] pairs of a subject and what becomes of it. Subject: `i` and a lane, for items of it, `l`
+--          and a hungry lane, or `e` for everything. What: one after the other a letter, the token,
+--          of an item its event, and more by the letter.
 --          a answered, f answered by a failure: µs of quiet that was asked for (a double, -1 if
 --          none), and how many may be leased ahead (a byte); p answered, and its place passed on:
 --          the event it goes to and the token of that lease; d done; g again: after so many µs
 -- returns  for how long the caller may sleep
 
 local FIRST = 9
+-- Bytes of what becomes of an item.
+local SIZE = { a = 34, f = 34, p = 49, d = 25, g = 33 }
 
-local fields, names, leases, changed = {}, {}, {}, {}
+-- Every settlement of an item: its lane, how, token, event, and its place in the argument.
+local names, fields, lane_of, hows, tokens, args, places = {}, {}, {}, {}, {}, {}, {}
+local n, others = 0, {}
 for i = FIRST, #ARGV, 2 do
-    local what, subject = string.sub(ARGV[i], 1, 1), string.sub(ARGV[i], 2)
-    if what == 'i' then
-        fields[#fields + 1] = subject
-        if string.sub(ARGV[i + 1], 1, 1) == 'p' then
-            fields[#fields + 1] = string.sub(subject, 1, -17) .. string.sub(ARGV[i + 1], 10, 25)
+    local name, arg = sub(ARGV[i], 2), ARGV[i + 1]
+    if sub(ARGV[i], 1, 1) == 'i' then
+        names[#names + 1] = name
+        local at = 1
+        while at <= #arg do
+            local how, token, event = struct.unpack('>c1c8c16', arg, at)
+            n = n + 1
+            fields[n], lane_of[n], hows[n], tokens[n] = name .. event, name, how, token
+            args[n], places[n] = arg, at
+            at = at + SIZE[how]
         end
-    elseif what == 'l' then
-        names[#names + 1] = subject
-    end
-end
-if #fields > 0 then
-    local found = call('HMGET', LEASED, unpack(fields))
-    for i = 1, #fields do
-        if found[i] then
-            leases[fields[i]] = unpack_lease(found[i])
-            names[#names + 1] = string.sub(fields[i], 1, -17)
-        end
+    else
+        others[#others + 1] = i
+        if name ~= '' then names[#names + 1] = name end
     end
 end
 read_lanes(names)
+local leases = {}
+if n > 0 then
+    local found = call('HMGET', LEASED, unpack(fields))
+    for i = 1, n do leases[fields[i]] = found[i] end
+end
 
--- The place is free, or that of an item that was leased ahead.
-local function answer(L, lease, how, more)
-    lease.sent = false
-    L.in_flight = L.in_flight - 1
+local changed = {}
+
+-- The place goes to an item that was leased ahead, if that lease is the current one.
+local function pass_on(L, i)
+    local to, under = struct.unpack('>c16c8', args[i], places[i] + 25)
+    local field = L.name .. to
+    local next = leases[field]
+    if next == nil then next = call('HGET', LEASED, field) end
+    if next and state_of(next) == 'w' and sub(next, 1, 8) == under then
+        leases[field], changed[field] = with_state(next, 's'), true
+        L.in_flight = L.in_flight + 1
+    end
+end
+
+-- The place is free, or that of an item that was leased ahead. Who has none yet may be answered
+-- before its place is passed on to it: then it is free once that is said.
+local function answer(L, i, how, state)
+    if state == 's' then L.in_flight = L.in_flight - 1 end
     L.failures = how == 'f' and L.failures + 1 or 0
     touch(L)
     if how == 'p' then
-        local field = L.name .. string.sub(more, 1, 16)
-        local next = leases[field]
-        if next and next.ahead and next.token == string.sub(more, 17, 24) then
-            next.ahead, next.sent = false, true
-            L.in_flight = L.in_flight + 1
-            changed[field] = true
-        end
+        if state == 's' then pass_on(L, i) end
     else
-        local us, ahead = struct.unpack('>dB', more)
+        local us, ahead = struct.unpack('>dB', args[i], places[i] + 25)
         L.ahead = ahead
         if us >= 0 then L.held_until = math.max(L.held_until, now + us) end
     end
 end
 
-local function settle_item(field, how, token, more)
+local function settle_item(i)
+    local field, how = fields[i], hows[i]
     local lease = leases[field]
-    if not lease or lease.token ~= token then return end
-    local L = lane(string.sub(field, 1, -17))
-    if how == 'd' or how == 'g' then
-        leases[field] = nil
-        local due = how == 'g' and math.min(now + struct.unpack('>d', more), NEVER - 1)
-        release(L, lease, string.sub(field, -16), due)
-    elseif lease.sent then
-        answer(L, lease, how, more)
+    if not lease or sub(lease, 1, 8) ~= tokens[i] then return end
+    local L = lanes[lane_of[i]]
+    if how == 'd' then
+        release(L, lease, sub(field, -16), nil)
+        leases[field] = false
+    elseif how == 'g' then
+        local after = struct.unpack('>d', args[i], places[i] + 25)
+        release(L, lease, sub(field, -16), math.min(now + after, NEVER - 1))
+        leases[field] = false
+    else
+        local state = state_of(lease)
+        if state == 'a' then return end
+        leases[field] = with_state(lease, 'a')
+        answer(L, i, how, state)
     end
     changed[field] = true
-end
-
-local function after_of(how, more)
-    return how == 'g' and struct.unpack('>d', more) or 0
 end
 
 local function settle_lane(L, how, token, us)
@@ -101,16 +119,14 @@ local function settle_everything(how, token, us)
     S.everything_again = 0
 end
 
-for i = FIRST, #ARGV, 2 do
-    local what, subject = string.sub(ARGV[i], 1, 1), string.sub(ARGV[i], 2)
+for i = 1, n do settle_item(i) end
+for _, i in ipairs(others) do
     local how, token = struct.unpack('>c1c8', ARGV[i + 1])
-    local more = string.sub(ARGV[i + 1], 10)
-    if what == 'i' then
-        settle_item(subject, how, token, more)
-    elseif what == 'l' then
-        settle_lane(lane(subject), how, token, after_of(how, more))
+    local after = how == 'g' and struct.unpack('>d', ARGV[i + 1], 10) or 0
+    if sub(ARGV[i], 1, 1) == 'l' then
+        settle_lane(lane(sub(ARGV[i], 2)), how, token, after)
     else
-        settle_everything(how, token, after_of(how, more))
+        settle_everything(how, token, after)
     end
 end
 
@@ -118,7 +134,7 @@ local kept, ended = {}, {}
 for field in pairs(changed) do
     if leases[field] then
         kept[#kept + 1] = field
-        kept[#kept + 1] = pack_lease(leases[field])
+        kept[#kept + 1] = leases[field]
     else
         ended[#ended + 1] = field
     end

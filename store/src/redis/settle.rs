@@ -1,5 +1,6 @@
 //! `settle`: settlements of many callers go together, in their order.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::gather::{BATCH_MAX, Gatherer, Job};
@@ -51,8 +52,7 @@ impl Settling {
 }
 
 async fn call(server: Arc<Server>, number: usize, jobs: Vec<Job<Settlement, ()>>) {
-    let settlements = jobs.iter().flat_map(|job| &job.items);
-    let arguments = settlements.flat_map(encode).collect();
+    let arguments = encode(jobs.iter().flat_map(|job| &job.items));
     let answer: Result<(i64,), _> =
         server.call(number, &server.scripts.settle, server.dice(), arguments).await;
     if let Ok((sleep,)) = &answer {
@@ -64,35 +64,54 @@ async fn call(server: Arc<Server>, number: usize, jobs: Vec<Job<Settlement, ()>>
     }
 }
 
-fn encode(settlement: &Settlement) -> [Vec<u8>; 2] {
-    let subject = match &settlement.subject {
-        Subject::Item(item) => {
-            let mut subject = format!("i{}", LaneName(&item.lane)).into_bytes();
-            subject.extend(item.event.0.as_bytes());
-            subject
+/// See `settle.lua`. Items of one lane go together, in their order.
+fn encode<'s>(settlements: impl Iterator<Item = &'s Settlement>) -> Vec<Vec<u8>> {
+    let mut arguments: Vec<Vec<u8>> = Vec::new();
+    let mut places: HashMap<&Lane, usize> = HashMap::new();
+    for Settlement { subject, token, how } in settlements {
+        match subject {
+            Subject::Item(item) => {
+                let place = *places.entry(&item.lane).or_insert_with(|| {
+                    arguments.push(format!("i{}", LaneName(&item.lane)).into());
+                    arguments.push(Vec::new());
+                    arguments.len() - 1
+                });
+                encode_how(&mut arguments[place], *how, *token, item.event.0.as_bytes());
+            }
+            Subject::Hunger(hunger) => {
+                arguments.push(match hunger {
+                    Hunger::Lane(lane) => format!("l{}", LaneName(lane)).into(),
+                    Hunger::Everything => b"e".to_vec(),
+                });
+                let mut code = Vec::new();
+                encode_how(&mut code, *how, *token, &[]);
+                arguments.push(code);
+            }
         }
-        Subject::Hunger(Hunger::Lane(lane)) => format!("l{}", LaneName(lane)).into(),
-        Subject::Hunger(Hunger::Everything) => b"e".to_vec(),
-    };
-    let how = match settlement.how {
-        How::Answered { failed, hold, ahead } => {
-            let letter = if failed { b'f' } else { b'a' };
-            let hold = hold.map_or(-1.0, micros).to_be_bytes();
-            let ahead = u8::try_from(ahead.min(AHEAD_MAX)).unwrap_or(u8::MAX);
-            coded(letter, settlement.token, &[&hold, &[ahead]])
-        }
-        How::PassedOn { to, under } => {
-            coded(b'p', settlement.token, &[to.0.as_bytes(), &under.0.to_be_bytes()])
-        }
-        How::Done => coded(b'd', settlement.token, &[]),
-        How::Again { after } => coded(b'g', settlement.token, &[&micros(after).to_be_bytes()]),
-    };
-    [subject, how]
+    }
+    arguments
 }
 
-fn coded(letter: u8, token: Token, more: &[&[u8]]) -> Vec<u8> {
-    let mut code = vec![letter];
+fn encode_how(code: &mut Vec<u8>, how: How, token: Token, event: &[u8]) {
+    code.push(match how {
+        How::Answered { failed: false, .. } => b'a',
+        How::Answered { failed: true, .. } => b'f',
+        How::PassedOn { .. } => b'p',
+        How::Done => b'd',
+        How::Again { .. } => b'g',
+    });
     code.extend(token.0.to_be_bytes());
-    more.iter().for_each(|bytes| code.extend_from_slice(bytes));
-    code
+    code.extend(event);
+    match how {
+        How::Answered { hold, ahead, .. } => {
+            code.extend(hold.map_or(-1.0, micros).to_be_bytes());
+            code.push(u8::try_from(ahead.min(AHEAD_MAX)).unwrap_or(u8::MAX));
+        }
+        How::PassedOn { to, under } => {
+            code.extend(to.0.as_bytes());
+            code.extend(under.0.to_be_bytes());
+        }
+        How::Done => {}
+        How::Again { after } => code.extend(micros(after).to_be_bytes()),
+    }
 }

@@ -2,20 +2,18 @@
 -- Returns whether there may be more.
 local function tick()
     local news = woke
-    local due = call('ZRANGE', TIMERS, '-inf', now, 'BYSCORE', 'LIMIT', 0, TICK_MAX)
+    local due = call('ZRANGE', TIMERS, '-inf', NOW, 'BYSCORE', 'LIMIT', 0, TICK_MAX)
     read_lanes(due)
     for i = 1, #due do touch(lanes[due[i]]) end
 
-    local ended = call('ZRANGE', LEASES, '-inf', now, 'BYSCORE', 'LIMIT', 0, TICK_MAX)
+    local ended = call('ZRANGE', LEASES, '-inf', NOW, 'BYSCORE', 'LIMIT', 0, TICK_MAX)
     if #ended > 0 then
         local names = {}
         for i = 1, #ended do names[i] = string.sub(ended[i], 1, -17) end
         read_lanes(names)
         local leases = call('HMGET', LEASED, unpack(ended))
         for i = 1, #ended do
-            if leases[i] then
-                release(lanes[names[i]], unpack_lease(leases[i]), string.sub(ended[i], -16), now)
-            end
+            if leases[i] then release(lanes[names[i]], leases[i], sub(ended[i], -16), now) end
         end
         call('HDEL', LEASED, unpack(ended))
         call('ZREM', LEASES, unpack(ended))

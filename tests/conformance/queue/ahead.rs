@@ -90,6 +90,19 @@ pub async fn a_place_passed_on_under_a_token_that_ended_is_free(rig: &QueueRig) 
     assert_eq!(numbers(&rig.take().await), [3]);
 }
 
+pub async fn a_place_passed_on_to_who_was_answered_is_free(rig: &QueueRig) {
+    let (lane, first, second) = one_and_one_ahead(rig).await;
+    let quiet_please = How::Answered { failed: true, hold: Some(WHILE), ahead: 0 };
+    rig.end([second.clone().settle(quiet_please)]).await;
+    assert_eq!(rig.look_at(&lane).await.in_flight, 1);
+    rig.end([passed_on(&first, &second)]).await;
+    assert_eq!(rig.look_at(&lane).await.in_flight, 0);
+    // It asked for quiet all the same.
+    assert_eq!(rig.take().await, []);
+    rig.pass(WHILE).await;
+    assert_eq!(numbers(&rig.take().await), [3]);
+}
+
 pub async fn a_place_passed_on_twice_is_one(rig: &QueueRig) {
     let (lane, first, second) = one_and_one_ahead(rig).await;
     rig.end([passed_on(&first, &second), passed_on(&first, &second)]).await;
@@ -111,15 +124,16 @@ pub async fn a_place_that_is_passed_on_is_a_success(rig: &QueueRig) {
     assert_eq!(rig.take().await.len(), 3);
 }
 
-pub async fn places_come_before_what_is_leased_ahead(rig: &QueueRig) {
-    let quick = quick_lane(rig, 1, 1, 5).await;
+pub async fn what_is_leased_ahead_takes_turns_with_other_lanes(rig: &QueueRig) {
+    let quick = quick_lane(rig, 1, 1, 9).await;
     let other = lane("b", 1);
     rig.keep(news(&quick, 1..=9)).await;
-    rig.keep(news(&other, 11..=14)).await;
+    rig.keep(news(&other, 11..=19)).await;
     let leased = rig.take_up_to(6).await;
-    let of_other = leased.iter().filter(|leased| leased.item.lane == other);
-    assert_eq!(of_other.count(), 4);
-    assert_eq!(is_ahead(&leased)[5..], [true]);
+    assert_eq!(leased.iter().filter(|leased| leased.item.lane == other).count(), 3);
+    assert_eq!(leased.iter().filter(|leased| leased.ahead).count(), 2);
+    // It goes on with the next claim only where it has a place.
+    assert!(rig.take().await.iter().all(|leased| leased.item.lane == other));
 }
 
 pub async fn lanes_that_are_leased_ahead_take_turns(rig: &QueueRig) {

@@ -125,7 +125,7 @@ async fn settle(rig: &QueueRig, books: &mut Books, dice: &mut Dice) {
     }
     let how = how(dice);
     match how {
-        How::Answered { .. } => held.placed = false,
+        How::Answered { .. } => (held.placed, held.ahead) = (false, false),
         How::PassedOn { .. } => unreachable!("it is passed on above"),
         How::Done | How::Again { .. } => {
             let pushed = books.leased.remove(&leased.item).and_then(|held| held.pushed);
@@ -143,7 +143,11 @@ async fn settle(rig: &QueueRig, books: &mut Books, dice: &mut Dice) {
 async fn pass_on(rig: &QueueRig, books: &mut Books, leased: Leased) {
     let next = books.leased.iter().find(|(item, held)| item.lane == leased.item.lane && held.ahead);
     let Some((next, under)) = next.map(|(item, held)| (item.clone(), held.token)) else { return };
+    if next == leased.item {
+        return;
+    }
     let was_placed = books.leased.get_mut(&leased.item).is_some_and(|held| {
+        held.ahead = false;
         std::mem::take(&mut held.placed)
     });
     if let (true, Some(held)) = (was_placed, books.leased.get_mut(&next)) {
