@@ -100,7 +100,7 @@ async fn hand_out(engine: &Engine, leased: Leased) {
         engine.ahead.arrived(&leased.item.lane);
     }
     // Only a stage that is over does not take it; its lease ends by itself.
-    let _ = way.send(Held { leased, slot, has_place, passed_on: None }).await;
+    let _ = way.send(Held { leased, slot, has_place }).await;
 }
 
 fn feed(engine: &Engine, hungry: Hungry) {

@@ -284,21 +284,23 @@ async fn free_place(
 ) {
     held.has_place = false;
     let succeeded = sent.answer.is_success();
-    match engine.ahead.answered(held.lane(), succeeded) {
+    let (how, back) = match engine.ahead.answered(held.lane(), succeeded) {
         Follows::Send(Waiting { held: mut next, ready, .. }) => {
-            held.passed_on = Some((next.event(), next.leased.token));
+            let how = How::PassedOn { to: next.event(), under: next.leased.token };
             next.has_place = true;
             send(engine, next, ready, abort);
+            (how, Vec::new())
         }
         Follows::Free(back) => {
             let ahead = if succeeded { ahead_of(sent.timings.total) } else { 0 };
-            let how = How::Answered { failed: !succeeded, hold: decision.hold_webhook, ahead };
-            engine.settle_all(vec![held.leased.clone().settle(how)]).await;
-            if !back.is_empty() {
-                let again = How::Again { after: Duration::ZERO };
-                engine.settle(back.into_iter().map(|held| (held, again)).collect()).await;
-            }
+            let hold = decision.hold_webhook;
+            (How::Answered { failed: !succeeded, hold, ahead }, back)
         }
+    };
+    engine.settle_all(vec![held.leased.clone().settle(how)]).await;
+    if !back.is_empty() {
+        let again = How::Again { after: Duration::ZERO };
+        engine.settle(back.into_iter().map(|held| (held, again)).collect()).await;
     }
 }
 

@@ -7,9 +7,7 @@ use std::time::Duration;
 use model::id::{EventUid, WorkerId};
 use model::time::Timestamp;
 use store::world::QueueTime;
-use store::{
-    How, Hungry, Lane, Leased, Pace, Queue, QueueError, Settlement, Store, StoreError, Token,
-};
+use store::{How, Hungry, Lane, Leased, Pace, Queue, QueueError, Settlement, Store, StoreError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -58,8 +56,6 @@ pub(crate) struct Held {
     pub(crate) slot: Slot,
     /// Whether a place on the wire is with it.
     pub(crate) has_place: bool,
-    /// To whom the place went that it had; the queue is told with its end.
-    pub(crate) passed_on: Option<(EventUid, Token)>,
 }
 
 impl Held {
@@ -126,14 +122,13 @@ impl Engine {
         }
         // Whoever waited for the last place of their lane.
         held.extend(back.into_iter().map(|held| (held, How::Again { after: Duration::ZERO })));
-        let mut settlements = Vec::with_capacity(2 * held.len());
-        let mut slots = Vec::with_capacity(held.len());
-        for (held, how) in held {
-            let passed_on = held.passed_on.map(|(to, under)| How::PassedOn { to, under });
-            settlements.extend(passed_on.map(|how| held.leased.clone().settle(how)));
-            settlements.push(held.leased.settle(how));
-            slots.push(held.slot);
-        }
+        let (settlements, slots): (Vec<_>, Vec<_>) = held
+            .into_iter()
+            .map(|(mut held, how)| {
+                held.slot.over();
+                (held.leased.settle(how), held.slot)
+            })
+            .unzip();
         self.settle_all(settlements).await;
         drop(slots);
     }

@@ -46,6 +46,8 @@ pub(crate) struct Slot {
     slots: Slots,
     item: Item,
     unanswered: bool,
+    /// Whether the item may be taken again.
+    over: bool,
 }
 
 /// What came of asking for a slot.
@@ -99,7 +101,7 @@ impl Slots {
             add_one(&mut held.by_lane, &item.lane);
         }
         self.0.metrics.slots_held(held.all);
-        Taken::Slot(Slot { slots: self.clone(), item: item.clone(), unanswered })
+        Taken::Slot(Slot { slots: self.clone(), item: item.clone(), unanswered, over: false })
     }
 
     /// Returns when a slot was freed since the last call.
@@ -130,6 +132,13 @@ impl Slot {
             self.slots.lock().answered(&self.item.lane);
         }
     }
+
+    /// The item is about to be settled: it may be claimed again before this slot is free.
+    pub(crate) fn over(&mut self) {
+        if !std::mem::replace(&mut self.over, true) {
+            self.slots.lock().items.remove(&self.item);
+        }
+    }
 }
 
 impl Held {
@@ -143,7 +152,9 @@ impl Drop for Slot {
     fn drop(&mut self) {
         let mut held = self.slots.lock();
         held.all -= 1;
-        held.items.remove(&self.item);
+        if !self.over {
+            held.items.remove(&self.item);
+        }
         remove_one(&mut held.by_tenant, &self.item.lane.tenant);
         if self.unanswered {
             held.answered(&self.item.lane);
@@ -229,7 +240,13 @@ mod tests {
         let slot = slots.take(&item);
         assert!(matches!(slot, Taken::Slot(_)) && matches!(slots.take(&item), Taken::Held));
         drop(slot);
-        assert!(matches!(slots.take(&item), Taken::Slot(_)));
+        let Taken::Slot(mut settled) = slots.take(&item) else { panic!("it is free") };
+        settled.over();
+        let again = slots.take(&item);
+        assert!(matches!(again, Taken::Slot(_)) && slots.held() == 2);
+        // Nor does the end of the first one let go of the second.
+        drop(settled);
+        assert!(matches!(slots.take(&item), Taken::Held) && slots.held() == 1);
     }
 
     #[test]
