@@ -58,6 +58,25 @@ async fn a_tenant_whose_webhooks_all_hang_leaves_room_for_others() {
     assert_prompt(&receiver, "/good");
 }
 
+/// Of a quick webhook more is taken than it may have on the wire; that is given back if it hangs.
+#[tokio::test]
+async fn a_webhook_that_was_quick_and_hangs_takes_no_more_than_its_places() {
+    let server = Postrider::start().await;
+    let receiver = Receiver::start().await;
+    server.register(&receiver.url("/quick"), json!({ "timeout_ms": 30_000 })).await;
+    let batch = json!({ "events": vec![json!({ "type": "a", "data": 1 }); 200] });
+    server.post("/v1/events/batch", batch.clone()).await.is(202);
+    receiver.wait_for("/quick", 200).await;
+    receiver.always("/quick", Reply::hang());
+    server.post("/v1/events/batch", batch).await.is(202);
+    receiver.wait_for("/quick", 216).await;
+    wait_until("only what is on the wire is held", async || {
+        let metrics = server.get("/metrics").await.text();
+        metrics.lines().any(|line| line == "postrider_worker_inflight 16").then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_webhook_has_as_many_requests_at_once_as_it_wants_and_no_more() {
     let server = Postrider::start().await;

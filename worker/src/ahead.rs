@@ -10,14 +10,15 @@
 //! ```
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use store::world::Stopwatch;
-use store::{AHEAD_MAX, Lane};
+use store::{AHEAD_MAX, How, Lane};
+use tokio_util::sync::CancellationToken;
 
 use crate::deliver::Ready;
-use crate::engine::Held;
+use crate::engine::{Engine, Held};
 
 /// How old what the store said may be when a delivery is sent on it. A pause or a cancel that came
 /// after it was loaded is not seen, so this is a moment.
@@ -47,6 +48,18 @@ pub(crate) enum Follows {
     Send(Waiting),
     /// The place is to be freed; these have no use of it.
     Free(Vec<Held>),
+}
+
+/// Gives back what waits too long, so that a subscriber that was quick and hangs takes no more slots
+/// than it has places.
+pub(crate) async fn run(engine: Arc<Engine>, over: CancellationToken) {
+    while over.run_until_cancelled(tokio::time::sleep(LOADED_AGE_MAX)).await.is_some() {
+        let again = How::Again { after: Duration::ZERO };
+        let old = engine.ahead.old();
+        if !old.is_empty() {
+            engine.settle(old.into_iter().map(|held| (held, again)).collect()).await;
+        }
+    }
 }
 
 /// As many may be leased ahead for each place as are answered before what was loaded is too old.
@@ -96,6 +109,17 @@ impl Ahead {
     pub(crate) fn left(&self, lane: &Lane) -> Vec<Held> {
         let line = leave(&mut self.lock(), lane).unwrap_or_default();
         line.waiting.into_iter().map(|waiting| waiting.held).collect()
+    }
+
+    /// Takes out what waits too long.
+    fn old(&self) -> Vec<Held> {
+        let mut old = Vec::new();
+        for line in self.lock().values_mut() {
+            while line.waiting.front().is_some_and(Waiting::is_old) {
+                old.extend(line.waiting.pop_front().map(|waiting| waiting.held));
+            }
+        }
+        old
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Lane, Line>> {

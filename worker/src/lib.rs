@@ -134,6 +134,7 @@ impl Worker {
         stages.spawn(fan_out::run(engine.clone(), self.fan_out, over.clone()));
         stages.spawn(deliver::run(engine.clone(), self.load, abort.clone(), over.clone()));
         stages.spawn(record::run(engine.clone(), self.record, abort, over.clone()));
+        stages.spawn(ahead::run(engine.clone(), over.clone()));
         stages.spawn(feed::run(engine.clone(), self.feed, over.clone()));
         stages.spawn(sweep::run(engine.clone(), over.clone()));
         stages.spawn(retention::run(engine.clone(), over.clone()));

@@ -16,7 +16,7 @@ use crate::store::Accepted;
 /// Batches being written, each on a connection of its own.
 const IN_FLIGHT_MAX: usize = 2;
 /// Between the beginnings of two batches.
-const PACE: Duration = Duration::from_millis(1);
+const PACE: Duration = Duration::from_millis(2);
 /// Events of one batch, and the bytes of their data. A call that alone has more is a batch too.
 const EVENTS_MAX: usize = 256;
 const BYTES_MAX: usize = 4 * 1024 * 1024;
