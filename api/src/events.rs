@@ -4,13 +4,15 @@
 mod new;
 mod view;
 
+use std::sync::atomic::Ordering;
+
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use model::event::{Event, NewEvent};
 use model::id::EventUid;
 use model::key::Verb;
 use model::tenant::Tenant;
-use store::{Accepted, DeliveryFilter, EventFilter, Item, Lane, Push};
+use store::{Accepted, DeliveryFilter, EventFilter, Item, Lane, Push, StoreError};
 
 use self::new::{Batch, Publish};
 use self::view::{BatchResult, EventDetail, EventView, Published, PublishedBatch};
@@ -174,7 +176,9 @@ pub(crate) async fn accept(
     // What the answer and the push need, since the store takes the events.
     let kept: Vec<(Tenant, Option<String>)> =
         events.iter().map(|event| (event.tenant.clone(), event.id.clone())).collect();
-    let accepted = app.store.accept(events).await?;
+    let accepted = app.store.accept(events).await;
+    app.full.store(matches!(accepted, Err(StoreError::Full(_))), Ordering::Relaxed);
+    let accepted = accepted?;
 
     let mut pushes = Vec::with_capacity(accepted.len());
     let mut answers = Vec::with_capacity(accepted.len());

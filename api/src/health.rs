@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_web::web::{Data, Json};
@@ -20,6 +21,9 @@ use crate::{App, Door};
 
 /// How long a check may take.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+/// How far the machine's clock may be from the queue's, by which everything is due and signed: the
+/// times of acceptance that this process writes are off by as much, and with them ages.
+const SKEW_MAX: Duration = Duration::from_secs(5);
 /// How many webhooks are counted by status, and how many are read at once.
 const COUNTED_MAX: usize = 20_000;
 const COUNTED_PAGE: u32 = 1_000;
@@ -42,7 +46,7 @@ pub struct Readiness {
 
 #[derive(Serialize, ToSchema)]
 pub struct Check {
-    /// `ok`, or what is the matter: `unavailable`, `draining`.
+    /// `ok`, or what is the matter: `unavailable`, `draining`, `full`, `evicting`, `skewed`.
     #[schema(example = "ok")]
     status: &'static str,
 }
@@ -58,8 +62,9 @@ pub async fn get_health() -> Json<Health> {
 
 /// Can it do its work?
 ///
-/// 503 while it cannot accept events. With the queue unreachable it goes on accepting, and says
-/// `degraded`. Needs no key.
+/// 503 while it cannot accept events. It goes on accepting and says `degraded` while the queue is
+/// unreachable or may forget what it holds (`eviction`), this machine's clock is more than 5 s from the
+/// queue's, or the store has no room. Needs no key.
 #[utoipa::path(
     tag = "health",
     security(()),
@@ -70,43 +75,82 @@ pub async fn get_health() -> Json<Health> {
 )]
 #[get("/readyz")]
 pub async fn get_readiness(app: Data<App>) -> HttpResponse {
-    let store = check("store", app.store.check()).await;
-    let queue = check("queue", app.queue.look(&[])).await;
-    let draining = app.draining.is_cancelled();
-    // Events are accepted without the queue; nothing is delivered without it.
-    let able = store && (queue || app.door == Door::Everything);
-    let status = match (able && !draining, queue) {
-        (false, _) => "unavailable",
-        (true, false) => "degraded",
-        (true, true) => "ok",
-    };
-    let said = |ok, otherwise| Check { status: if ok { "ok" } else { otherwise } };
-    let checks = BTreeMap::from([
-        ("store", said(store, "unavailable")),
-        ("queue", said(queue, "unavailable")),
-        ("process", said(!draining, "draining")),
-    ]);
-    let readiness = Readiness { status, checks };
-    if status == "unavailable" {
+    let state = State::of(&app).await;
+    let readiness = Readiness { status: state.status(app.door), checks: state.checks() };
+    if readiness.status == "unavailable" {
         HttpResponse::ServiceUnavailable().json(readiness)
     } else {
         HttpResponse::Ok().json(readiness)
     }
 }
 
+/// What it needs and what it should have.
+struct State {
+    store: bool,
+    queue: bool,
+    draining: bool,
+    /// The queue's server keeps what it holds, as far as is known.
+    keeps: bool,
+    /// Within [`SKEW_MAX`] of the queue's clock, as far as is known.
+    in_time: bool,
+    /// The last event found room.
+    has_room: bool,
+}
+
+impl State {
+    async fn of(app: &App) -> Self {
+        let store = check("store", app.store.check()).await.is_some();
+        let look = check("queue", app.queue.look(&[])).await;
+        let skew = look.as_ref().map(|look| {
+            let here = app.clock.now();
+            look.now.since(here).max(here.since(look.now))
+        });
+        Self {
+            store,
+            keeps: look.as_ref().is_none_or(|look| look.evicts.is_none()),
+            in_time: skew.is_none_or(|skew| skew <= SKEW_MAX),
+            queue: look.is_some(),
+            draining: app.draining.is_cancelled(),
+            has_room: !app.full.load(Ordering::Relaxed),
+        }
+    }
+
+    fn status(&self, door: Door) -> &'static str {
+        // Events are accepted without the queue; nothing is delivered without it.
+        let able = self.store && (self.queue || door == Door::Everything) && !self.draining;
+        match (able, self.queue && self.keeps && self.in_time && self.has_room) {
+            (false, _) => "unavailable",
+            (true, false) => "degraded",
+            (true, true) => "ok",
+        }
+    }
+
+    fn checks(&self) -> BTreeMap<&'static str, Check> {
+        let said = |ok, otherwise| Check { status: if ok { "ok" } else { otherwise } };
+        BTreeMap::from([
+            ("store", said(self.store, "unavailable")),
+            ("space", said(self.has_room, "full")),
+            ("queue", said(self.queue, "unavailable")),
+            ("eviction", said(self.keeps, "evicting")),
+            ("clock", said(self.in_time, "skewed")),
+            ("process", said(!self.draining, "draining")),
+        ])
+    }
+}
+
 async fn check<T, E: std::fmt::Display>(
     what: &'static str,
     checked: impl Future<Output = Result<T, E>>,
-) -> bool {
+) -> Option<T> {
     match timeout(CHECK_TIMEOUT, checked).await {
-        Ok(Ok(_)) => true,
+        Ok(Ok(answer)) => Some(answer),
         Ok(Err(error)) => {
             tracing::warn!(check = what, error = %error, "a readiness check failed");
-            false
+            None
         }
         Err(_) => {
             tracing::warn!(check = what, "a readiness check took too long");
-            false
+            None
         }
     }
 }
@@ -125,6 +169,9 @@ pub async fn get_metrics(app: Data<App>, caller: Caller) -> Result<HttpResponse,
     caller.may(Verb::Operate)?;
     if let Some(look) = app.look(&[]).await {
         app.metrics.look(&look);
+    }
+    for (what, check) in State::of(&app).await.checks() {
+        app.metrics.check(what, check.status == "ok");
     }
     count_webhooks(&app).await?;
     let mut text = String::new();

@@ -30,6 +30,7 @@ mod observe;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use actix_web::dev::Server;
@@ -108,6 +109,8 @@ pub struct App {
     pub registry: Arc<Registry>,
     pub metrics: Metrics,
     pub draining: CancellationToken,
+    /// The store had no room for the last event.
+    full: AtomicBool,
     /// Pushes to a queue that takes its time.
     pushing: TaskTracker,
     auth: auth::Cache,
@@ -130,6 +133,7 @@ impl App {
             registry,
             metrics,
             draining,
+            full: AtomicBool::new(false),
             pushing: TaskTracker::new(),
             auth: auth::Cache::default(),
             inboxes: dev::Inboxes::default(),

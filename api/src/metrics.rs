@@ -27,6 +27,7 @@ pub struct Metrics {
     queue_depth: Family<DepthLabels, Gauge>,
     queue_oldest_ready_age: Gauge<f64, AtomicU64>,
     webhook_status: Family<StatusLabels, Gauge>,
+    check_ok: Family<CheckLabels, Gauge>,
 }
 
 impl Metrics {
@@ -39,6 +40,7 @@ impl Metrics {
             queue_depth: Family::default(),
             queue_oldest_ready_age: Gauge::default(),
             webhook_status: Family::default(),
+            check_ok: Family::default(),
         };
         registry.register(
             "postrider_events_accepted",
@@ -65,6 +67,11 @@ impl Metrics {
             "postrider_webhook_status",
             "Webhooks in each status",
             metrics.webhook_status.clone(),
+        );
+        registry.register(
+            "postrider_check_ok",
+            "1 if that check of /readyz says ok, else 0",
+            metrics.check_ok.clone(),
         );
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("postrider_build", "What is running", version);
@@ -94,6 +101,10 @@ impl Metrics {
         }
         let age = total.oldest_due.map(|due| look.now.since(due)).unwrap_or_default();
         self.queue_oldest_ready_age.set(age.as_secs_f64());
+    }
+
+    pub(crate) fn check(&self, check: &'static str, ok: bool) {
+        self.check_ok.get_or_create(&CheckLabels { check }).set(ok.into());
     }
 
     pub(crate) fn webhooks(&self, status: &'static str, count: usize) {
@@ -164,4 +175,9 @@ struct DepthLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StatusLabels {
     status: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CheckLabels {
+    check: &'static str,
 }

@@ -228,6 +228,8 @@ pub struct Look {
     pub now: Timestamp,
     pub total: Totals,
     pub lanes: Vec<LaneLook>,
+    /// Its server would rather forget than refuse, by this policy: what it forgets costs work.
+    pub evicts: Option<String>,
 }
 
 /// Counts over the whole queue.

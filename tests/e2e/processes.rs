@@ -6,7 +6,9 @@ use serde_json::json;
 
 use crate::harness::account::subscribers;
 use crate::harness::fleet::Fleet;
-use crate::harness::{Client, MASTER_KEY, Output, Process, free_port, never, text, wait_until};
+use crate::harness::{
+    Client, MASTER_KEY, Output, Process, Receiver, free_port, never, text, wait_until,
+};
 
 /// What a process needs that finds neither service.
 fn nowhere() -> Vec<(String, String)> {
@@ -85,6 +87,61 @@ async fn workers_tell_how_they_are_and_need_their_queue() {
     assert_eq!(api["status"], "degraded");
     fleet.redis.start().await;
     ready(&worker, 200).await;
+}
+
+/// What it accepts is safe all the same, so nobody is turned away.
+#[tokio::test]
+async fn a_redis_that_evicts_and_a_clock_that_is_off_are_said() {
+    let mut fleet = Fleet::start(1, 0).await;
+    let checks = async |client: &Client| client.get("/readyz").await.is(200);
+    let fine = checks(fleet.client()).await;
+    assert_eq!(
+        (&fine["status"], &fine["checks"]["eviction"]["status"]),
+        (&json!("ok"), &json!("ok"))
+    );
+    fleet.redis.tell(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    wait_until("it is seen", async || {
+        let degraded = checks(fleet.client()).await;
+        let said = &degraded["checks"]["eviction"]["status"];
+        (degraded["status"] == "degraded" && said == "evicting").then_some(())
+    })
+    .await;
+    assert!(fleet.client().get("/metrics").await.text().contains("check_ok{check=\"eviction\"} 0"));
+    assert!(fleet.apis[0].process.log().contains("maxmemory-policy"));
+    fleet.redis.tell(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let ahead = fleet.start_api_with_its_clock_off(folder.path()).await;
+    assert_eq!(checks(&ahead).await["checks"]["clock"]["status"], "skewed");
+    assert_eq!(checks(fleet.client()).await["checks"]["clock"]["status"], "ok");
+}
+
+/// Redis comes back with what it knew before: a webhook that is paused, or is not.
+#[tokio::test]
+async fn what_changed_while_redis_was_away_holds_once_it_is_back() {
+    let mut fleet = Fleet::start(1, 1).await;
+    let receiver = Receiver::start().await;
+    let [resumed, paused] = ["/resumed", "/paused"].map(|path| receiver.url(path));
+    let resumed = text(&fleet.client().register(&resumed, json!({})).await, "id");
+    let paused = text(&fleet.client().register(&paused, json!({})).await, "id");
+    let order = async |fleet: &Fleet, id: &str, verb: &str| {
+        fleet.client().post(&format!("/v1/webhooks/{id}/{verb}"), json!({})).await.is(200);
+    };
+    order(&fleet, &resumed, "pause").await;
+    fleet.client().publish("a", json!(1)).await;
+    receiver.wait_for("/paused", 1).await;
+    fleet.redis.tell(&["SAVE"]);
+    fleet.redis.kill_9().await;
+    order(&fleet, &resumed, "resume").await;
+    order(&fleet, &paused, "pause").await;
+    fleet.client().publish("a", json!(2)).await;
+    fleet.redis.start().await;
+    receiver.wait_for("/resumed", 2).await;
+    let during = Duration::from_millis(500);
+    never("the paused one gets more", during, async || {
+        (receiver.requests("/paused").len() > 1).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

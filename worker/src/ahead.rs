@@ -13,8 +13,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use model::id::WebhookId;
 use store::world::Stopwatch;
-use store::{AHEAD_MAX, How, Lane};
+use store::{AHEAD_MAX, How};
 use tokio_util::sync::CancellationToken;
 
 use crate::deliver::Ready;
@@ -24,13 +25,22 @@ use crate::engine::{Engine, Held};
 /// after it was loaded is not seen, so this is a moment.
 const LOADED_AGE_MAX: Duration = Duration::from_millis(250);
 
-#[derive(Default)]
-pub(crate) struct Ahead(Mutex<HashMap<Lane, Line>>);
+/// One of so many slots may be taken by what was leased ahead: the rest is for what has a place.
+const SHARE_OF_SLOTS: usize = 4;
 
-/// What waits for the places of one lane.
+/// Fewer for each place save less than it costs to pass places on.
+const WORTH_IT: u32 = 4;
+
+pub(crate) struct Ahead {
+    /// What all webhooks together may have ahead.
+    room: usize,
+    lines: Mutex<HashMap<WebhookId, Line>>,
+}
+
+/// What waits for the places of one webhook.
 #[derive(Default)]
 struct Line {
-    /// Of this lane, with this worker.
+    /// Those that this worker has.
     places: usize,
     waiting: VecDeque<Waiting>,
 }
@@ -46,8 +56,19 @@ pub(crate) struct Waiting {
 /// What follows when a place becomes free.
 pub(crate) enum Follows {
     Send(Waiting),
-    /// The place is to be freed; these have no use of it.
-    Free(Vec<Held>),
+    /// The place is to be freed; those who have no use of it, and how many may be leased ahead for
+    /// each place from now on.
+    Free(Vec<Held>, u32),
+}
+
+/// An answer, as far as it says how much may be leased ahead.
+#[derive(Clone, Copy)]
+pub(crate) struct Answered {
+    pub(crate) succeeded: bool,
+    /// From the start of its attempt.
+    pub(crate) total: Duration,
+    /// Places that its webhook has.
+    pub(crate) places: u32,
 }
 
 /// Gives back what waits too long, so that a subscriber that was quick and hangs takes no more slots
@@ -62,25 +83,19 @@ pub(crate) async fn run(engine: Arc<Engine>, over: CancellationToken) {
     }
 }
 
-/// As many may be leased ahead for each place as are answered before what was loaded is too old.
-pub(crate) fn ahead_of(total: Duration) -> u32 {
-    let fits = LOADED_AGE_MAX.as_micros() / total.as_micros().max(1);
-    u32::try_from(fits).unwrap_or(u32::MAX).min(AHEAD_MAX)
-}
-
 impl Ahead {
-    /// An item was leased with a place.
-    pub(crate) fn arrived(&self, lane: &Lane) {
-        let mut lines = self.lock();
-        match lines.get_mut(lane) {
-            Some(line) => line.places += 1,
-            None => drop(lines.insert(lane.clone(), Line { places: 1, ..Line::default() })),
-        }
+    pub(crate) fn new(slots: usize) -> Self {
+        Self { room: slots / SHARE_OF_SLOTS, lines: Mutex::default() }
     }
 
-    /// Waits for a place; it is returned if this worker has none of its lane any more.
-    pub(crate) fn wait(&self, waiting: Waiting) -> Option<Held> {
-        match self.lock().get_mut(waiting.held.lane()) {
+    /// An item was leased with a place.
+    pub(crate) fn arrived(&self, webhook: WebhookId) {
+        self.lock().entry(webhook).or_default().places += 1;
+    }
+
+    /// Waits for a place; it is returned if this worker has none of its webhook any more.
+    pub(crate) fn wait(&self, webhook: WebhookId, waiting: Waiting) -> Option<Held> {
+        match self.lock().get_mut(&webhook) {
             Some(line) => {
                 line.waiting.push_back(waiting);
                 None
@@ -89,25 +104,26 @@ impl Ahead {
         }
     }
 
-    /// An answer is in, and `succeeded`: who is next in its place. A subscriber that fails, or is
-    /// slower than it was, is not sent more than it has places.
-    pub(crate) fn answered(&self, lane: &Lane, succeeded: bool) -> Follows {
+    /// Who is next in the place of what was answered. A subscriber that fails, or is slower than it
+    /// was, is not sent more than it has places.
+    pub(crate) fn answered(&self, webhook: WebhookId, answer: Answered) -> Follows {
         let mut lines = self.lock();
-        let Some(line) = lines.get_mut(lane) else { return Follows::Free(Vec::new()) };
+        let ahead = answer.ahead(self.room / lines.len().max(1));
+        let Some(line) = lines.get_mut(&webhook) else { return Follows::Free(Vec::new(), ahead) };
         match line.waiting.pop_front() {
-            Some(next) if succeeded && !next.is_old() => Follows::Send(next),
+            Some(next) if answer.succeeded && !next.is_old() => Follows::Send(next),
             first => {
                 let back = first.into_iter().chain(line.waiting.drain(..));
                 let back = back.map(|waiting| waiting.held).collect();
-                leave(&mut lines, lane);
-                Follows::Free(back)
+                leave(&mut lines, webhook);
+                Follows::Free(back, ahead)
             }
         }
     }
 
     /// A place is no longer this worker's; those who waited for its last one are returned.
-    pub(crate) fn left(&self, lane: &Lane) -> Vec<Held> {
-        let line = leave(&mut self.lock(), lane).unwrap_or_default();
+    pub(crate) fn left(&self, webhook: WebhookId) -> Vec<Held> {
+        let line = leave(&mut self.lock(), webhook).unwrap_or_default();
         line.waiting.into_iter().map(|waiting| waiting.held).collect()
     }
 
@@ -122,16 +138,31 @@ impl Ahead {
         old
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Lane, Line>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<WebhookId, Line>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// One place less; the line goes with the last.
-fn leave(lines: &mut HashMap<Lane, Line>, lane: &Lane) -> Option<Line> {
-    let line = lines.get_mut(lane)?;
+fn leave(lines: &mut HashMap<WebhookId, Line>, webhook: WebhookId) -> Option<Line> {
+    let line = lines.get_mut(&webhook)?;
     line.places -= 1;
-    if line.places == 0 { lines.remove(lane) } else { None }
+    if line.places == 0 { lines.remove(&webhook) } else { None }
+}
+
+impl Answered {
+    /// As many as are answered before what was loaded is too old, within the webhook's part of the
+    /// room that there is.
+    fn ahead(self, part: usize) -> u32 {
+        if !self.succeeded {
+            return 0;
+        }
+        let quick = LOADED_AGE_MAX.as_micros() / self.total.as_micros().max(1);
+        let fits = part / usize::try_from(self.places.max(1)).unwrap_or(usize::MAX);
+        let most = |n| u32::try_from(n).unwrap_or(u32::MAX).min(AHEAD_MAX);
+        let ahead = most(quick).min(most(fits as u128));
+        if ahead < WORTH_IT { 0 } else { ahead }
+    }
 }
 
 impl Waiting {
@@ -144,10 +175,22 @@ impl Waiting {
 mod tests {
     use super::*;
 
+    fn answered(total_ms: u64, places: u32) -> Answered {
+        Answered { succeeded: true, total: Duration::from_millis(total_ms), places }
+    }
+
     #[test]
     fn a_slow_subscriber_has_none_ahead_and_a_quick_one_not_without_bound() {
-        assert_eq!(ahead_of(Duration::from_millis(251)), 0);
-        assert_eq!(ahead_of(Duration::from_millis(100)), 2);
-        assert_eq!(ahead_of(Duration::ZERO), AHEAD_MAX);
+        assert_eq!(answered(251, 1).ahead(1_000), 0);
+        assert_eq!(answered(50, 1).ahead(1_000), 5);
+        assert_eq!(answered(0, 1).ahead(1_000), AHEAD_MAX);
+        assert_eq!(Answered { succeeded: false, ..answered(0, 1) }.ahead(1_000), 0);
+    }
+
+    #[test]
+    fn many_webhooks_have_less_ahead_than_one() {
+        assert_eq!(answered(1, 16).ahead(256), AHEAD_MAX);
+        assert_eq!(answered(1, 16).ahead(256 / 2), 8);
+        assert_eq!(answered(1, 16).ahead(256 / 10), 0);
     }
 }

@@ -94,11 +94,13 @@ async fn hand_out(engine: &Engine, leased: Leased) {
     };
     let (way, has_place) = match leased.item.lane.work {
         Work::FanOut => (&engine.ways.to_fan_out, false),
-        Work::Deliver(_) => (&engine.ways.to_load, !leased.ahead),
+        Work::Deliver(webhook) => {
+            if !leased.ahead {
+                engine.ahead.arrived(webhook);
+            }
+            (&engine.ways.to_load, !leased.ahead)
+        }
     };
-    if has_place {
-        engine.ahead.arrived(&leased.item.lane);
-    }
     // Only a stage that is over does not take it; its lease ends by itself.
     let _ = way.send(Held { leased, slot, has_place }).await;
 }

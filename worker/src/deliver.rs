@@ -14,7 +14,7 @@ use store::{How, Loaded, Outcome, Pace, StoreError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::ahead::{Follows, Waiting, ahead_of};
+use crate::ahead::{Answered, Follows, Waiting};
 use crate::engine::{Engine, FAILURE_PAUSE, Held, gather, report_store};
 use crate::record::Entry;
 use crate::registry::Target;
@@ -109,7 +109,7 @@ async fn start(
             Readiness::Send(ready) if held.has_place => send(engine, held, ready, abort),
             Readiness::Send(ready) => {
                 let waiting = Waiting { held, ready, loaded: since };
-                if let Some(held) = engine.ahead.wait(waiting) {
+                if let Some(held) = engine.ahead.wait(id.webhook, waiting) {
                     settled.push((held, How::Again { after: Duration::ZERO }));
                 }
             }
@@ -247,7 +247,14 @@ async fn deliver(
         now,
         roll(),
     );
-    free_place(engine, &mut held, &sent, &decision, abort).await;
+    held.has_place = false;
+    let answered = Answered {
+        succeeded: sent.answer.is_success(),
+        total: sent.timings.total,
+        places: target.webhook.config.max_in_flight,
+    };
+    let follows = engine.ahead.answered(id.webhook, answered);
+    free_place(engine, &held, follows, !answered.succeeded, decision.hold_webhook, abort).await;
     held.slot.answered();
     let trigger = if loaded.by_hand { Trigger::Manual } else { Trigger::Schedule };
     engine.metrics.attempted(&sent, &loaded, trigger, &decision, now);
@@ -277,25 +284,20 @@ fn disable_reason(answer: &Answer) -> String {
 /// next that was leased ahead or whatever the queue has.
 async fn free_place(
     engine: &Arc<Engine>,
-    held: &mut Held,
-    sent: &Sent,
-    decision: &Decision,
+    held: &Held,
+    follows: Follows,
+    failed: bool,
+    hold: Option<Duration>,
     abort: &CancellationToken,
 ) {
-    held.has_place = false;
-    let succeeded = sent.answer.is_success();
-    let (how, back) = match engine.ahead.answered(held.lane(), succeeded) {
+    let (how, back) = match follows {
         Follows::Send(Waiting { held: mut next, ready, .. }) => {
             let how = How::PassedOn { to: next.event(), under: next.leased.token };
             next.has_place = true;
             send(engine, next, ready, abort);
             (how, Vec::new())
         }
-        Follows::Free(back) => {
-            let ahead = if succeeded { ahead_of(sent.timings.total) } else { 0 };
-            let hold = decision.hold_webhook;
-            (How::Answered { failed: !succeeded, hold, ahead }, back)
-        }
+        Follows::Free(back, ahead) => (How::Answered { failed, hold, ahead }, back),
     };
     engine.settle_all(vec![held.leased.clone().settle(how)]).await;
     if !back.is_empty() {

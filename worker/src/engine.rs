@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use model::id::{EventUid, WorkerId};
+use model::id::{EventUid, WebhookId, WorkerId};
 use model::time::Timestamp;
 use store::world::QueueTime;
-use store::{How, Hungry, Lane, Leased, Pace, Queue, QueueError, Settlement, Store, StoreError};
+use store::{How, Hungry, Leased, Pace, Queue, QueueError, Settlement, Store, StoreError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -59,8 +59,9 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    pub(crate) fn lane(&self) -> &Lane {
-        &self.leased.item.lane
+    /// None if it is an event to fan out.
+    pub(crate) fn webhook(&self) -> Option<WebhookId> {
+        self.leased.item.lane.work.webhook()
     }
 
     pub(crate) fn event(&self) -> EventUid {
@@ -85,7 +86,7 @@ impl Engine {
             registry,
             sender,
             slots,
-            ahead: Ahead::default(),
+            ahead: Ahead::new(settings.slots),
             settings,
             metrics,
             ways,
@@ -116,19 +117,15 @@ impl Engine {
     pub(crate) async fn settle(&self, mut held: Vec<(Held, How)>) {
         let mut back = Vec::new();
         for (held, _) in &mut held {
-            if std::mem::take(&mut held.has_place) {
-                back.extend(self.ahead.left(held.lane()));
+            if let (true, Some(webhook)) = (std::mem::take(&mut held.has_place), held.webhook()) {
+                back.extend(self.ahead.left(webhook));
             }
         }
         // Whoever waited for the last place of their lane.
         held.extend(back.into_iter().map(|held| (held, How::Again { after: Duration::ZERO })));
-        let (settlements, slots): (Vec<_>, Vec<_>) = held
-            .into_iter()
-            .map(|(mut held, how)| {
-                held.slot.over();
-                (held.leased.settle(how), held.slot)
-            })
-            .unzip();
+        self.slots.over(held.iter_mut().map(|(held, _)| &mut held.slot));
+        let (settlements, slots): (Vec<_>, Vec<_>) =
+            held.into_iter().map(|(held, how)| (held.leased.settle(how), held.slot)).unzip();
         self.settle_all(settlements).await;
         drop(slots);
     }

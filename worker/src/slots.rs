@@ -104,6 +104,16 @@ impl Slots {
         Taken::Slot(Slot { slots: self.clone(), item: item.clone(), unanswered, over: false })
     }
 
+    /// Their items are about to be settled: they may be claimed again before these slots are free.
+    pub(crate) fn over<'s>(&self, slots: impl Iterator<Item = &'s mut Slot>) {
+        let mut held = self.lock();
+        for slot in slots {
+            if !std::mem::replace(&mut slot.over, true) {
+                held.items.remove(&slot.item);
+            }
+        }
+    }
+
     /// Returns when a slot was freed since the last call.
     pub(crate) async fn freed(&self) {
         self.0.freed.notified().await;
@@ -130,13 +140,6 @@ impl Slot {
     pub(crate) fn answered(&mut self) {
         if std::mem::take(&mut self.unanswered) {
             self.slots.lock().answered(&self.item.lane);
-        }
-    }
-
-    /// The item is about to be settled: it may be claimed again before this slot is free.
-    pub(crate) fn over(&mut self) {
-        if !std::mem::replace(&mut self.over, true) {
-            self.slots.lock().items.remove(&self.item);
         }
     }
 }
@@ -241,7 +244,7 @@ mod tests {
         assert!(matches!(slot, Taken::Slot(_)) && matches!(slots.take(&item), Taken::Held));
         drop(slot);
         let Taken::Slot(mut settled) = slots.take(&item) else { panic!("it is free") };
-        settled.over();
+        slots.over([&mut settled].into_iter());
         let again = slots.take(&item);
         assert!(matches!(again, Taken::Slot(_)) && slots.held() == 2);
         // Nor does the end of the first one let go of the second.

@@ -266,6 +266,7 @@ impl State {
             now,
             total: Totals { lanes: self.by_lane.len(), oldest_due, ..self.totals },
             lanes: lanes.iter().map(|lane| state(lane).unwrap_or_default()).collect(),
+            evicts: None,
         }
     }
 

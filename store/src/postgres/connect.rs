@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
-use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres::{Client, Config, Connection, Error, Socket};
+use tokio_postgres::{Client, Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::OpenError;
@@ -25,8 +24,6 @@ pub(super) struct Server {
     config: Config,
     tls: MakeRustlsConnect,
 }
-
-pub(super) type Wire = Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>;
 
 impl Server {
     /// Reads a URL and what it says about TLS. Where TLS is used the server's certificate is
@@ -73,17 +70,13 @@ impl Server {
 
     /// A connection that works for as long as the client lives, on this runtime.
     pub(super) async fn connect(&self) -> Result<(Client, JoinHandle<()>), Error> {
-        let (client, wire) = self.open().await?;
+        let (client, wire) = self.config.connect(self.tls.clone()).await?;
         let wire = tokio::spawn(async move {
             if let Err(e) = wire.await {
                 tracing::warn!(error = super::failure::text(&e), "a database connection broke");
             }
         });
         Ok((client, wire))
-    }
-
-    pub(super) async fn open(&self) -> Result<(Client, Wire), Error> {
-        self.config.connect(self.tls.clone()).await
     }
 }
 

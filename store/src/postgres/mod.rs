@@ -34,8 +34,6 @@ mod keys;
 mod partitions;
 mod fleet;
 
-mod listen;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,8 +54,6 @@ use crate::world::Clock;
 use connect::Server;
 use gather::Gatherer;
 use pool::{Pool, run};
-
-pub use listen::{Change, Changes};
 
 /// The oldest PostgreSQL it runs on, as the server counts.
 const VERSION_MIN: i32 = 150_000;
@@ -123,7 +119,6 @@ pub struct Postgres {
     /// Keeps lists from taking all connections.
     lists: Semaphore,
     days_ahead: u16,
-    server: Server,
     clock: Clock,
 }
 
@@ -150,7 +145,6 @@ impl Postgres {
             days_ahead: settings.days_ahead,
             pool,
             relaxed,
-            server,
             clock,
         })
     }
@@ -161,17 +155,6 @@ impl Postgres {
     /// As for `open`.
     pub async fn migrate(url: &str) -> Result<(), OpenError> {
         migrations::migrate(url).await
-    }
-
-    /// Listens for webhooks that anybody changes, on a connection of its own, until what it
-    /// returns is dropped.
-    ///
-    /// # Errors
-    /// If the server cannot be reached now; later it connects again by itself.
-    pub async fn listen(&self) -> Result<Changes, StoreError> {
-        let _call = self.begin().await?;
-        let heard = listen::listen(self.server.clone()).await;
-        heard.map_err(|e| StoreError::Unavailable(failure::text(&e)))
     }
 
     /// What is begun is finished before the store closes.

@@ -232,9 +232,6 @@ RETURNING registry_version
 -- name: change_registry
 UPDATE tenants SET registry_version = $2 WHERE tenant = $1
 
--- name: notify
-SELECT pg_notify('postrider_webhooks', $1)
-
 -- name: webhooks
 SELECT id, tenant, status, status_reason, registered_version, version, config, secrets,
        created_at, updated_at

@@ -82,7 +82,7 @@ pub(super) async fn insert(db: &mut Object, webhook: &Webhook) -> Result<Saved> 
         ],
     )
     .await?;
-    change(transaction, &saved.tenant, saved.id, version).await?;
+    change(transaction, &saved.tenant, version).await?;
     Ok(Saved::Saved(saved))
 }
 
@@ -114,7 +114,7 @@ pub(super) async fn update(db: &mut Object, webhook: &Webhook) -> Result<Saved> 
     if updated == 0 {
         return Ok(Saved::Stale);
     }
-    change(transaction, &webhook.tenant, webhook.id, version).await?;
+    change(transaction, &webhook.tenant, version).await?;
     Ok(Saved::Saved(Webhook { version, ..webhook.clone() }))
 }
 
@@ -127,7 +127,7 @@ pub(super) async fn delete(db: &mut Object, id: WebhookId, now: Timestamp) -> Re
     if execute(&transaction, delete, &[&key, &now.0, &bigint(version)?]).await? == 0 {
         return Ok(false);
     }
-    change(transaction, &webhook.tenant, id, version).await?;
+    change(transaction, &webhook.tenant, version).await?;
     Ok(true)
 }
 
@@ -146,7 +146,7 @@ pub(super) async fn disable(
     let version = hold_registry(db, &tenant).await? + 1;
     let disable = const { sql("record_disable_webhook") };
     if execute(db, disable, &[&key, &prose(reason), &bigint(version)?, &at.0]).await? > 0 {
-        tell(db, &tenant, id, version).await?;
+        set_version(db, &tenant, version).await?;
     }
     Ok(())
 }
@@ -157,21 +157,15 @@ async fn hold_registry(db: &Transaction<'_>, tenant: &Tenant) -> Result<u64> {
     held.first().map_or(Ok(0), |row| rows::version(row, 0))
 }
 
-async fn change(
-    transaction: Transaction<'_>,
-    tenant: &Tenant,
-    id: WebhookId,
-    version: u64,
-) -> Result<()> {
-    tell(&transaction, tenant, id, version).await?;
+/// Sets the tenant's registry version and makes it all last.
+async fn change(transaction: Transaction<'_>, tenant: &Tenant, version: u64) -> Result<()> {
+    set_version(&transaction, tenant, version).await?;
     transaction.commit().await.map_err(Failure::of_commit)
 }
 
-/// The registry is changed, and who listens will know once this is committed.
-async fn tell(db: &Transaction<'_>, tenant: &Tenant, id: WebhookId, version: u64) -> Result<()> {
+async fn set_version(db: &Transaction<'_>, tenant: &Tenant, version: u64) -> Result<()> {
     let change = const { sql("change_registry") };
     execute(db, change, &[&tenant.as_str(), &bigint(version)?]).await?;
-    query(db, const { sql("notify") }, &[&rows::uuid(id.0).to_string()]).await?;
     Ok(())
 }
 

@@ -11,7 +11,8 @@ use crate::queue::*;
 const ROUNDS_MAX: usize = 16;
 
 pub(super) async fn look(server: &Server, lanes: &[Lane]) -> Result<Look, QueueError> {
-    let mut look = Look { lanes: vec![LaneLook::default(); lanes.len()], ..Look::default() };
+    let (lanes_looked_at, evicts) = (vec![LaneLook::default(); lanes.len()], server.evicts());
+    let mut look = Look { lanes: lanes_looked_at, evicts, ..Look::default() };
     for number in 0..server.partitions.len() {
         let places: Vec<usize> =
             (0..lanes.len()).filter(|nth| server.partition_of(&lanes[*nth]) == number).collect();

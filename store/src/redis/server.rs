@@ -66,6 +66,8 @@ pub(super) struct Server {
     lease: Duration,
     /// A call failed: another server may answer from now on.
     doubt: Notify,
+    /// The policy of a server that would evict keys.
+    evicts: Mutex<Option<String>>,
 }
 
 pub(super) struct Partition {
@@ -103,8 +105,10 @@ impl Server {
             lane_cap: settings.lane_cap,
             lease: settings.lease,
             doubt: Notify::new(),
+            evicts: Mutex::default(),
         };
         server.read_replids().await?;
+        server.read_policies().await?;
         Ok(server)
     }
 
@@ -175,10 +179,41 @@ impl Server {
         Ok(())
     }
 
+    /// Reads what servers do at their memory limit.
+    async fn read_policies(&self) -> RedisResult<()> {
+        let mut info = ::redis::cmd("INFO");
+        info.arg("memory");
+        let mut evicts = None;
+        for (number, partition) in self.partitions.iter().enumerate() {
+            if number == 0 || self.links.is_cluster() {
+                let text = self.links.query_at(&partition.key, &info).await?;
+                let text = from_redis_value::<String>(text)?;
+                let policy = field(&text, "maxmemory_policy");
+                // A managed one may not say.
+                evicts =
+                    evicts.or((!["", "noeviction"].contains(&policy)).then(|| policy.to_owned()));
+            }
+        }
+        let mut known = self.evicts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(policy) = evicts.as_ref().filter(|_| *known != evicts) {
+            tracing::warn!(
+                redis.policy = policy,
+                "Redis forgets keys when it is full; set its maxmemory-policy to noeviction"
+            );
+        }
+        *known = evicts;
+        Ok(())
+    }
+
+    pub(super) fn evicts(&self) -> Option<String> {
+        self.evicts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Goes on once it is known that pushes were missed, and by whom Redis is served now.
     async fn check(&self) -> Result<(), QueueError> {
         let unavailable = |e: RedisError| QueueError(e.to_string());
         self.read_replids().await.map_err(unavailable)?;
+        self.read_policies().await.map_err(unavailable)?;
         // A flushed Redis forgot this too.
         keep_count(&self.links, &self.keys, self.partitions.len()).await.map_err(unavailable)?;
         for (number, partition) in self.partitions.iter().enumerate() {

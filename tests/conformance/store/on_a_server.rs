@@ -7,14 +7,13 @@ use std::time::Duration;
 use model::delivery::Status;
 use model::event::NewEvent;
 use model::id::{DeliveryId, EventUid, Uid};
-use model::webhook::{Webhook, WebhookStatus};
-use store::postgres::{Change, OpenError, Postgres, Settings};
+use store::postgres::{OpenError, Postgres, Settings};
 use store::world::Clock;
 use store::{Accepted, Chunk, Store, StoreError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{at, at_once, event, event_uid, saved, success, tenant, uid, webhook, webhook_id};
+use super::{at, at_once, event, event_uid, success, tenant, uid, webhook_id};
 use crate::drivers::postgres::{Database, open, run};
 
 /// Breaks every connection that is not of a test itself.
@@ -43,27 +42,6 @@ async fn send(store: &Postgres, event: NewEvent) -> DeliveryId {
     store.fan_out(vec![Chunk { row, webhooks, more: false }]).await.expect("a store fans out");
     store.fanned_out(vec![id]).await.expect("a fan-out ends");
     DeliveryId { event: id, webhook: webhook_id(1) }
-}
-
-#[tokio::test]
-async fn whoever_listens_hears_of_every_change_of_a_webhook() {
-    let database = Database::make().await;
-    let (changing, other) = (open(&database.url()).await, open(&database.url()).await);
-    let mut changes = other.listen().await.expect("it listens");
-    let first = saved(changing.insert_webhook(webhook(1)).await.expect("a store registers"));
-    assert_eq!(changes.next().await, Some(Change::Webhook(first.id)));
-    // What was refused is no change.
-    changing.update_webhook(webhook(1)).await.expect("a store answers");
-    let paused = Webhook { status: WebhookStatus::Paused, ..first.clone() };
-    saved(changing.update_webhook(paused).await.expect("a store updates"));
-    assert_eq!(changes.next().await, Some(Change::Webhook(first.id)));
-    assert!(changing.delete_webhook(first.id).await.expect("a store deletes"));
-    assert_eq!(changes.next().await, Some(Change::Webhook(first.id)));
-
-    run(&database.url(), BREAK_ALL).await;
-    assert_eq!(changes.next().await, Some(Change::Any));
-    saved(changing.insert_webhook(webhook(2)).await.expect("a store registers"));
-    assert_eq!(changes.next().await, Some(Change::Webhook(webhook_id(2))));
 }
 
 #[tokio::test]

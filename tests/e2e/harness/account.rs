@@ -88,8 +88,9 @@ impl Load {
         self.published.next.load(Ordering::Relaxed)
     }
 
-    pub fn acknowledged(&self) -> usize {
-        self.published.acknowledged().len()
+    /// The ids that were acknowledged so far.
+    pub fn accepted(&self) -> HashSet<String> {
+        self.published.acknowledged()
     }
 
     /// Events that no door took.
@@ -111,6 +112,15 @@ impl Load {
             account.duplicated += received.values().map(|times| times - 1).sum::<usize>();
         }
         account
+    }
+}
+
+impl Account {
+    pub fn and(mut self, other: Self) -> Self {
+        self.lost.extend(other.lost);
+        self.unexpected.extend(other.unexpected);
+        self.duplicated += other.duplicated;
+        self
     }
 }
 

@@ -39,11 +39,7 @@ impl Fleet {
         let migrated = wait_until("the tables are made", async || migrate.ended()).await;
         assert!(migrated.success(), "{}", migrate.log());
         for _ in 0..apis {
-            let port = free_port();
-            let args = vec!["api".into(), "--listen".into(), format!("127.0.0.1:{port}")];
-            let process = Process::start(args, fleet.env());
-            let client = Client::new(format!("http://127.0.0.1:{port}"), Some(ADMIN_KEY));
-            fleet.apis.push(Api { process, client });
+            fleet.apis.push(Api::start(fleet.env()));
         }
         for _ in 0..workers {
             fleet.workers.push(Process::start(vec!["worker".into()], fleet.env()));
@@ -64,6 +60,20 @@ impl Fleet {
 
     /// A worker whose machine is an hour ahead; `folder` is for what makes it so.
     pub fn start_worker_with_its_clock_off(&mut self, folder: &Path) {
+        let env = self.env_with_the_clock_off(folder);
+        self.workers.push(Process::start(vec!["worker".into()], env));
+    }
+
+    /// The same of an API, ready.
+    pub async fn start_api_with_its_clock_off(&mut self, folder: &Path) -> Client {
+        let api = Api::start(self.env_with_the_clock_off(folder));
+        api.ready().await;
+        let client = api.client.clone();
+        self.apis.push(api);
+        client
+    }
+
+    fn env_with_the_clock_off(&self, folder: &Path) -> Vec<(String, String)> {
         let shifted = folder.join("clock.so");
         let source = Path::new(env!("CARGO_MANIFEST_DIR"));
         let source = source.join("tests/e2e/harness/clock_an_hour_off.c");
@@ -73,7 +83,7 @@ impl Fleet {
         let mut env = self.env();
         let shifted = shifted.to_str().expect("a path in UTF-8");
         env.push(("LD_PRELOAD".to_owned(), shifted.to_owned()));
-        self.workers.push(Process::start(vec!["worker".into()], env));
+        env
     }
 
     fn env(&self) -> Vec<(String, String)> {
@@ -102,6 +112,13 @@ impl Fleet {
 }
 
 impl Api {
+    fn start(env: Vec<(String, String)>) -> Self {
+        let port = free_port();
+        let args = vec!["api".into(), "--listen".into(), format!("127.0.0.1:{port}")];
+        let process = Process::start(args, env);
+        Self { process, client: Client::new(format!("http://127.0.0.1:{port}"), Some(ADMIN_KEY)) }
+    }
+
     pub async fn ready(&self) {
         wait_until("the API is ready", async || {
             let asked = self.client.try_send(reqwest::Method::GET, "/readyz", &[], None);

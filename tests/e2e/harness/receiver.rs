@@ -1,7 +1,7 @@
 //! A subscriber that keeps every request byte for byte and answers by a script. It speaks HTTP/1.1
 //! itself, because what it must be able to do (hang, drip, close, talk nonsense) no server offers.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -159,6 +159,20 @@ impl Receiver {
     /// Every request there was.
     pub fn all(&self) -> Vec<Request> {
         self.lock().requests.clone()
+    }
+
+    /// How many requests there were.
+    pub fn count(&self) -> usize {
+        self.lock().requests.len()
+    }
+
+    /// Takes from `missing` the `webhook-id`s that `path` answered with 200.
+    pub fn strike_out(&self, path: &str, missing: &mut HashSet<String>) {
+        let state = self.lock();
+        let answered = state.requests.iter().filter(|r| r.answered == 200 && r.target == path);
+        for request in answered {
+            missing.remove(request.header("webhook-id"));
+        }
     }
 
     /// Waits until `path` has so many requests, and returns them.
