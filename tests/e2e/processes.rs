@@ -134,14 +134,39 @@ async fn what_changed_while_redis_was_away_holds_once_it_is_back() {
     fleet.redis.kill_9().await;
     order(&fleet, &resumed, "resume").await;
     order(&fleet, &paused, "pause").await;
-    fleet.client().publish("a", json!(2)).await;
     fleet.redis.start().await;
+    receiver.wait_for("/resumed", 1).await;
+    fleet.client().publish("a", json!(2)).await;
     receiver.wait_for("/resumed", 2).await;
     let during = Duration::from_millis(500);
     never("the paused one gets more", during, async || {
         (receiver.requests("/paused").len() > 1).then_some(())
     })
     .await;
+}
+
+/// Neither the API nor a worker can say so while Redis is full; once it is not, a sweep does.
+#[tokio::test]
+async fn a_resume_that_redis_refused_holds_once_it_has_room() {
+    let fleet = Fleet::start(1, 1).await;
+    let receiver = Receiver::start().await;
+    let webhook = text(&fleet.client().register(&receiver.url("/a"), json!({})).await, "id");
+    let path = format!("/v1/webhooks/{webhook}");
+    fleet.client().post(&format!("{path}/pause"), json!({})).await.is(200);
+    let event = fleet.client().publish("a", json!(1)).await;
+    wait_until("its delivery waits", async || {
+        let deliveries = fleet.client().deliveries(&format!("webhook_id={webhook}")).await;
+        deliveries.iter().any(|d| d["waiting_for"] == "paused").then_some(())
+    })
+    .await;
+    fleet.redis.tell(&["CONFIG", "SET", "maxmemory", "1"]);
+    fleet.client().post(&format!("{path}/resume"), json!({})).await.is(200);
+    wait_until("the worker is refused", async || {
+        fleet.workers[0].log().contains("queue.verb=\"set\"").then_some(())
+    })
+    .await;
+    fleet.redis.tell(&["CONFIG", "SET", "maxmemory", "0"]);
+    fleet.client().delivery_that_is("delivered", &event).await;
 }
 
 #[tokio::test]
