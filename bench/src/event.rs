@@ -2,13 +2,13 @@
 //! bytes, and receiving one is reading them back.
 //!
 //! - id `b<run>_<n>`, three and eight digits: who counts receipts needs no table of strings;
-//! - data `{"at":<16 digits>,"pad":"x…"}`, 1 KiB: `at` is when the event was to be sent, in
+//! - data `{"at":<16 digits>,"pad":"x…"}`, 1 KiB unless said: `at` is when the event was to be sent, in
 //!   microseconds since the epoch, a clock that all processes of one machine share.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub const TYPE: &str = "bench.event";
-/// The size of `data`, in bytes.
+/// The size of `data`, in bytes, unless it is said otherwise.
 pub const DATA_BYTES: usize = 1_024;
 /// The most events of one run: bounds the receiver's counters, and fits eight digits.
 pub const EVENTS_MAX: u64 = 4_000_000;
@@ -33,9 +33,9 @@ pub struct Template {
 }
 
 impl Template {
-    /// `before` + data + `after`. `before` may hold the id of `run`, as [`id`] writes it.
-    pub fn new(before: &str, run: u32, after: &str) -> Self {
-        let pad = "x".repeat(DATA_BYTES - r#"{"at":0123456789012345,"pad":""}"#.len());
+    /// `before` + `data_bytes` of data + `after`. `before` may hold the id of `run`, as [`id`] writes it.
+    pub fn new(before: &str, run: u32, data_bytes: usize, after: &str) -> Self {
+        let pad = "x".repeat(data_bytes - r#"{"at":0123456789012345,"pad":""}"#.len());
         let bytes = format!(r#"{before}{{"at":{:016},"pad":"{pad}"}}{after}"#, 0).into_bytes();
         let at = before.len() + r#"{"at":"#.len();
         let n = before.find(&id(run, 0)).map(|start| start + N_DIGITS.start);
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn an_event_is_read_back_as_it_was_written() {
         let before = format!(r#"{{"id":"{}","data":"#, id(7, 0));
-        let mut template = Template::new(&before, 7, "}");
+        let mut template = Template::new(&before, 7, DATA_BYTES, "}");
         let bytes = template.fill(1_234, 1_760_000_000_000_000).to_vec();
         assert_eq!(bytes.len(), before.len() + DATA_BYTES + 1);
         assert_eq!(parse_at(&bytes), Some(1_760_000_000_000_000));

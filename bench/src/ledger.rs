@@ -11,7 +11,8 @@ pub struct Begin {
     pub run: u32,
     /// Webhooks `/h/0` to `/h/<paths - 1>`.
     pub paths: usize,
-    /// A path that takes requests and never answers. Nothing of it is counted but `held`.
+    /// From this path on, each takes requests and never answers. Nothing of them is counted but
+    /// `held`.
     pub hang: Option<usize>,
     /// A path whose latencies are left out, so that a run with a hanging one has its like.
     pub unwatched: Option<usize>,
@@ -26,7 +27,7 @@ pub struct Report {
     pub duplicated: u64,
     /// Receipts of what was not published, or not in this run.
     pub unexpected: u64,
-    /// Requests to the hanging webhook.
+    /// Requests to hanging webhooks.
     pub held: u64,
     /// Receipt of the last delivery, in microseconds since the epoch.
     pub last_at: u64,
@@ -74,7 +75,7 @@ impl Ledger {
 
     /// Counts a receipt; `false` if it is not to be answered.
     pub fn note(&mut self, receipt: &Receipt) -> bool {
-        if receipt.path.is_some() && receipt.path == self.begin.hang {
+        if receipt.path.is_some_and(|path| self.hangs(path)) {
             self.held += 1;
             return false;
         }
@@ -91,6 +92,10 @@ impl Ledger {
             None => self.unexpected += 1,
         }
         true
+    }
+
+    fn hangs(&self, path: usize) -> bool {
+        self.begin.hang.is_some_and(|from| path >= from)
     }
 
     /// How often this one came, now; `None` if the run has no such event.
@@ -116,7 +121,7 @@ impl Ledger {
             let published = published.get(path).copied().unwrap_or(0);
             let split = seen.len().min(usize::try_from(published).unwrap_or(usize::MAX));
             let (expected, rest) = seen.split_at(split);
-            if Some(path) != self.begin.hang {
+            if !self.hangs(path) {
                 let received = expected.iter().filter(|times| **times > 0).count();
                 lost += published - received as u64;
             }

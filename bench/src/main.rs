@@ -15,6 +15,8 @@
 
 mod control;
 mod event;
+mod fairness;
+mod growth;
 mod ledger;
 mod measure;
 mod naked;
@@ -63,6 +65,12 @@ struct Options {
     /// Events of the backlog that is drained.
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     backlog: u64,
+    /// Webhooks of a fleet that has many.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(100..=1_000_000))]
+    growth_webhooks: u64,
+    /// Deliveries that wait in a fleet with a backlog.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(10..=10_000_000))]
+    growth_backlog: u64,
     /// Only this scenario, and what it needs; may be repeated.
     #[arg(long)]
     only: Vec<Scenario>,
@@ -145,6 +153,8 @@ async fn benchmark(options: Options) -> Result<bool> {
         warm_up: Duration::from_secs(1),
         rounds: usize::try_from(options.rounds)?,
         backlog: options.backlog,
+        growth_webhooks: usize::try_from(options.growth_webhooks)?,
+        growth_backlog: usize::try_from(options.growth_backlog)?,
     };
     let connections = usize::try_from(options.connections)?;
     let machine = Machine::look(connections);

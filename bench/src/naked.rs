@@ -76,7 +76,7 @@ struct Place {
 impl Place {
     /// Every number that it takes is sent.
     async fn send(self, until: Instant) -> Result<()> {
-        let mut data = Template::new("", self.run, "");
+        let mut data = Template::new("", self.run, event::DATA_BYTES, "");
         while Instant::now() < until {
             let n = self.next.fetch_add(1, Ordering::Relaxed);
             if n >= EVENTS_MAX {

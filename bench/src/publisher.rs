@@ -29,7 +29,10 @@ const REFUSED_MAX: u32 = 5_000;
 pub struct Publish {
     pub to: SocketAddr,
     pub key: String,
+    /// Without it, the default one.
+    pub tenant: Option<String>,
     pub run: u32,
+    pub data_bytes: usize,
     pub connections: usize,
     /// Ends at this many events, or after this long, whichever is first.
     pub events: u64,
@@ -96,15 +99,17 @@ async fn publish(command: Publish) -> Result<Published> {
 }
 
 fn template(command: &Publish) -> Template {
-    let Publish { to, key, run, .. } = command;
+    let Publish { to, key, run, data_bytes, .. } = command;
     let (kind, id) = (event::TYPE, event::id(*run, 0));
-    let body = format!(r#"{{"type":"{kind}","id":"{id}","data":"#);
-    let length = body.len() + event::DATA_BYTES + 1;
+    let tenant = command.tenant.as_ref().map(|tenant| format!(r#""tenant":"{tenant}","#));
+    let tenant = tenant.unwrap_or_default();
+    let body = format!(r#"{{"type":"{kind}",{tenant}"id":"{id}","data":"#);
+    let length = body.len() + data_bytes + 1;
     let before = format!(
         "POST /v1/events HTTP/1.1\r\nhost: {to}\r\nauthorization: Bearer {key}\r\n\
          content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
     );
-    Template::new(&before, *run, "}")
+    Template::new(&before, *run, *data_bytes, "}")
 }
 
 fn source(command: &Publish) -> Source {

@@ -5,6 +5,8 @@ use std::fs;
 
 use serde::Serialize;
 
+use crate::fairness::{Attack, Fairness};
+use crate::growth::Step;
 use crate::measure::Spread;
 use crate::run::{Integrity, Run};
 use crate::scenarios::{Fleet, Results};
@@ -21,6 +23,9 @@ const FLEET_RATE_MIN: f64 = 0.30;
 const FLEET_CPU_MAX: f64 = 5.2;
 const FLEET_ACCEPT_MAX_MS: f64 = 5.0;
 const REDIS_BYTES_MAX: f64 = 190.0;
+const GROWTH_MAX: f64 = 1.25;
+const FAIR_MAX: f64 = 2.0;
+const FAIR_MAX_MS: f64 = 250.0;
 
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -143,6 +148,19 @@ impl Results {
             runs.push(("fleet: two workers", fleet.two_workers.iter().collect()));
             runs.push(("fleet: 30 % load", vec![&fleet.paced]));
         }
+        if let Some(growth) = &self.growth {
+            for (name, steps) in [
+                ("more webhooks", &growth.webhooks),
+                ("more that waits", &growth.backlog),
+                ("1, 16, 64, 256 KiB", &growth.bodies),
+            ] {
+                runs.push((name, steps.iter().map(|step| &step.run).collect()));
+            }
+        }
+        for Fairness { noisy, hanging, .. } in &self.fairness {
+            runs.push(("beside 100×", vec![&noisy.alone, &noisy.attacked]));
+            runs.push(("beside 1,000 hanging", vec![&hanging.alone, &hanging.attacked]));
+        }
         runs
     }
 
@@ -188,7 +206,35 @@ fn targets(results: &Results, integrity: &Integrity) -> Vec<Target> {
     if let Some(fleet) = &results.fleet {
         targets.extend(fleet_targets(fleet));
     }
+    if let Some(growth) = &results.growth {
+        targets.extend(grown("cost with many webhooks", &growth.webhooks));
+        targets.extend(grown("cost with a backlog", &growth.backlog));
+    }
+    for Fairness { mode, noisy, hanging } in &results.fairness {
+        let [beside_noisy, beside_hanging] = match *mode {
+            "fleet" => ["fleet, beside 100×, p99", "fleet, beside 1,000 hanging, p99"],
+            _ => ["embedded, beside 100×, p99", "embedded, beside 1,000 hanging, p99"],
+        };
+        targets.extend([fair(beside_noisy, noisy), fair(beside_hanging, hanging)]);
+    }
     targets
+}
+
+/// Of the smallest size's cost, that of the largest.
+fn grown(name: &'static str, steps: &[Step]) -> Option<Target> {
+    let ratio = steps.last()?.run.cpu_us / steps.first()?.run.cpu_us;
+    Spread::of([ratio]).map(|ratio| at_most(name, GROWTH_MAX, ratio))
+}
+
+fn fair(name: &'static str, attack: &Attack) -> Target {
+    let [alone, attacked] = [&attack.alone, &attack.attacked].map(|run| run.latency.p99_ms);
+    let limit = (alone * FAIR_MAX).max(alone + FAIR_MAX_MS);
+    Target {
+        name,
+        wanted: format!("≤ {FAIR_MAX}× or +{FAIR_MAX_MS} ms"),
+        measured: format!("{alone:.2} → {attacked:.2} ms"),
+        verdict: verdict(attacked - limit, limit, " ms"),
+    }
 }
 
 fn fleet_targets(fleet: &Fleet) -> Vec<Target> {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::Result;
 use crate::control::Role;
-use crate::event::EVENTS_MAX;
+use crate::event::{DATA_BYTES, EVENTS_MAX};
 use crate::ledger::{Begin, Report};
 use crate::measure::{Percentiles, Watched, cpu_micros, memory, until_quiet};
 use crate::naked::{Post, Posted};
@@ -43,6 +43,8 @@ pub struct Integrity {
 /// What is asked of a target.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
+    pub tenant: Option<&'static str>,
+    pub data_bytes: usize,
     pub webhooks: usize,
     pub hang: Option<usize>,
     pub unwatched: Option<usize>,
@@ -73,7 +75,16 @@ pub struct Run {
 impl Load {
     /// As fast as it goes.
     pub fn full(webhooks: usize, time: Duration) -> Self {
-        Self { webhooks, hang: None, unwatched: None, time, events: EVENTS_MAX, pace: None }
+        Self {
+            tenant: None,
+            data_bytes: DATA_BYTES,
+            webhooks,
+            hang: None,
+            unwatched: None,
+            time,
+            events: EVENTS_MAX,
+            pace: None,
+        }
     }
 
     /// At `pace` events a second.
@@ -120,7 +131,7 @@ impl Bench {
         let published = self.publish(&begun, target, load).await?;
         let mut events = vec![published.events; load.webhooks];
         if let Some(hanging) = load.hang {
-            events[hanging] = 0;
+            events[hanging..].fill(0);
         }
         self.end(begun, &events, published.first_at, &published).await
     }
@@ -156,16 +167,38 @@ impl Bench {
     }
 
     pub async fn publish(&mut self, begun: &Begun, to: &Target, load: Load) -> Result<Published> {
-        let publish = Publish {
+        let publish = self.asked(begun, to, load);
+        self.publisher.ask(&publish, load.time + PUBLISH_GRACE).await
+    }
+
+    /// Publishes two loads at the same time.
+    pub async fn publish_both(
+        &mut self,
+        begun: &Begun,
+        to: &Target,
+        loads: [Load; 2],
+    ) -> Result<[Published; 2]> {
+        let [first, second] = loads.map(|load| (self.asked(begun, to, load), load.time));
+        let mut other = Role::start("publisher")?;
+        let (first, second) = tokio::join!(
+            self.publisher.ask(&first.0, first.1 + PUBLISH_GRACE),
+            other.ask(&second.0, second.1 + PUBLISH_GRACE),
+        );
+        Ok([first?, second?])
+    }
+
+    fn asked(&self, begun: &Begun, to: &Target, load: Load) -> Publish {
+        Publish {
             to: to.address,
             key: to.key.to_owned(),
+            tenant: load.tenant.map(str::to_owned),
             run: begun.run,
+            data_bytes: load.data_bytes,
             connections: self.connections,
             events: load.events,
             time: load.time,
             pace: load.pace,
-        };
-        self.publisher.ask(&publish, load.time + PUBLISH_GRACE).await
+        }
     }
 
     /// Waits for all that is expected at each path, and a moment longer for what is not. `from` is the

@@ -11,6 +11,8 @@ use tokio::time::sleep;
 use crate::Result;
 use crate::control::Role;
 use crate::event::now_micros;
+use crate::fairness::{Fairness, fairness};
+use crate::growth::{Growth, growth};
 use crate::measure::{Memory, Percentiles, Spread, fsync, memory, until_quiet};
 use crate::run::{Bench, Load, Run};
 use crate::services::Services;
@@ -47,6 +49,10 @@ pub enum Scenario {
     /// One API, one worker and two, PostgreSQL and Redis, beside the relay; only with
     /// scripts/with-servers.
     Fleet,
+    /// The same with more webhooks, more that waits, larger bodies; only with servers too.
+    Growth,
+    /// One tenant beside one that publishes 100 times as much, and one whose 1,000 webhooks hang.
+    Fairness,
 }
 
 #[derive(Debug, Clone)]
@@ -57,6 +63,8 @@ pub struct Settings {
     pub warm_up: Duration,
     pub rounds: usize,
     pub backlog: u64,
+    pub growth_webhooks: usize,
+    pub growth_backlog: usize,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -68,6 +76,8 @@ pub struct Results {
     pub hanging: Option<Hanging>,
     pub drain: Option<Run>,
     pub fleet: Option<Fleet>,
+    pub growth: Option<Growth>,
+    pub fairness: Vec<Fairness>,
 }
 
 /// Many processes on this one machine.
@@ -135,6 +145,12 @@ pub async fn run(
                 results.fleet = Some(fleet(bench, settings, &services).await?);
             }
         }
+        Scenario::Growth => {
+            if let Some(services) = Services::given() {
+                results.growth = Some(growth(bench, settings, &services).await?);
+            }
+        }
+        Scenario::Fairness => results.fairness = fairness(bench, settings).await?,
     }
     Ok(())
 }
@@ -307,7 +323,7 @@ async fn postrider(
     Ok((target, ids))
 }
 
-async fn measured(
+pub async fn measured(
     bench: &mut Bench,
     settings: &Settings,
     target: Target,
@@ -365,7 +381,7 @@ impl Compared {
     }
 }
 
-fn tell(what: &str, run: &Run) {
+pub fn tell(what: &str, run: &Run) {
     eprintln!(
         "{what:<32} {:>8.0}/s  {:>6.1} CPU-µs  p50 {:>8.2} ms  p99 {:>8.2} ms",
         run.per_second, run.cpu_us, run.latency.p50_ms, run.latency.p99_ms

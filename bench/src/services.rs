@@ -44,8 +44,7 @@ impl Services {
     }
 
     fn sql(&self, statement: &str) -> Result<()> {
-        let mut psql = Command::new("psql");
-        said(psql.args([&self.postgres, "-v", "ON_ERROR_STOP=1", "-qc", statement])).map(drop)
+        sql(&self.postgres, statement)
     }
 
     /// Bytes that Redis holds.
@@ -61,11 +60,19 @@ impl Place {
         &self.services
     }
 
+    fn url(&self) -> Result<String> {
+        let (server, _) = self.services.postgres.rsplit_once('/').ok_or("a URL without a name")?;
+        Ok(format!("{server}/{}", self.name))
+    }
+
+    pub fn sql(&self, statement: &str) -> Result<()> {
+        sql(&self.url()?, statement)
+    }
+
     /// What a process is told of it.
     pub fn env(&self) -> Result<[(&'static str, String); 4]> {
-        let (server, _) = self.services.postgres.rsplit_once('/').ok_or("a URL without a name")?;
         Ok([
-            ("POSTRIDER_DATABASE_URL", format!("{server}/{}", self.name)),
+            ("POSTRIDER_DATABASE_URL", self.url()?),
             ("POSTRIDER_REDIS_URL", self.services.redis.clone()),
             ("POSTRIDER_SERVICES_REDIS_PREFIX", self.name.clone()),
             ("POSTRIDER_MASTER_KEY", MASTER_KEY.to_owned()),
@@ -82,6 +89,11 @@ impl Drop for Place {
             eprintln!("{} is left behind: {error}", self.name);
         }
     }
+}
+
+fn sql(url: &str, statement: &str) -> Result<()> {
+    let mut psql = Command::new("psql");
+    said(psql.args([url, "-v", "ON_ERROR_STOP=1", "-qc", statement])).map(drop)
 }
 
 fn said(command: &mut Command) -> Result<String> {

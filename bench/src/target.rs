@@ -23,6 +23,8 @@ use crate::services::{Place, Services};
 use crate::{event, wire};
 
 const KEY: &str = "the-admin-key-of-the-benchmark-0123456789";
+/// A body of 256 KiB and what is around it.
+const EVENT_BYTES_MAX: &str = "300000";
 const START_LIMIT: Duration = Duration::from_secs(30);
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 /// A graceful stop waits for what is on the wire.
@@ -136,12 +138,25 @@ impl Target {
 
     /// Registers a webhook and returns its id.
     pub async fn register(&self, url: &str, timeout: Duration) -> Result<String> {
-        let webhook = json!({
+        self.register_for(json!({}), url, timeout).await
+    }
+
+    /// The same with more, such as whose it is.
+    pub async fn register_for(
+        &self,
+        more: serde_json::Value,
+        url: &str,
+        timeout: Duration,
+    ) -> Result<String> {
+        let mut webhook = json!({
             "webhook_url": url,
             "event_types": [event::TYPE],
             "max_in_flight": IN_FLIGHT,
             "timeout_ms": timeout.as_millis() as u64,
         });
+        for (name, value) in more.as_object().into_iter().flatten() {
+            webhook[name] = value.clone();
+        }
         let path = "/v1/webhooks/register";
         let (status, answer) = self.call("POST", path, &webhook.to_string()).await?;
         match (status, answer["id"].as_str()) {
@@ -156,6 +171,30 @@ impl Target {
         match self.call("POST", &path, "").await? {
             (200..300, _) => Ok(()),
             (status, answer) => Err(format!("{verb} was answered {status}: {answer}").into()),
+        }
+    }
+
+    /// Publishes events that are all alike, once that is awaited.
+    pub fn publish_batch(
+        &self,
+        event: &serde_json::Value,
+        count: usize,
+    ) -> impl Future<Output = Result<()>> + Send + 'static {
+        let batch = json!({ "events": vec![event; count] }).to_string();
+        let (address, key) = (self.address, self.key);
+        async move {
+            match wire::call(address, "POST", "/v1/events/batch", key, &batch).await? {
+                (202, _) => Ok(()),
+                (status, answer) => Err(format!("a batch was answered {status}: {answer}").into()),
+            }
+        }
+    }
+
+    /// Where a fleet keeps its data.
+    pub fn place(&self) -> Option<&Place> {
+        match &self.running {
+            Running::Fleet { place, .. } => Some(place),
+            Running::Relay(_) | Running::Postrider { .. } => None,
         }
     }
 
@@ -199,6 +238,7 @@ fn command(binary: &Path, folder: &Folder) -> Result<Command> {
         .env_clear()
         .env("POSTRIDER_ADMIN_KEY", KEY)
         .env("POSTRIDER_EGRESS_ALLOW", "127.0.0.0/8")
+        .env("POSTRIDER_LIMITS_EVENT_BYTES", EVENT_BYTES_MAX)
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)

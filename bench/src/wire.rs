@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// The longest message; a longer one is an error.
-const MESSAGE_BYTES_MAX: usize = 256 * 1_024;
+const MESSAGE_BYTES_MAX: usize = 512 * 1_024;
 const BUFFER_BYTES: usize = 8 * 1_024;
 
 /// One side of a kept-alive connection: messages in, bytes out.

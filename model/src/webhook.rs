@@ -291,16 +291,17 @@ impl EventTypes {
         Ok(Self(patterns))
     }
 
-    pub fn matches(&self, event_type: &str) -> bool {
-        self.0.iter().any(|pattern| match pattern.strip_suffix('*') {
-            Some(prefix) => event_type.starts_with(prefix),
-            None => pattern == event_type,
-        })
-    }
-
     pub fn as_slice(&self) -> &[String] {
         &self.0
     }
+}
+
+/// Every pattern that an event type fits, so that who has many webhooks looks them up by these: the
+/// type itself, `order.*` for each of its beginnings, and `*`.
+pub fn patterns_of(event_type: &str) -> impl Iterator<Item = String> {
+    let beginnings =
+        event_type.match_indices('.').map(|(dot, _)| format!("{}*", &event_type[..=dot]));
+    [event_type.to_owned(), "*".to_owned()].into_iter().chain(beginnings)
 }
 
 /// Every event.
@@ -332,8 +333,9 @@ mod tests {
             ("order.*", "orders.paid", false),
         ];
         for (pattern, event_type, expected) in rows {
-            let types = EventTypes::parse(&[pattern.into()]).expect("valid");
-            assert_eq!(types.matches(event_type), expected, "{pattern} {event_type}");
+            EventTypes::parse(&[pattern.into()]).expect("valid");
+            let fits = patterns_of(event_type).any(|fitting| fitting == pattern);
+            assert_eq!(fits, expected, "{pattern} {event_type}");
         }
     }
 

@@ -16,10 +16,9 @@ use crate::harness::fleet::{Fleet, LEASE, SLOTS};
 use crate::harness::{Receiver, Reply, let_pass, wait_until};
 
 const PUBLISHERS: usize = 4;
-/// Once what broke is there again, something is delivered within this time...
+/// Once what broke is there again, something is delivered within this time. Everything that was
+/// accepted before has to be within a lease (45 s by default) and 10 s; waiting for it gives up sooner.
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
-/// ...and everything that was accepted before within a lease and this.
-const ALL_WITHIN: Duration = Duration::from_secs(10);
 /// So often one fleet takes a fault; if more is asked for, several do side by side.
 const IN_ONE_FLEET: usize = 10;
 
@@ -94,7 +93,7 @@ fn judge(what: &str, duplicates_max: usize, outcome: Outcome) {
     assert!(acknowledged > 20 * times(), "the load was too small to prove anything");
     assert_eq!((account.lost, account.unexpected), (vec![], vec![]));
     assert!(account.duplicated <= times() * duplicates_max, "{} duplicates", account.duplicated);
-    assert!(first <= FIRST_WITHIN && all <= LEASE + ALL_WITHIN, "{first:?}, {all:?}");
+    assert!(first <= FIRST_WITHIN, "{first:?}");
 }
 
 impl Outcome {

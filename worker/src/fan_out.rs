@@ -6,14 +6,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::event::EventType;
+use model::id::WebhookId;
 use model::webhook::WebhookStatus;
 use store::{Chunk, How, InboxRow, Item, Lane, Pace, Push, StoreError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, FAILURE_PAUSE, Held, gather, report_queue, report_store};
-use crate::registry::{Target, TenantWebhooks};
+use crate::registry::TenantWebhooks;
 
 /// Events of one round.
 const EVENTS_MAX: usize = 256;
@@ -70,10 +70,9 @@ async fn make_deliveries(
     let mut room = DELIVERIES_MAX;
     for row in rows {
         let webhooks = engine.registry.of_tenant(&row.tenant, row.registry_version).await?;
-        let mut wanted = matching(&webhooks, &row);
-        let taken: Vec<_> = wanted.by_ref().take(room).map(|target| target.webhook.id).collect();
-        let all = wanted.next().is_none();
-        drop(wanted);
+        let mut taken = matching(&webhooks, &row);
+        let all = taken.len() <= room;
+        taken.truncate(room);
         engine.metrics.fanned_out(taken.len());
         room -= taken.len();
         if all {
@@ -100,25 +99,20 @@ async fn make_deliveries(
     Ok(unfinished)
 }
 
-/// Registered when the event was accepted, active or paused now, and of its type.
-fn matching<'w>(
-    webhooks: &'w TenantWebhooks,
-    row: &InboxRow,
-) -> impl Iterator<Item = &'w Arc<Target>> {
-    let from = match row.cursor {
-        Some(cursor) => webhooks.targets.partition_point(|t| t.webhook.id <= cursor),
-        None => 0,
+/// Registered when the event was accepted, active or paused now, and of its type; by id, and those
+/// after the cursor.
+fn matching(webhooks: &TenantWebhooks, row: &InboxRow) -> Vec<WebhookId> {
+    let wanting = match row.only_webhook {
+        Some(only) => webhooks.one(only).into_iter().collect(),
+        None => webhooks.wanting(row.event_type.as_str(), row.cursor),
     };
-    let (only, version) = (row.only_webhook, row.registry_version);
-    let event_type: EventType = row.event_type.clone();
-    webhooks.targets[from..].iter().filter(move |target| {
-        let webhook = &target.webhook;
-        let wanted = match only {
-            Some(only) => only == webhook.id,
-            None => webhook.config.event_types.matches(event_type.as_str()),
-        };
-        wanted && webhook.registered_version <= version && webhook.status != WebhookStatus::Disabled
-    })
+    let webhooks = wanting.into_iter().map(|target| &target.webhook);
+    let matching = webhooks.filter(|webhook| {
+        let is_after = row.cursor.is_none_or(|cursor| webhook.id > cursor);
+        let was_there = webhook.registered_version <= row.registry_version;
+        is_after && was_there && webhook.status != WebhookStatus::Disabled
+    });
+    matching.map(|webhook| webhook.id).collect()
 }
 
 fn pushes(chunk: &Chunk) -> impl Iterator<Item = Push> {

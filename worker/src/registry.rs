@@ -8,7 +8,7 @@ use model::id::WebhookId;
 use model::secret::{MasterKeys, Secret, webhook_context};
 use model::tenant::Tenant;
 use model::time::Timestamp;
-use model::webhook::{HeaderValue, Webhook, WebhookSecret, WebhookStatus};
+use model::webhook::{HeaderValue, Webhook, WebhookSecret, WebhookStatus, patterns_of};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue as HttpValue};
 use store::{Lane, Limits, Queue, Store, StoreError};
 
@@ -32,10 +32,45 @@ pub(crate) struct Target {
 #[error("{0}")]
 pub(crate) struct Unreadable(String);
 
-/// A tenant's webhooks, by id.
+/// A tenant's webhooks.
 pub(crate) struct TenantWebhooks {
     version: u64,
-    pub(crate) targets: Vec<Arc<Target>>,
+    /// By id.
+    targets: Vec<Arc<Target>>,
+    /// Which of them want the types that fit a pattern, in order.
+    by_pattern: HashMap<String, Vec<usize>>,
+}
+
+impl TenantWebhooks {
+    fn new(version: u64, targets: Vec<Arc<Target>>) -> Self {
+        let mut by_pattern = HashMap::<String, Vec<usize>>::new();
+        for (n, target) in targets.iter().enumerate() {
+            for pattern in target.webhook.config.event_types.as_slice() {
+                let of_pattern = by_pattern.entry(pattern.clone()).or_default();
+                if of_pattern.last() != Some(&n) {
+                    of_pattern.push(n);
+                }
+            }
+        }
+        Self { version, targets, by_pattern }
+    }
+
+    /// Those that want events of a type, by id, from the one after `after`. Costs as much as there
+    /// are of them, however many others there are.
+    pub(crate) fn wanting(&self, event_type: &str, after: Option<WebhookId>) -> Vec<&Arc<Target>> {
+        let from = after.map_or(0, |after| self.targets.partition_point(|t| t.webhook.id <= after));
+        let patterns = patterns_of(event_type);
+        let found = patterns.filter_map(|pattern| self.by_pattern.get(&pattern));
+        let mut wanting: Vec<usize> = found.flatten().copied().filter(|n| *n >= from).collect();
+        wanting.sort_unstable();
+        wanting.dedup();
+        wanting.into_iter().map(|n| &self.targets[n]).collect()
+    }
+
+    pub(crate) fn one(&self, id: WebhookId) -> Option<&Arc<Target>> {
+        let found = self.targets.binary_search_by_key(&id, |target| target.webhook.id);
+        found.ok().map(|n| &self.targets[n])
+    }
 }
 
 pub(crate) struct Registry {
@@ -94,7 +129,7 @@ impl Registry {
         for webhook in webhooks {
             targets.push(self.keep(webhook).await);
         }
-        let read = Arc::new(TenantWebhooks { version, targets });
+        let read = Arc::new(TenantWebhooks::new(version, targets));
         let mut by_tenant = lock(&self.by_tenant);
         if by_tenant.len() >= CACHED_MAX {
             by_tenant.clear();
