@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::tenant::Tenant;
-use store::{Claimed, How, Hungry, Leased, Pace, QueueError, Work};
+use store::{Claimed, How, Hungry, Leased, Pace, QueueError, Settlement, Work};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, FAILURE_PAUSE, Held, report_queue};
@@ -14,7 +14,7 @@ const CLAIM_MAX: usize = 256;
 /// How long an item waits that is claimed while this worker still holds it.
 const HELD_PAUSE: Duration = Duration::from_secs(5);
 /// How long one waits whose webhook has as many unanswered requests as it may.
-const CROWDED_PAUSE: Duration = Duration::from_millis(250);
+const CROWDED_PAUSE: Duration = Duration::from_millis(100);
 
 pub(crate) async fn run(engine: &Engine, stop: &CancellationToken) {
     let mut pace = Pace::new(engine.settings.pace);
@@ -74,8 +74,13 @@ async fn claim_once(engine: &Engine, max: usize, skip: &[Tenant]) -> Result<usiz
     let Claimed { now, leased, hungry } = engine.queue.claim(max, skip).await?;
     engine.set_time(now);
     let taken = leased.len();
+    let mut put_off = Vec::new();
     for leased in leased {
-        hand_out(engine, leased).await;
+        put_off.extend(hand_out(engine, leased).await);
+    }
+    // Together: each alone would hold up all that are claimed after it.
+    if !put_off.is_empty() {
+        engine.settle_all(put_off).await;
     }
     for hungry in hungry {
         feed(engine, hungry);
@@ -83,14 +88,13 @@ async fn claim_once(engine: &Engine, max: usize, skip: &[Tenant]) -> Result<usiz
     Ok(taken)
 }
 
-/// The ways hold as many as there are slots, so they never wait.
-async fn hand_out(engine: &Engine, leased: Leased) {
-    let put_off =
-        |leased: Leased, after| engine.settle_all(vec![leased.settle(How::Again { after })]);
+/// The ways hold as many as there are slots, so they never wait. Returns what is put off instead.
+async fn hand_out(engine: &Engine, leased: Leased) -> Option<Settlement> {
+    let put_off = |leased: Leased, after| Some(leased.settle(How::Again { after }));
     let slot = match engine.slots.take(&leased.item) {
         Taken::Slot(slot) => slot,
-        Taken::Held => return put_off(leased, HELD_PAUSE).await,
-        Taken::Crowded => return put_off(leased, CROWDED_PAUSE).await,
+        Taken::Held => return put_off(leased, HELD_PAUSE),
+        Taken::Crowded => return put_off(leased, CROWDED_PAUSE),
     };
     let (way, has_place) = match leased.item.lane.work {
         Work::FanOut => (&engine.ways.to_fan_out, false),
@@ -103,6 +107,7 @@ async fn hand_out(engine: &Engine, leased: Leased) {
     };
     // Only a stage that is over does not take it; its lease ends by itself.
     let _ = way.send(Held { leased, slot, has_place }).await;
+    None
 }
 
 fn feed(engine: &Engine, hungry: Hungry) {

@@ -81,10 +81,10 @@ while n < MAX do
             served[#served + 1] = ring
             ring.some = math.ceil(MAX / waiting)
         end
-        local before = ring.read
         local name = next_of(ring, ring.some)
-        if ring.read > before then read_lanes(ring.ahead) end
         if name then
+            -- Those who were read with it are not known either.
+            if not lanes[name] then read_lanes(ring.ahead) end
             local L = lanes[name]
             if not L.opened then open(L) end
             if L.given < L.limit then

@@ -109,6 +109,7 @@ each_queue! {
         tenants_take_turns,
         lanes_of_a_tenant_take_turns,
         a_tenant_with_many_lanes_gets_no_more_than_one_with_few,
+        a_claim_goes_through_as_many_lanes_as_it_needs,
         skipped_tenants_get_nothing_and_keep_their_turn,
         new_items_and_retries_of_a_lane_take_turns,
         a_lane_without_places_holds_nobody_up,

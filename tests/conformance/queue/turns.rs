@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{lane, news, numbers, retry, tenant, tenants};
+use super::{lane, new, news, numbers, retry, tenant, tenants};
 use crate::drivers::QueueRig;
 
 pub async fn tenants_take_turns(rig: &QueueRig) {
@@ -76,4 +76,16 @@ pub async fn a_lane_without_places_holds_nobody_up(rig: &QueueRig) {
         rig.keep(news(lane, 1..=3)).await;
     }
     assert_eq!(rig.take().await.len(), 1 + 3 + 3);
+}
+
+/// One tenant has a single item, the other one so many lanes that they are not all looked at first.
+pub async fn a_claim_goes_through_as_many_lanes_as_it_needs(rig: &QueueRig) {
+    rig.keep([new(&lane("a", 1), 1)]).await;
+    for n in 1..=40 {
+        rig.keep([new(&lane("b", n), n)]).await;
+    }
+    for max in [10, 3, 20] {
+        assert_eq!(rig.take_up_to(max).await.len(), max);
+    }
+    assert_eq!(rig.take().await.len(), 8);
 }
