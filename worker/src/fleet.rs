@@ -11,8 +11,9 @@ use crate::engine::{Engine, report_store};
 
 /// Between two announcements.
 const ANNOUNCE_EVERY: Duration = Duration::from_secs(10);
-/// How long a duty is a worker's; it is renewed when half of it is over.
-const DUTY_TIME: Duration = Duration::from_secs(30);
+/// How long a duty is a worker's; it is renewed when half of it is over. What only a sweep finds waits
+/// for so long if the one that swept was killed.
+const DUTY_TIME: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(engine: Arc<Engine>, over: CancellationToken) {
     loop {
