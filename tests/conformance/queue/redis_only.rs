@@ -191,14 +191,19 @@ async fn a_restart_from_old_data_makes_it_hungry_for_everything() {
 #[tokio::test]
 async fn the_next_master_is_found_through_the_sentinels() {
     let mut master = RedisServer::start();
-    let _replica = RedisServer::replica_of(&master);
+    let replica = RedisServer::replica_of(&master);
     let sentinel = RedisServer::sentinel_of(&master);
+    let options = settings(1);
+    let tenants = format!("ZCARD {}:2:{{0}}:tenants", options.prefix);
     let queue =
-        Redis::open(&sentinel.url(), settings(1), Clock::system()).await.expect("a queue opens");
+        Redis::open(&sentinel.url(), options, Clock::system()).await.expect("a queue opens");
     let rig = rig(queue);
     rig.fed().await;
     rig.keep([new(&lane("a", 1), 1)]).await;
-    master.say("WAIT 1 5000");
+    // WAIT would only wait for what its own connection wrote.
+    while replica.count(&tenants) == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     master.kill();
     // The replica has the item, but who knows what it has not?
     assert_eq!(only(hungry_in_the_end(&rig).await).hunger, Hunger::Everything);
