@@ -11,7 +11,7 @@ use model::key::Verb;
 use model::webhook::{Webhook, WebhookStatus};
 use prometheus_client::encoding::text::encode;
 use serde::Serialize;
-use store::WebhookFilter;
+use store::{Look, WebhookFilter};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
@@ -87,12 +87,11 @@ pub async fn get_readiness(app: Data<App>) -> HttpResponse {
 /// What it needs and what it should have.
 struct State {
     store: bool,
-    queue: bool,
+    /// None if the queue does not answer.
+    look: Option<Look>,
+    /// How far the queue's clock is from this machine's, as far as is known.
+    skew: Duration,
     draining: bool,
-    /// The queue's server keeps what it holds, as far as is known.
-    keeps: bool,
-    /// Within [`SKEW_MAX`] of the queue's clock, as far as is known.
-    in_time: bool,
     /// The last event found room.
     has_room: bool,
 }
@@ -101,24 +100,31 @@ impl State {
     async fn of(app: &App) -> Self {
         let store = check("store", app.store.check()).await.is_some();
         let look = check("queue", app.queue.look(&[])).await;
-        let skew = look.as_ref().map(|look| {
-            let here = app.clock.now();
-            look.now.since(here).max(here.since(look.now))
-        });
+        let here = app.clock.now();
+        let skew = look.as_ref().map(|look| look.now.since(here).max(here.since(look.now)));
         Self {
             store,
-            keeps: look.as_ref().is_none_or(|look| look.evicts.is_none()),
-            in_time: skew.is_none_or(|skew| skew <= SKEW_MAX),
-            queue: look.is_some(),
+            look,
+            skew: skew.unwrap_or_default(),
             draining: app.draining.is_cancelled(),
             has_room: !app.full.load(Ordering::Relaxed),
         }
     }
 
+    /// The queue's server keeps what it holds, as far as is known.
+    fn keeps(&self) -> bool {
+        self.look.as_ref().is_none_or(|look| look.evicts.is_none())
+    }
+
+    fn in_time(&self) -> bool {
+        self.skew <= SKEW_MAX
+    }
+
     fn status(&self, door: Door) -> &'static str {
         // Events are accepted without the queue; nothing is delivered without it.
-        let able = self.store && (self.queue || door == Door::Everything) && !self.draining;
-        match (able, self.queue && self.keeps && self.in_time && self.has_room) {
+        let queue = self.look.is_some();
+        let able = self.store && (queue || door == Door::Everything) && !self.draining;
+        match (able, queue && self.keeps() && self.in_time() && self.has_room) {
             (false, _) => "unavailable",
             (true, false) => "degraded",
             (true, true) => "ok",
@@ -130,9 +136,9 @@ impl State {
         BTreeMap::from([
             ("store", said(self.store, "unavailable")),
             ("space", said(self.has_room, "full")),
-            ("queue", said(self.queue, "unavailable")),
-            ("eviction", said(self.keeps, "evicting")),
-            ("clock", said(self.in_time, "skewed")),
+            ("queue", said(self.look.is_some(), "unavailable")),
+            ("eviction", said(self.keeps(), "evicting")),
+            ("clock", said(self.in_time(), "skewed")),
             ("process", said(!self.draining, "draining")),
         ])
     }
@@ -167,10 +173,11 @@ async fn check<T, E: std::fmt::Display>(
 #[get("/metrics")]
 pub async fn get_metrics(app: Data<App>, caller: Caller) -> Result<HttpResponse, ApiError> {
     caller.may(Verb::Operate)?;
-    if let Some(look) = app.look(&[]).await {
-        app.metrics.look(&look);
+    let state = State::of(&app).await;
+    if let Some(look) = &state.look {
+        app.metrics.look(look);
     }
-    for (what, check) in State::of(&app).await.checks() {
+    for (what, check) in state.checks() {
         app.metrics.check(what, check.status == "ok");
     }
     count_webhooks(&app).await?;

@@ -59,7 +59,7 @@ async fn survives(
 }
 
 /// The same for what mostly waits: several fleets side by side.
-async fn survive(
+async fn survives_side_by_side(
     what: &str,
     workers: usize,
     duplicates_max: usize,
@@ -174,7 +174,7 @@ async fn an_api_is_killed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_is_killed() {
-    survive("worker killed", 2, SLOTS, async |scene| {
+    survives_side_by_side("worker killed", 2, SLOTS, async |scene| {
         let worker = &mut scene.fleet.workers[0];
         worker.kill_9();
         worker.start_again();
@@ -235,7 +235,7 @@ async fn postgres_is_killed() {
 async fn postgres_is_down_for_long() {
     let seconds =
         std::env::var("POSTRIDER_TEST_DOWN_S").map_or(3, |n| n.parse().expect("a number"));
-    survive("PostgreSQL down", 2, 2 * SLOTS, async |scene| {
+    survives_side_by_side("PostgreSQL down", 2, 2 * SLOTS, async |scene| {
         scene.fleet.postgres.kill_9().await;
         let_pass(Duration::from_secs(seconds)).await;
         scene.fleet.postgres.start().await;
@@ -245,7 +245,7 @@ async fn postgres_is_down_for_long() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_is_stopped_beyond_its_lease_and_resumed() {
-    survive("worker paused", 2, SLOTS, async |scene| {
+    survives_side_by_side("worker paused", 2, SLOTS, async |scene| {
         scene.fleet.workers[0].signal("STOP");
         let_pass(LEASE + Duration::from_secs(1)).await;
         scene.fleet.workers[0].signal("CONT");

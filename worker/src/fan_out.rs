@@ -104,7 +104,7 @@ async fn make_deliveries(
 fn matching(webhooks: &TenantWebhooks, row: &InboxRow) -> Vec<WebhookId> {
     let wanting = match row.only_webhook {
         Some(only) => webhooks.one(only).into_iter().collect(),
-        None => webhooks.wanting(row.event_type.as_str(), row.cursor),
+        None => webhooks.wanting(row.event_type.as_str()),
     };
     let webhooks = wanting.into_iter().map(|target| &target.webhook);
     let matching = webhooks.filter(|webhook| {

@@ -55,13 +55,12 @@ impl TenantWebhooks {
         Self { version, targets, by_pattern }
     }
 
-    /// Those that want events of a type, by id, from the one after `after`. Costs as much as there
-    /// are of them, however many others there are.
-    pub(crate) fn wanting(&self, event_type: &str, after: Option<WebhookId>) -> Vec<&Arc<Target>> {
-        let from = after.map_or(0, |after| self.targets.partition_point(|t| t.webhook.id <= after));
+    /// Those that want events of a type, by id. Costs as much as there are of them, however many
+    /// others there are.
+    pub(crate) fn wanting(&self, event_type: &str) -> Vec<&Arc<Target>> {
         let patterns = patterns_of(event_type);
         let found = patterns.filter_map(|pattern| self.by_pattern.get(&pattern));
-        let mut wanting: Vec<usize> = found.flatten().copied().filter(|n| *n >= from).collect();
+        let mut wanting: Vec<usize> = found.flatten().copied().collect();
         wanting.sort_unstable();
         wanting.dedup();
         wanting.into_iter().map(|n| &self.targets[n]).collect()

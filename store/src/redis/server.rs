@@ -107,8 +107,7 @@ impl Server {
             doubt: Notify::new(),
             evicts: Mutex::default(),
         };
-        server.read_replids().await?;
-        server.read_policies().await?;
+        server.read_servers().await?;
         Ok(server)
     }
 
@@ -164,35 +163,23 @@ impl Server {
         self.partitions[number].missed.store(true, Ordering::Release);
     }
 
-    /// Reads which servers there are. In a Cluster each partition may have another one.
-    async fn read_replids(&self) -> RedisResult<()> {
+    /// Reads which servers there are, and what they do at their memory limit. In a Cluster each
+    /// partition may have another one.
+    async fn read_servers(&self) -> RedisResult<()> {
         let mut info = ::redis::cmd("INFO");
-        info.arg("replication");
-        let mut replid = String::new();
-        for (number, partition) in self.partitions.iter().enumerate() {
-            if number == 0 || self.links.is_cluster() {
-                let text = self.links.query_at(&partition.key, &info).await?;
-                replid = field(&from_redis_value::<String>(text)?, "master_replid").to_owned();
-            }
-            *partition.replid.lock().unwrap_or_else(PoisonError::into_inner) = replid.clone();
-        }
-        Ok(())
-    }
-
-    /// Reads what servers do at their memory limit.
-    async fn read_policies(&self) -> RedisResult<()> {
-        let mut info = ::redis::cmd("INFO");
-        info.arg("memory");
-        let mut evicts = None;
+        info.arg("replication").arg("memory");
+        let (mut replid, mut evicts) = (String::new(), None);
         for (number, partition) in self.partitions.iter().enumerate() {
             if number == 0 || self.links.is_cluster() {
                 let text = self.links.query_at(&partition.key, &info).await?;
                 let text = from_redis_value::<String>(text)?;
+                replid = field(&text, "master_replid").to_owned();
                 let policy = field(&text, "maxmemory_policy");
                 // A managed one may not say.
-                evicts =
-                    evicts.or((!["", "noeviction"].contains(&policy)).then(|| policy.to_owned()));
+                let keeps = ["", "noeviction"].contains(&policy);
+                evicts = evicts.or((!keeps).then(|| policy.to_owned()));
             }
+            *partition.replid.lock().unwrap_or_else(PoisonError::into_inner) = replid.clone();
         }
         let mut known = self.evicts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(policy) = evicts.as_ref().filter(|_| *known != evicts) {
@@ -212,8 +199,7 @@ impl Server {
     /// Goes on once it is known that pushes were missed, and by whom Redis is served now.
     async fn check(&self) -> Result<(), QueueError> {
         let unavailable = |e: RedisError| QueueError(e.to_string());
-        self.read_replids().await.map_err(unavailable)?;
-        self.read_policies().await.map_err(unavailable)?;
+        self.read_servers().await.map_err(unavailable)?;
         // A flushed Redis forgot this too.
         keep_count(&self.links, &self.keys, self.partitions.len()).await.map_err(unavailable)?;
         for (number, partition) in self.partitions.iter().enumerate() {
