@@ -206,7 +206,7 @@ pub(crate) async fn accept(
 
 fn fan_out(tenant: Tenant, event: EventUid, seq: i64) -> Push {
     let item = Item { lane: Lane::fan_out(tenant), event };
-    Push { item, seq, after: std::time::Duration::ZERO, retry: false }
+    Push::new(item, seq)
 }
 
 /// Counts an event that was not even taken to the store.

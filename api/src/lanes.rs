@@ -47,7 +47,7 @@ impl App {
     pub(crate) async fn push_delivery(&self, delivery: &store::Delivery) {
         let lane = Lane::deliver(delivery.tenant.clone(), delivery.id.webhook);
         let item = Item { lane, event: delivery.id.event };
-        let push = Push { item, seq: delivery.seq, after: Duration::ZERO, retry: true };
+        let push = Push { retry: true, ..Push::new(item, delivery.seq) };
         self.push(vec![push]).await;
     }
 

@@ -89,7 +89,7 @@ impl NewEvent {
 }
 
 /// An accepted event, as the store has it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     pub uid: EventUid,
     pub tenant: Tenant,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use model::tenant::Tenant;
-use store::{Claimed, Item, Lane, Limits, Look, Push, Queue, QueueError, Settlement};
+use store::{Claimed, Lane, Limits, Look, Push, Pushed, Queue, QueueError, Settlement};
 use tokio::sync::watch;
 
 pub struct LateQueue(watch::Receiver<Option<Arc<dyn Queue>>>);
@@ -30,7 +30,7 @@ impl LateQueue {
 
 #[async_trait]
 impl Queue for LateQueue {
-    async fn push(&self, items: Vec<Push>) -> Result<Vec<Item>, QueueError> {
+    async fn push(&self, items: Vec<Push>) -> Result<Pushed, QueueError> {
         self.queue()?.push(items).await
     }
 

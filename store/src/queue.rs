@@ -23,11 +23,12 @@ pub const AHEAD_MAX: u32 = 15;
 /// and `claim` returns it.
 #[async_trait]
 pub trait Queue: Send + Sync {
-    /// Adds what is neither queued nor leased and returns what was refused. A queued item whose
-    /// new due time is earlier is brought forward; a leased one is due then once its lease ended,
-    /// since what it was pushed for may have happened after its worker looked. A lane over its cap keeps what is due soonest,
-    /// refuses the rest and is hungry from then on. Repeated: nothing.
-    async fn push(&self, items: Vec<Push>) -> Result<Vec<Item>, QueueError>;
+    /// Adds what is neither queued nor leased. A queued item whose new due time is earlier is
+    /// brought forward; a leased one is due then once its lease ended, since what it was pushed for
+    /// may have happened after its worker looked. A lane over its cap keeps what is due soonest,
+    /// refuses the rest and is hungry from then on. A new item that asks for it is leased at once,
+    /// if its lane can be served and nothing that is due waits in it. Repeated: nothing.
+    async fn push(&self, items: Vec<Push>) -> Result<Pushed, QueueError>;
 
     /// Leases up to `max` due items, taking turns between tenants, then between their lanes, and
     /// within a lane between new items and retries. Tenants in `skip` get none. An expired lease's
@@ -36,7 +37,8 @@ pub trait Queue: Send + Sync {
     async fn claim(&self, max: usize, skip: &[Tenant]) -> Result<Claimed, QueueError>;
 
     /// Frees the place on the wire, or ends the lease. Repeated, or with a token that is no longer
-    /// valid: nothing.
+    /// valid: nothing. Calls take effect in the order in which they were first polled; one that fails
+    /// is tried again, and holds up the later ones, for as long as a lease lasts.
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), QueueError>;
 
     /// What a lane may do. Repeated, or older than what was set before: nothing.
@@ -120,6 +122,32 @@ pub struct Push {
     pub after: Duration,
     /// Whether it was tried before: new items are not held up by retries.
     pub retry: bool,
+    pub at_once: AtOnce,
+}
+
+impl Push {
+    /// An item that was never tried, due at once.
+    pub fn new(item: Item, seq: i64) -> Self {
+        Self { item, seq, after: Duration::ZERO, retry: false, at_once: AtOnce::No }
+    }
+}
+
+/// Whether who pushes a new item leases it at once. That saves a claim, and takes no turns: it is
+/// for a worker with many free slots.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AtOnce {
+    #[default]
+    No,
+    /// If its lane has a place for it.
+    Placed,
+    /// The same; else ahead, of whatever places the lane has: who pushes holds some of them.
+    PlacedOrAhead,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pushed {
+    pub refused: Vec<Item>,
+    pub leased: Vec<Leased>,
 }
 
 /// Proves that a lease is the current one.
@@ -228,7 +256,8 @@ pub struct Look {
     pub now: Timestamp,
     pub total: Totals,
     pub lanes: Vec<LaneLook>,
-    /// Its server would rather forget than refuse, by this policy: what it forgets costs work.
+    /// Its server would rather forget than refuse, by this policy: what it forgets of a lane may stop
+    /// that.
     pub evicts: Option<String>,
 }
 

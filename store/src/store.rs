@@ -30,9 +30,9 @@ pub trait Store: Send + Sync {
     /// The inbox rows of those of `events` that are still to fan out.
     async fn inbox(&self, events: &[EventUid]) -> Result<Vec<InboxRow>, StoreError>;
 
-    /// Makes deliveries and moves the cursor of their inbox row. A delivery that exists stays as
-    /// it is.
-    async fn fan_out(&self, chunks: Vec<Chunk>) -> Result<(), StoreError>;
+    /// Makes deliveries and moves the cursor of their inbox row; returns how many were made. A
+    /// delivery that exists stays as it is.
+    async fn fan_out(&self, chunks: Vec<Chunk>) -> Result<usize, StoreError>;
 
     /// Deletes the inbox rows of events whose deliveries were all pushed. Repeated: nothing.
     async fn fanned_out(&self, events: Vec<EventUid>) -> Result<(), StoreError>;
@@ -202,13 +202,12 @@ pub enum Accepted {
 /// An event that is still to fan out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InboxRow {
-    pub event: EventUid,
+    pub event: Arc<Event>,
     pub seq: i64,
-    pub tenant: Tenant,
-    pub event_type: EventType,
-    pub accepted_at: Timestamp,
     /// The tenant's registry version when the event was accepted.
     pub registry_version: u64,
+    /// The same now.
+    pub registry_now: u64,
     /// Webhooks up to this one have their deliveries.
     pub cursor: Option<WebhookId>,
     /// For a test: the one webhook it goes to.
@@ -240,6 +239,22 @@ pub struct Loaded {
     /// Whether and in which version its webhook stands; none if it was deleted.
     pub webhook: Option<(WebhookStatus, u64)>,
     pub event: Arc<Event>,
+}
+
+impl Loaded {
+    /// A delivery that was just made, to a webhook of that status and version.
+    pub fn new(event: Arc<Event>, webhook: (WebhookStatus, u64)) -> Self {
+        Self {
+            status: Status::Pending,
+            due: event.accepted_at,
+            attempts: 0,
+            planned: 0,
+            opened_at: event.accepted_at,
+            by_hand: false,
+            webhook: Some(webhook),
+            event,
+        }
+    }
 }
 
 /// What is to be recorded of a delivery.

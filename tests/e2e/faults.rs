@@ -192,6 +192,17 @@ async fn redis_is_killed_and_comes_back_empty() {
     .await;
 }
 
+/// With all that it has: what was answered and recorded meanwhile is settled afterwards.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_refuses_for_a_moment() {
+    survives("Redis refusing", 2, 0, async |scene| {
+        scene.fleet.redis.tell(&["ACL", "SETUSER", "default", "-evalsha", "-eval"]);
+        let_pass(scene.moments.next(50, 800)).await;
+        scene.fleet.redis.tell(&["ACL", "SETUSER", "default", "+evalsha", "+eval"]);
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_is_flushed() {
     survives("Redis flushed", 2, 2 * SLOTS, async |scene| {

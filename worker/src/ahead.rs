@@ -23,7 +23,7 @@ use crate::engine::{Engine, Held};
 
 /// How old what the store said may be when a delivery is sent on it. A pause or a cancel that came
 /// after it was loaded is not seen, so this is a moment.
-const LOADED_AGE_MAX: Duration = Duration::from_millis(250);
+pub(crate) const LOADED_AGE_MAX: Duration = Duration::from_millis(250);
 
 /// One of so many slots may be taken by what was leased ahead: the rest is for what has a place.
 const SHARE_OF_SLOTS: usize = 4;
@@ -78,7 +78,7 @@ pub(crate) async fn run(engine: Arc<Engine>, over: CancellationToken) {
         let again = How::Again { after: Duration::ZERO };
         let old = engine.ahead.old();
         if !old.is_empty() {
-            engine.settle(old.into_iter().map(|held| (held, again)).collect()).await;
+            engine.settle(old.into_iter().map(|held| (held, again)).collect());
         }
     }
 }
@@ -91,6 +91,11 @@ impl Ahead {
     /// An item was leased with a place.
     pub(crate) fn arrived(&self, webhook: WebhookId) {
         self.lock().entry(webhook).or_default().places += 1;
+    }
+
+    /// Whether this worker has a place of the webhook, for others to wait for.
+    pub(crate) fn has_place(&self, webhook: WebhookId) -> bool {
+        self.lock().contains_key(&webhook)
     }
 
     /// Waits for a place; it is returned if this worker has none of its webhook any more.

@@ -1,20 +1,14 @@
 //! Claims what is due, as much as there are slots for, and hands it to the stage it is for.
 
-use std::time::Duration;
-
 use model::tenant::Tenant;
-use store::{Claimed, How, Hungry, Leased, Pace, QueueError, Settlement, Work};
+use store::{Claimed, Hungry, Leased, Pace, QueueError, Settlement, Work};
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::{Engine, FAILURE_PAUSE, Held, report_queue};
-use crate::slots::{Room, Taken};
+use crate::engine::{Engine, FAILURE_PAUSE, report_queue};
+use crate::slots::Room;
 
 /// Items of one claim: between two a tenant's share is looked at again.
 const CLAIM_MAX: usize = 256;
-/// How long an item waits that is claimed while this worker still holds it.
-const HELD_PAUSE: Duration = Duration::from_secs(5);
-/// How long one waits whose webhook has as many unanswered requests as it may.
-const CROWDED_PAUSE: Duration = Duration::from_millis(100);
 
 pub(crate) async fn run(engine: &Engine, stop: &CancellationToken) {
     let mut pace = Pace::new(engine.settings.pace);
@@ -80,7 +74,7 @@ async fn claim_once(engine: &Engine, max: usize, skip: &[Tenant]) -> Result<usiz
     }
     // Together: each alone would hold up all that are claimed after it.
     if !put_off.is_empty() {
-        engine.settle_all(put_off).await;
+        engine.settle_all(put_off);
     }
     for hungry in hungry {
         feed(engine, hungry);
@@ -90,23 +84,16 @@ async fn claim_once(engine: &Engine, max: usize, skip: &[Tenant]) -> Result<usiz
 
 /// The ways hold as many as there are slots, so they never wait. Returns what is put off instead.
 async fn hand_out(engine: &Engine, leased: Leased) -> Option<Settlement> {
-    let put_off = |leased: Leased, after| Some(leased.settle(How::Again { after }));
-    let slot = match engine.slots.take(&leased.item) {
-        Taken::Slot(slot) => slot,
-        Taken::Held => return put_off(leased, HELD_PAUSE),
-        Taken::Crowded => return put_off(leased, CROWDED_PAUSE),
+    let held = match engine.hold(leased) {
+        Ok(held) => held,
+        Err(put_off) => return Some(put_off),
     };
-    let (way, has_place) = match leased.item.lane.work {
-        Work::FanOut => (&engine.ways.to_fan_out, false),
-        Work::Deliver(webhook) => {
-            if !leased.ahead {
-                engine.ahead.arrived(webhook);
-            }
-            (&engine.ways.to_load, !leased.ahead)
-        }
+    let way = match held.leased.item.lane.work {
+        Work::FanOut => &engine.ways.to_fan_out,
+        Work::Deliver(_) => &engine.ways.to_load,
     };
     // Only a stage that is over does not take it; its lease ends by itself.
-    let _ = way.send(Held { leased, slot, has_place }).await;
+    let _ = way.send(held).await;
     None
 }
 

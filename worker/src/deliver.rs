@@ -42,22 +42,25 @@ pub(crate) async fn run(
     // Claims keep the pace already.
     let mut pace = Pace::new(Duration::ZERO);
     while let Some(batch) = gather(&mut inbox, BATCH_MAX, &mut pace, &over).await {
+        let since = Stopwatch::start();
         match load(&engine, &batch).await {
-            Ok(loaded) => start(&engine, batch, loaded, &abort).await,
+            Ok(loaded) => {
+                let loaded = batch.into_iter().zip(loaded).collect();
+                start(&engine, loaded, since, &abort).await;
+            }
             Err(e) => {
                 report_store(&e, "load");
                 let again = How::Again { after: FAILURE_PAUSE };
-                engine.settle(batch.into_iter().map(|held| (held, again)).collect()).await;
+                engine.settle(batch.into_iter().map(|held| (held, again)).collect());
             }
         }
     }
 }
 
-/// What the store says of each, or that it cannot be read.
-async fn load(
-    engine: &Engine,
-    batch: &[Held],
-) -> Result<Vec<Result<Option<Loaded>, ()>>, StoreError> {
+/// What the store says of a delivery, or that it cannot be read.
+pub(crate) type Said = Result<Option<Loaded>, ()>;
+
+async fn load(engine: &Engine, batch: &[Held]) -> Result<Vec<Said>, StoreError> {
     let ids: Vec<_> = batch.iter().filter_map(|held| held.leased.item.delivery()).collect();
     match engine.store.load(ids.clone()).await {
         Ok(loaded) => Ok(loaded.into_iter().map(Ok).collect()),
@@ -79,31 +82,31 @@ async fn load(
     }
 }
 
-/// Begins each delivery of a batch, or settles it without a request.
-async fn start(
+/// Begins each delivery of a batch, or settles it without a request. `since`: what the store said is
+/// not older.
+pub(crate) async fn start(
     engine: &Arc<Engine>,
-    batch: Vec<Held>,
-    loaded: Vec<Result<Option<Loaded>, ()>>,
+    batch: Vec<(Held, Said)>,
+    since: Stopwatch,
     abort: &CancellationToken,
 ) {
-    let targets = match targets(engine, &loaded, &batch).await {
+    let targets = match targets(engine, &batch).await {
         Ok(targets) => targets,
         // What cannot be read of one webhook must not keep the others.
         Err(StoreError::Damaged(_)) if batch.len() > 1 => {
-            for (held, loaded) in batch.into_iter().zip(loaded) {
-                Box::pin(start(engine, vec![held], vec![loaded], abort)).await;
+            for one in batch {
+                Box::pin(start(engine, vec![one], since, abort)).await;
             }
             return;
         }
         Err(e) => {
             report_store(&e, "webhooks");
             let again = How::Again { after: FAILURE_PAUSE };
-            return engine.settle(batch.into_iter().map(|held| (held, again)).collect()).await;
+            return engine.settle(batch.into_iter().map(|(held, _)| (held, again)).collect());
         }
     };
     let mut settled = Vec::new();
-    let since = Stopwatch::start();
-    for (held, loaded) in batch.into_iter().zip(loaded) {
+    for (held, loaded) in batch {
         let Some(id) = held.leased.item.delivery() else { continue };
         match readiness(id, loaded, targets.get(&id.webhook), engine.now()) {
             Readiness::Send(ready) if held.has_place => send(engine, held, ready, abort),
@@ -133,18 +136,17 @@ async fn start(
             }
         }
     }
-    engine.settle(settled).await;
+    engine.settle(settled);
 }
 
 /// The webhooks of a batch in the versions that the store has now.
 async fn targets(
     engine: &Engine,
-    loaded: &[Result<Option<Loaded>, ()>],
-    batch: &[Held],
+    batch: &[(Held, Said)],
 ) -> Result<HashMap<WebhookId, Arc<Target>>, StoreError> {
     let mut targets = HashMap::new();
     let mut missing = Vec::new();
-    for (loaded, held) in loaded.iter().zip(batch) {
+    for (held, loaded) in batch {
         let Ok(Some(Loaded { webhook: Some((_, version)), .. })) = loaded else { continue };
         let Some(DeliveryId { webhook, .. }) = held.leased.item.delivery() else { continue };
         if targets.contains_key(&webhook) {
@@ -180,7 +182,7 @@ pub(crate) struct Ready {
 /// Whether a delivery is to be sent now. The queue may be wrong about everything.
 fn readiness(
     id: DeliveryId,
-    loaded: Result<Option<Loaded>, ()>,
+    loaded: Said,
     target: Option<&Arc<Target>>,
     now: Timestamp,
 ) -> Readiness {
@@ -233,7 +235,7 @@ async fn deliver(
     let sending = engine.sender.send(&target, &loaded.event, started_at);
     let Some(sent) = abort.run_until_cancelled(sending).await else {
         // Broken off by a stop: it gives its attempt back.
-        return engine.settle(vec![(held, How::Again { after: Duration::ZERO })]).await;
+        return engine.settle(vec![(held, How::Again { after: Duration::ZERO })]);
     };
     let now = engine.now();
     let decision = decide(
@@ -254,7 +256,7 @@ async fn deliver(
         places: target.webhook.config.max_in_flight,
     };
     let follows = engine.ahead.answered(id.webhook, answered);
-    free_place(engine, &held, follows, !answered.succeeded, decision.hold_webhook, abort).await;
+    free_place(engine, &held, follows, !answered.succeeded, decision.hold_webhook, abort);
     held.slot.answered();
     let trigger = if loaded.by_hand { Trigger::Manual } else { Trigger::Schedule };
     engine.metrics.attempted(&sent, &loaded, trigger, &decision, now);
@@ -282,7 +284,7 @@ fn disable_reason(answer: &Answer) -> String {
 
 /// The answer is in: another request may go to the webhook while this one is being recorded, the
 /// next that was leased ahead or whatever the queue has.
-async fn free_place(
+fn free_place(
     engine: &Arc<Engine>,
     held: &Held,
     follows: Follows,
@@ -290,19 +292,19 @@ async fn free_place(
     hold: Option<Duration>,
     abort: &CancellationToken,
 ) {
-    let (how, back) = match follows {
+    let settle = |how| engine.settle_all(vec![held.leased.clone().settle(how)]);
+    match follows {
         Follows::Send(Waiting { held: mut next, ready, .. }) => {
-            let how = How::PassedOn { to: next.event(), under: next.leased.token };
+            // Told first: so it stands before whatever comes of the next.
+            settle(How::PassedOn { to: next.event(), under: next.leased.token });
             next.has_place = true;
             send(engine, next, ready, abort);
-            (how, Vec::new())
         }
-        Follows::Free(back, ahead) => (How::Answered { failed, hold, ahead }, back),
-    };
-    engine.settle_all(vec![held.leased.clone().settle(how)]).await;
-    if !back.is_empty() {
-        let again = How::Again { after: Duration::ZERO };
-        engine.settle(back.into_iter().map(|held| (held, again)).collect()).await;
+        Follows::Free(back, ahead) => {
+            settle(How::Answered { failed, hold, ahead });
+            let again = How::Again { after: Duration::ZERO };
+            engine.settle(back.into_iter().map(|held| (held, again)).collect());
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use model::id::{EventUid, WebhookId, WorkerId};
@@ -10,15 +11,24 @@ use store::world::QueueTime;
 use store::{How, Hungry, Leased, Pace, Queue, QueueError, Settlement, Store, StoreError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::ahead::Ahead;
 use crate::registry::Registry;
 use crate::send::Sender;
-use crate::slots::{Slot, Slots};
+use crate::slots::{Slot, Slots, Taken};
 use crate::{Metrics, Parts, Settings, record};
 
 /// How long a stage waits after the store or the queue failed, before it tries again.
 pub(crate) const FAILURE_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long an item waits that is leased while this worker still holds it.
+const HELD_PAUSE: Duration = Duration::from_secs(5);
+/// How long one waits whose webhook has as many unanswered requests as it may.
+const CROWDED_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a worker that ends waits for its last settlements.
+const SETTLED_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The HTTP client could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +47,7 @@ pub(crate) struct Engine {
     pub(crate) settings: Settings,
     pub(crate) metrics: Metrics,
     pub(crate) ways: Ways,
+    settling: TaskTracker,
     time: Mutex<QueueTime>,
     /// Set while the store refuses to record.
     cannot_record: AtomicBool,
@@ -90,6 +101,7 @@ impl Engine {
             settings,
             metrics,
             ways,
+            settling: TaskTracker::new(),
             time,
             cannot_record,
         })
@@ -112,9 +124,24 @@ impl Engine {
         self.cannot_record.store(cannot, Ordering::Release);
     }
 
-    /// Settles and frees the slots. A queue that does not answer is not waited for: the leases end
-    /// by themselves, and what is recorded is not sent again.
-    pub(crate) async fn settle(&self, mut held: Vec<(Held, How)>) {
+    /// Takes a slot for what was leased; if it may have none, what becomes of it instead.
+    pub(crate) fn hold(&self, leased: Leased) -> Result<Held, Settlement> {
+        let put_off = |leased: Leased, after| Err(leased.settle(How::Again { after }));
+        let slot = match self.slots.take(&leased.item) {
+            Taken::Slot(slot) => slot,
+            Taken::Held => return put_off(leased, HELD_PAUSE),
+            Taken::Crowded => return put_off(leased, CROWDED_PAUSE),
+        };
+        let webhook = leased.item.lane.work.webhook().filter(|_| !leased.ahead);
+        if let Some(webhook) = webhook {
+            self.ahead.arrived(webhook);
+        }
+        Ok(Held { leased, slot, has_place: webhook.is_some() })
+    }
+
+    /// Settles and frees the slots. Whoever settles waits for nothing: the queue tries again by itself,
+    /// leases end by themselves, and what is recorded is not sent again.
+    pub(crate) fn settle(&self, mut held: Vec<(Held, How)>) {
         let mut back = Vec::new();
         for (held, _) in &mut held {
             if let (true, Some(webhook)) = (std::mem::take(&mut held.has_place), held.webhook()) {
@@ -126,14 +153,31 @@ impl Engine {
         self.slots.over(held.iter_mut().map(|(held, _)| &mut held.slot));
         let (settlements, slots): (Vec<_>, Vec<_>) =
             held.into_iter().map(|(held, how)| (held.leased.settle(how), held.slot)).unzip();
-        self.settle_all(settlements).await;
+        self.settle_all(settlements);
         drop(slots);
     }
 
-    pub(crate) async fn settle_all(&self, settlements: Vec<Settlement>) {
-        if let Err(e) = self.queue.settle(settlements).await {
-            report_queue(&e, "settle");
+    pub(crate) fn settle_all(&self, settlements: Vec<Settlement>) {
+        if settlements.is_empty() {
+            return;
         }
+        let queue = self.queue.clone();
+        let settling = async move {
+            if let Err(e) = queue.settle(settlements).await {
+                report_queue(&e, "settle");
+            }
+        };
+        // The first step here, so that it comes before what is settled later.
+        let mut settling = Box::pin(tokio::task::unconstrained(settling));
+        if settling.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+            self.settling.spawn(settling);
+        }
+    }
+
+    /// Waits for settlements that are under way, not for a queue that does not answer.
+    pub(crate) async fn all_settled(&self) {
+        self.settling.close();
+        let _ = tokio::time::timeout(SETTLED_PATIENCE, self.settling.wait()).await;
     }
 }
 

@@ -1,19 +1,24 @@
 //! Makes the deliveries of an event: which of its tenant's webhooks want it.
 //!
 //! An event with more webhooks than one transaction takes goes back to the queue after each, so
-//! that a large one takes turns with the others.
+//! that a large one takes turns with the others. As long as half of the slots are free, what was just
+//! made is leased with the push and sent on what is known of it, without a claim and a load.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::id::WebhookId;
+use model::id::{EventUid, WebhookId};
 use model::webhook::WebhookStatus;
-use store::{Chunk, How, InboxRow, Item, Lane, Pace, Push, StoreError};
+use store::world::Stopwatch;
+use store::{AtOnce, Chunk, How, InboxRow, Item, Lane, Leased, Loaded, Pace, Push, StoreError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::ahead::LOADED_AGE_MAX;
 use crate::engine::{Engine, FAILURE_PAUSE, Held, gather, report_queue, report_store};
 use crate::registry::TenantWebhooks;
+use crate::{Stop, deliver};
 
 /// Events of one round.
 const EVENTS_MAX: usize = 256;
@@ -26,33 +31,38 @@ pub(crate) fn inbox(slots: usize) -> (mpsc::Sender<Held>, Inbox) {
     mpsc::channel(slots)
 }
 
-pub(crate) async fn run(engine: Arc<Engine>, mut inbox: Inbox, over: CancellationToken) {
+pub(crate) async fn run(
+    engine: Arc<Engine>,
+    mut inbox: Inbox,
+    stop: Stop,
+    over: CancellationToken,
+) {
     let mut pace = Pace::new(engine.settings.pace);
     while let Some(batch) = gather(&mut inbox, EVENTS_MAX, &mut pace, &over).await {
-        fan_out(&engine, batch).await;
+        fan_out(&engine, batch, &stop).await;
     }
 }
 
-async fn fan_out(engine: &Engine, batch: Vec<Held>) {
-    match make_deliveries(engine, &batch).await {
+async fn fan_out(engine: &Arc<Engine>, batch: Vec<Held>, stop: &Stop) {
+    match make_deliveries(engine, &batch, stop).await {
         Ok(unfinished) => {
             let settled = batch.into_iter().map(|held| {
                 let more = unfinished.contains(&held.event());
                 let how = if more { How::Again { after: Duration::ZERO } } else { How::Done };
                 (held, how)
             });
-            engine.settle(settled.collect()).await;
+            engine.settle(settled.collect());
         }
         // What cannot be read of one tenant must not keep the others.
         Err(StoreError::Damaged(_)) if batch.len() > 1 => {
             for held in batch {
-                Box::pin(fan_out(engine, vec![held])).await;
+                Box::pin(fan_out(engine, vec![held], stop)).await;
             }
         }
         Err(e) => {
             report_store(&e, "fan_out");
             let again = How::Again { after: FAILURE_PAUSE };
-            engine.settle(batch.into_iter().map(|held| (held, again)).collect()).await;
+            engine.settle(batch.into_iter().map(|held| (held, again)).collect());
         }
     }
 }
@@ -61,36 +71,47 @@ async fn fan_out(engine: &Engine, batch: Vec<Held>) {
 /// an event goes only after its last delivery was pushed: a crash anywhere repeats, and repeating
 /// changes nothing.
 async fn make_deliveries(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     batch: &[Held],
-) -> Result<Vec<model::id::EventUid>, StoreError> {
+    stop: &Stop,
+) -> Result<Vec<EventUid>, StoreError> {
     let events: Vec<_> = batch.iter().map(Held::event).collect();
+    let since = Stopwatch::start();
     let rows = engine.store.inbox(&events).await?;
     let (mut chunks, mut finished, mut unfinished) = (Vec::new(), Vec::new(), Vec::new());
+    let mut made = Made { since, of_event: HashMap::new() };
     let mut room = DELIVERIES_MAX;
     for row in rows {
-        let webhooks = engine.registry.of_tenant(&row.tenant, row.registry_version).await?;
+        let event = row.event.clone();
+        let webhooks = engine.registry.of_tenant(&event.tenant, row.registry_now).await?;
         let mut taken = matching(&webhooks, &row);
         let all = taken.len() <= room;
         taken.truncate(room);
         engine.metrics.fanned_out(taken.len());
         room -= taken.len();
         if all {
-            finished.push(row.event)
+            finished.push(event.uid)
         } else {
-            unfinished.push(row.event)
+            unfinished.push(event.uid)
         }
         if !taken.is_empty() {
+            made.of_event.insert(event.uid, (row.clone(), webhooks));
             chunks.push(Chunk { row, webhooks: taken, more: !all });
         }
     }
     if !chunks.is_empty() {
-        let pushes = chunks.iter().flat_map(pushes).collect();
-        engine.store.fan_out(chunks).await?;
-        // Refused items leave their lane hungry; a queue that fails is fed once it answers.
-        if let Err(e) = engine.queue.push(pushes).await {
-            report_queue(&e, "push");
-            return Err(StoreError::Unavailable("the queue took no deliveries".into()));
+        let mut pushes: Vec<_> = chunks.iter().flat_map(pushes).collect();
+        let are_new = engine.store.fan_out(chunks).await? == pushes.len();
+        if are_new && !stop.claim.is_cancelled() && !engine.cannot_record() {
+            lease_at_once(engine, &mut pushes);
+        }
+        match engine.queue.push(pushes).await {
+            Ok(pushed) => made.send(engine, pushed.leased, stop).await,
+            // Refused items leave their lane hungry; a queue that fails is fed once it answers.
+            Err(e) => {
+                report_queue(&e, "push");
+                return Err(StoreError::Unavailable("the queue took no deliveries".into()));
+            }
         }
     }
     if !finished.is_empty() {
@@ -104,7 +125,7 @@ async fn make_deliveries(
 fn matching(webhooks: &TenantWebhooks, row: &InboxRow) -> Vec<WebhookId> {
     let wanting = match row.only_webhook {
         Some(only) => webhooks.one(only).into_iter().collect(),
-        None => webhooks.wanting(row.event_type.as_str()),
+        None => webhooks.wanting(row.event.event_type.as_str()),
     };
     let webhooks = wanting.into_iter().map(|target| &target.webhook);
     let matching = webhooks.filter(|webhook| {
@@ -116,13 +137,56 @@ fn matching(webhooks: &TenantWebhooks, row: &InboxRow) -> Vec<WebhookId> {
 }
 
 fn pushes(chunk: &Chunk) -> impl Iterator<Item = Push> {
-    chunk.webhooks.iter().map(|webhook| Push {
-        item: Item {
-            lane: Lane::deliver(chunk.row.tenant.clone(), *webhook),
-            event: chunk.row.event,
-        },
-        seq: chunk.row.seq,
-        after: Duration::ZERO,
-        retry: false,
+    let event = &chunk.row.event;
+    chunk.webhooks.iter().map(|webhook| {
+        let lane = Lane::deliver(event.tenant.clone(), *webhook);
+        Push::new(Item { lane, event: event.uid }, chunk.row.seq)
     })
+}
+
+/// Asks for as many as there are slots for that nobody else waits for.
+fn lease_at_once(engine: &Engine, pushes: &mut [Push]) {
+    for push in pushes.iter_mut().take(engine.slots.room_at_once()) {
+        let webhook = push.item.lane.work.webhook();
+        let has_place = webhook.is_some_and(|webhook| engine.ahead.has_place(webhook));
+        push.at_once = if has_place { AtOnce::PlacedOrAhead } else { AtOnce::Placed };
+    }
+}
+
+/// What is known of deliveries that were just made.
+struct Made {
+    /// Since when it may be otherwise.
+    since: Stopwatch,
+    of_event: HashMap<EventUid, (InboxRow, Arc<TenantWebhooks>)>,
+}
+
+impl Made {
+    /// Sends what was leased at once, as if it had been loaded.
+    async fn send(&self, engine: &Arc<Engine>, leased: Vec<Leased>, stop: &Stop) {
+        let (mut loaded, mut put_off) = (Vec::with_capacity(leased.len()), Vec::new());
+        for leased in leased {
+            match engine.hold(leased) {
+                Ok(held) => match self.loaded(&held) {
+                    Some(delivery) => loaded.push((held, Ok(Some(delivery)))),
+                    // Only a stage that is over does not take it; its lease ends by itself.
+                    None => drop(engine.ways.to_load.send(held).await),
+                },
+                Err(settlement) => put_off.push(settlement),
+            }
+        }
+        if !put_off.is_empty() {
+            engine.settle_all(put_off);
+        }
+        if !loaded.is_empty() {
+            deliver::start(engine, loaded, self.since, &stop.abort).await;
+        }
+    }
+
+    /// None if it has to be looked at again.
+    fn loaded(&self, held: &Held) -> Option<Loaded> {
+        let (row, webhooks) = self.of_event.get(&held.event())?;
+        let webhook = &webhooks.one(held.webhook()?)?.webhook;
+        let is_fresh = self.since.elapsed() <= LOADED_AGE_MAX;
+        is_fresh.then(|| Loaded::new(row.event.clone(), (webhook.status, webhook.version)))
+    }
 }

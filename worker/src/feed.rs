@@ -45,7 +45,7 @@ pub(crate) async fn run(engine: Arc<Engine>, mut inbox: Inbox, stop: Cancellatio
                 report_store(&e, "unfinished");
                 How::Again { after: FAILURE_PAUSE }
             });
-            engine.settle_all(vec![hungry.settle(how)]).await;
+            engine.settle_all(vec![hungry.settle(how)]);
         }
     }
 }
@@ -106,12 +106,9 @@ impl Rolling {
 }
 
 fn push(lane: &Lane, waiting: &Waiting, now: Timestamp) -> Push {
-    Push {
-        item: Item { lane: lane.clone(), event: waiting.event },
-        seq: waiting.seq,
-        after: waiting.due.since(now),
-        retry: waiting.retry,
-    }
+    let item = Item { lane: lane.clone(), event: waiting.event };
+    let after = waiting.due.since(now);
+    Push { after, retry: waiting.retry, ..Push::new(item, waiting.seq) }
 }
 
 /// What of a lane is due next, as much as it can hold beside what it has.
@@ -131,7 +128,7 @@ async fn feed_lane(engine: &Engine, lane: &Lane) -> Result<How, StoreError> {
     for part in waiting.chunks(PUSH_MAX) {
         let pushes = part.iter().map(|waiting| push(lane, waiting, now));
         match engine.queue.push(pushes.collect()).await {
-            Ok(items) => refused += items.len(),
+            Ok(pushed) => refused += pushed.refused.len(),
             Err(e) => {
                 report_queue(&e, "push");
                 return Ok(How::Again { after: FAILURE_PAUSE });

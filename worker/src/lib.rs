@@ -129,9 +129,9 @@ impl Worker {
     pub async fn run(self, stop: Stop) {
         let engine = self.engine;
         let over = CancellationToken::new();
-        let Stop { claim, abort } = stop;
+        let Stop { claim, abort } = stop.clone();
         let mut stages = JoinSet::new();
-        stages.spawn(fan_out::run(engine.clone(), self.fan_out, over.clone()));
+        stages.spawn(fan_out::run(engine.clone(), self.fan_out, stop, over.clone()));
         stages.spawn(deliver::run(engine.clone(), self.load, abort.clone(), over.clone()));
         stages.spawn(record::run(engine.clone(), self.record, abort, over.clone()));
         stages.spawn(ahead::run(engine.clone(), over.clone()));
@@ -142,6 +142,7 @@ impl Worker {
         let working = async {
             claim::run(&engine, &claim).await;
             engine.slots.all_free().await;
+            engine.all_settled().await;
         };
         tokio::select! {
             () = working => {}

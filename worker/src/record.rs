@@ -46,7 +46,7 @@ pub(crate) async fn run(
             };
             (held, how)
         });
-        engine.settle(settled.collect()).await;
+        engine.settle(settled.collect());
     }
 }
 

@@ -163,8 +163,9 @@ impl Registry {
         // A lane that the queue does not know has the default limits.
         let known = lock(&self.by_id).contains_key(&target.webhook.id);
         let default = Limits { version: target.webhook.version, ..Limits::default() };
-        if known || target.limits() != default {
-            self.set_limits(&target).await;
+        if (known || target.limits() != default) && !self.set_limits(&target).await {
+            // It is told when the webhook is used next.
+            return target;
         }
         let mut by_id = lock(&self.by_id);
         if by_id.len() >= CACHED_MAX {
@@ -174,10 +175,13 @@ impl Registry {
         target
     }
 
-    pub(crate) async fn set_limits(&self, target: &Target) {
-        if let Err(e) = self.queue.set(&target.lane(), target.limits()).await {
-            report_queue(&e, "set");
+    /// Tells the queue what the lane of a webhook may do. False if it was not heard.
+    pub(crate) async fn set_limits(&self, target: &Target) -> bool {
+        let set = self.queue.set(&target.lane(), target.limits()).await;
+        if let Err(e) = &set {
+            report_queue(e, "set");
         }
+        set.is_ok()
     }
 }
 

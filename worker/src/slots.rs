@@ -83,6 +83,12 @@ impl Slots {
         room(self.0.all, &held)
     }
 
+    /// What may be leased without taking turns: as long as half of the slots are free nobody waits
+    /// for one.
+    pub(crate) fn room_at_once(&self) -> usize {
+        (self.0.all / 2).saturating_sub(self.held())
+    }
+
     pub(crate) fn take(&self, item: &Item) -> Taken {
         let mut held = self.lock();
         if held.items.contains(item) {

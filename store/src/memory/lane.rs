@@ -23,6 +23,18 @@ pub(super) enum Position {
     Timer(Timestamp),
 }
 
+/// What became of an item that was pushed.
+#[derive(Default)]
+pub(super) enum Put {
+    /// It waits, or was known already.
+    Queued,
+    Leased {
+        ahead: bool,
+    },
+    #[default]
+    Refused,
+}
+
 #[derive(Debug)]
 pub(super) struct LaneState {
     pub(super) lane: Lane,
@@ -31,6 +43,8 @@ pub(super) struct LaneState {
     held_until: Timestamp,
     failures: u32,
     in_flight: u32,
+    /// Leased ahead: they wait for a place.
+    waiting: u32,
     /// Items that may be leased ahead for each place.
     ahead: u32,
     /// How many more the claim under way may lease ahead.
@@ -55,8 +69,8 @@ pub(super) struct LaneState {
 enum Member {
     Fresh,
     Timed(Timestamp, i64),
-    /// Leased ahead: waits for a place.
-    Ahead(Token, i64),
+    /// Leased ahead: waits for a place. Whether it was never tried.
+    Ahead(Token, i64, bool),
     /// On the wire: holds a place.
     Sent(Token, i64),
     /// Answered, not yet recorded.
@@ -86,6 +100,7 @@ impl LaneState {
             held_until: Timestamp::default(),
             failures: 0,
             in_flight: 0,
+            waiting: 0,
             ahead: 0,
             ahead_left: 0,
             fresh: VecDeque::new(),
@@ -99,8 +114,8 @@ impl LaneState {
         }
     }
 
-    /// Adds an item, or brings it forward. False if it was refused.
-    pub(super) fn push(&mut self, now: Timestamp, push: &Push, cap: usize) -> bool {
+    /// Adds an item, brings it forward, or leases it at once under that token.
+    pub(super) fn push(&mut self, now: Timestamp, push: &Push, token: Token, cap: usize) -> Put {
         let due = now + push.after;
         let event = push.item.event;
         if let Some(hunger) = &mut self.hunger {
@@ -110,27 +125,60 @@ impl LaneState {
             Some(Member::Timed(was_due, seq)) if due < was_due => {
                 self.timed.remove(&(was_due, seq, event));
                 self.insert_timed(due, seq, event);
-                true
+                Put::Queued
             }
             Some(Member::Ahead(..) | Member::Sent(..) | Member::Answered(..)) => {
                 let at = self.pushed_while_leased.entry(event).or_insert(due);
                 *at = due.min(*at);
-                true
+                Put::Queued
             }
-            Some(Member::Fresh | Member::Timed(..)) => true,
+            Some(Member::Fresh | Member::Timed(..)) => Put::Queued,
             None if self.members.len() >= cap && !self.make_room(due) => {
                 self.starve(due);
-                false
+                Put::Refused
             }
             None if push.retry || !push.after.is_zero() => {
                 self.insert_timed(due, push.seq, event);
-                true
+                Put::Queued
             }
-            None => {
-                self.fresh.push_back((due, push.seq, event));
-                self.members.insert(event, Member::Fresh);
-                true
-            }
+            None => match self.may_lease_at_once(now, push.at_once) {
+                Some(ahead) => {
+                    self.lease(event, push.seq, token, ahead, true);
+                    Put::Leased { ahead }
+                }
+                None => {
+                    self.fresh.push_back((due, push.seq, event));
+                    self.members.insert(event, Member::Fresh);
+                    Put::Queued
+                }
+            },
+        }
+    }
+
+    /// Whether a new item that is pushed may be leased at once, and if so whether it is ahead.
+    fn may_lease_at_once(&self, now: Timestamp, asked: AtOnce) -> Option<bool> {
+        let is_first =
+            self.fresh.is_empty() && self.timed.first().is_none_or(|(due, ..)| *due > now);
+        if self.limits.paused || self.held_until > now || !is_first {
+            return None;
+        }
+        let ahead = self.in_flight >= self.places();
+        let room_ahead = self.waiting < self.in_flight * self.ahead;
+        match asked {
+            AtOnce::No => None,
+            AtOnce::Placed => (!ahead).then_some(ahead),
+            AtOnce::PlacedOrAhead => (!ahead || room_ahead).then_some(ahead),
+        }
+    }
+
+    fn lease(&mut self, event: EventUid, seq: i64, token: Token, ahead: bool, is_new: bool) {
+        self.leased += 1;
+        if ahead {
+            self.members.insert(event, Member::Ahead(token, seq, is_new));
+            self.waiting += 1;
+        } else {
+            self.members.insert(event, Member::Sent(token, seq));
+            self.in_flight += 1;
         }
     }
 
@@ -173,14 +221,11 @@ impl LaneState {
         self.retry_next = !take_retry;
         let (_, seq, event) =
             if take_retry { self.timed.pop_first()? } else { self.fresh.pop_front()? };
-        self.leased += 1;
         let ahead = self.in_flight >= self.places();
+        self.lease(event, seq, token, ahead, !take_retry);
         if ahead {
-            self.members.insert(event, Member::Ahead(token, seq));
             self.ahead_left = self.ahead_left.saturating_sub(1);
         } else {
-            self.members.insert(event, Member::Sent(token, seq));
-            self.in_flight += 1;
             self.ahead_left += self.ahead;
         }
         Some((event, ahead))
@@ -202,11 +247,12 @@ impl LaneState {
         let member = self.members.get_mut(&event)?;
         let (seq, had_place) = match *member {
             Member::Sent(current, seq) if current == token => (seq, true),
-            Member::Ahead(current, seq) if current == token => (seq, false),
+            Member::Ahead(current, seq, _) if current == token => (seq, false),
             _ => return None,
         };
         *member = Member::Answered(token, seq);
         self.in_flight -= u32::from(had_place);
+        self.waiting -= u32::from(!had_place);
         self.failures = if failed { self.failures.saturating_add(1) } else { 0 };
         Some(had_place)
     }
@@ -215,9 +261,10 @@ impl LaneState {
     pub(super) fn pass_on(&mut self, to: EventUid, under: Token) {
         let Some(member) = self.members.get_mut(&to) else { return };
         match *member {
-            Member::Ahead(current, seq) if current == under => {
+            Member::Ahead(current, seq, _) if current == under => {
                 *member = Member::Sent(under, seq);
                 self.in_flight += 1;
+                self.waiting -= 1;
             }
             _ => {}
         }
@@ -232,34 +279,40 @@ impl LaneState {
         self.held_until = self.held_until.max(until);
     }
 
-    /// Ends the lease: the item is gone, or due again. False if the token is not the current one.
+    /// Ends the lease: the item is gone, or due again. A new one that waited for a place stands before
+    /// the others then. False if the token is not the current one.
     pub(super) fn release(
         &mut self,
+        now: Timestamp,
         event: EventUid,
         token: Token,
         again: Option<Timestamp>,
         cap: usize,
     ) -> bool {
-        let seq = match self.members.get(&event) {
+        let (seq, is_new) = match self.members.get(&event) {
             Some(Member::Sent(current, seq)) if *current == token => {
                 self.in_flight -= 1;
-                *seq
+                (*seq, false)
             }
-            Some(Member::Ahead(current, seq) | Member::Answered(current, seq))
-                if *current == token =>
-            {
-                *seq
+            Some(Member::Ahead(current, seq, is_new)) if *current == token => {
+                self.waiting -= 1;
+                (*seq, *is_new)
             }
+            Some(Member::Answered(current, seq)) if *current == token => (*seq, false),
             Some(_) | None => return false,
         };
         self.leased -= 1;
         self.members.remove(&event);
         let pushed = self.pushed_while_leased.remove(&event);
         if let Some(due) = again.into_iter().chain(pushed).min() {
-            if self.members.len() < cap || self.make_room(due) {
-                self.insert_timed(due, seq, event);
-            } else {
+            if self.members.len() >= cap && !self.make_room(due) {
                 self.starve(due);
+            } else if is_new && due <= now {
+                let later = self.fresh.iter().position(|(_, other, _)| *other > seq);
+                self.fresh.insert(later.unwrap_or(self.fresh.len()), (due, seq, event));
+                self.members.insert(event, Member::Fresh);
+            } else {
+                self.insert_timed(due, seq, event);
             }
         }
         true
@@ -268,7 +321,9 @@ impl LaneState {
     pub(super) fn is_leased(&self, event: EventUid, token: Token) -> bool {
         match self.members.get(&event) {
             Some(
-                Member::Ahead(current, _) | Member::Sent(current, _) | Member::Answered(current, _),
+                Member::Ahead(current, ..)
+                | Member::Sent(current, _)
+                | Member::Answered(current, _),
             ) => *current == token,
             Some(Member::Fresh | Member::Timed(..)) | None => false,
         }

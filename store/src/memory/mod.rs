@@ -51,14 +51,11 @@ impl Memory {
 
 #[async_trait]
 impl Queue for Memory {
-    async fn push(&self, items: Vec<Push>) -> Result<Vec<Item>, QueueError> {
+    async fn push(&self, items: Vec<Push>) -> Result<Pushed, QueueError> {
         let now = self.clock.now();
-        let refused = {
-            let mut state = self.state();
-            items.into_iter().filter_map(|item| state.push(now, item)).collect()
-        };
+        let pushed = self.state().push(now, items);
         self.something.notify_one();
-        Ok(refused)
+        Ok(pushed)
     }
 
     async fn claim(&self, max: usize, skip: &[Tenant]) -> Result<Claimed, QueueError> {

@@ -13,7 +13,7 @@ use model::tenant::Tenant;
 use model::time::Timestamp;
 
 use super::Settings;
-use super::lane::{LaneState, Position};
+use super::lane::{LaneState, Position, Put};
 use crate::queue::*;
 
 /// Hungry lanes handed out by one claim.
@@ -73,12 +73,35 @@ impl State {
         }
     }
 
-    /// Adds an item; returns it if it was refused.
-    pub(super) fn push(&mut self, now: Timestamp, push: Push) -> Option<Item> {
-        let key = self.key(&push.item.lane);
-        let cap = self.settings.lane_cap;
-        let taken = self.change(now, key, |lane| lane.push(now, &push, cap));
-        (!taken).then_some(push.item)
+    pub(super) fn push(&mut self, now: Timestamp, items: Vec<Push>) -> Pushed {
+        let mut pushed = Pushed::default();
+        for push in items {
+            let key = self.key(&push.item.lane);
+            let cap = self.settings.lane_cap;
+            let token = Token(self.last_token + 1);
+            match self.change(now, key, |lane| lane.push(now, &push, token, cap)) {
+                Put::Queued => {}
+                Put::Refused => pushed.refused.push(push.item),
+                Put::Leased { ahead } => {
+                    self.last_token += 1;
+                    pushed.leased.push(self.lease(now, key, push.item, token, ahead));
+                }
+            }
+        }
+        pushed
+    }
+
+    fn lease(
+        &mut self,
+        now: Timestamp,
+        key: LaneKey,
+        item: Item,
+        token: Token,
+        ahead: bool,
+    ) -> Leased {
+        let ends = now + self.settings.lease;
+        self.leases.push_back((ends, Lease { key, item: item.clone(), token }));
+        Leased { item, token, ahead }
     }
 
     /// What passing time changes: timers that are due, leases that ended. True if there was any.
@@ -97,7 +120,7 @@ impl State {
             let cap = self.settings.lane_cap;
             if self.lane_is(lease.key, &lease.item.lane) {
                 self.change(now, lease.key, |lane| {
-                    lane.release(lease.item.event, lease.token, Some(now), cap)
+                    lane.release(now, lease.item.event, lease.token, Some(now), cap)
                 });
             }
         }
@@ -139,9 +162,7 @@ impl State {
         let token = Token(self.last_token);
         let (event, ahead) = self.change(now, key, |lane| lane.take(now, token))?;
         let item = Item { lane: self.lanes[key].as_ref()?.lane.clone(), event };
-        let ends = now + self.settings.lease;
-        self.leases.push_back((ends, Lease { key, item: item.clone(), token }));
-        Some((key, Leased { item, token, ahead }))
+        Some((key, self.lease(now, key, item, token, ahead)))
     }
 
     /// A tenant goes to the back of the line while any of its lanes can be served.
@@ -227,8 +248,8 @@ impl State {
                 }
                 had_place.is_some()
             }
-            How::Done => lane.release(item.event, token, None, cap),
-            How::Again { after } => lane.release(item.event, token, Some(now + after), cap),
+            How::Done => lane.release(now, item.event, token, None, cap),
+            How::Again { after } => lane.release(now, item.event, token, Some(now + after), cap),
         });
         self.forget_ended_leases();
     }

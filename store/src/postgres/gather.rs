@@ -14,9 +14,12 @@ use crate::pace::Pace;
 use crate::store::Accepted;
 
 /// Batches being written, each on a connection of its own.
-const IN_FLIGHT_MAX: usize = 2;
-/// Between the beginnings of two batches.
+const IN_FLIGHT_MAX: usize = 3;
+/// Between the beginnings of two batches: after a small one the next need not wait for more, since
+/// there is little to do.
 const PACE: Duration = Duration::from_millis(2);
+const PACE_AFTER_FEW: Duration = Duration::from_millis(1);
+const FEW: usize = 12;
 /// Events of one batch, and the bytes of their data. A call that alone has more is a batch too.
 const EVENTS_MAX: usize = 256;
 const BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -60,7 +63,6 @@ async fn run(pool: Arc<Pool>, mut waiting: mpsc::Receiver<Call>) {
         };
         let Some(first) = first else { return };
         pace.keep().await;
-        pace.begin();
         let mut batch = Batch::of(first);
         while let Ok(call) = waiting.try_recv() {
             if let Some(call) = batch.add(call) {
@@ -68,6 +70,8 @@ async fn run(pool: Arc<Pool>, mut waiting: mpsc::Receiver<Call>) {
                 break;
             }
         }
+        pace = Pace::new(if batch.events <= FEW { PACE_AFTER_FEW } else { PACE });
+        pace.begin();
         let pool = pool.clone();
         tokio::spawn(async move {
             write(&pool, batch.calls).await;

@@ -223,7 +223,7 @@ impl Store for Postgres {
         call!(relaxed of self, |db| fan_out::inbox(db, events))
     }
 
-    async fn fan_out(&self, chunks: Vec<Chunk>) -> Result<(), StoreError> {
+    async fn fan_out(&self, chunks: Vec<Chunk>) -> Result<usize, StoreError> {
         call!(relaxed of self, |db| fan_out::fan_out(db, &chunks))
     }
 

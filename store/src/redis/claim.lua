@@ -14,9 +14,7 @@ local skip = {}
 for i = 11, #ARGV do skip[ARGV[i]] = true end
 
 local more = tick()
--- No item is leased twice by one call, so one token is enough for it.
-S.token = math.max(S.token + 1, now)
-local token = S.epoch .. struct.pack('>I6', S.token % 281474976710656)
+local token = new_token()
 
 -- A line is a ring as it is being served: those who stand in it, read a few at a time, then those
 -- who were served and go on.
@@ -105,13 +103,13 @@ local function take(L)
     if L.timed_due > 0 then
         timed = call('ZRANGE', L.key, L.fresh, L.fresh + math.min(L.timed_due, count) - 1)
     end
-    local taken, f, t = {}, 0, 0
+    local taken, retries, f, t = {}, {}, 0, 0
     for i = 1, count do
         local retry = t < #timed and (L.retry_next or f == #fresh)
         L.retry_next = not retry
         if retry then
             t = t + 1
-            taken[i] = timed[t]
+            taken[i], retries[i] = timed[t], true
         else
             f = f + 1
             taken[i] = fresh[f]
@@ -123,13 +121,14 @@ local function take(L)
     end
     if f > 0 then call('ZREMRANGEBYRANK', L.key, 0, f - 1) end
     L.fresh, L.queued, L.leased = L.fresh - f, L.queued - count, L.leased + count
-    L.taken = taken
+    L.taken, L.retries = taken, retries
 end
 
 -- Added to the place of an item's lane if it is ahead.
 local AHEAD = 32768
 local named, items, records, ends = {}, {}, {}, {}
-local sent, ahead, lease_ends = token .. 's', token .. 'w', string.format('%.0f', now + LEASE)
+local sent, lease_ends = token .. 's', string.format('%.0f', now + LEASE)
+local new_ahead, retry_ahead = token .. 'w', token .. 'v'
 for i = 1, n do
     local L = order[i]
     if not L.taken then
@@ -147,8 +146,9 @@ for i = 1, n do
         items[i] = L.tag .. event
         records[2 * i] = sent .. sub(member, 1, 8)
     else
+        L.waiting = L.waiting + 1
         items[i] = L.tag_ahead .. event
-        records[2 * i] = ahead .. sub(member, 1, 8)
+        records[2 * i] = (L.retries[L.at] and retry_ahead or new_ahead) .. sub(member, 1, 8)
     end
     records[2 * i - 1] = field
     ends[2 * i - 1], ends[2 * i] = lease_ends, field

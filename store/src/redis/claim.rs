@@ -115,8 +115,7 @@ impl Claim<'_> {
         let got = items.len() / ITEM_BYTES;
         for item in items.chunks_exact(ITEM_BYTES) {
             let (place, event) = item.split_at(2);
-            let place = u16::from_be_bytes([place[0], place[1]]);
-            let (place, ahead) = (usize::from(place & !AHEAD), place & AHEAD != 0);
+            let (place, ahead) = read_place([place[0], place[1]]);
             let lane = lanes.get(place).ok_or_else(unreadable)?.clone();
             let event = EventUid(Uid::from_slice(event).ok_or_else(unreadable)?);
             self.claimed.leased.push(Leased { item: Item { lane, event }, token, ahead });
@@ -140,7 +139,13 @@ const ITEM_BYTES: usize = 2 + 16;
 /// Added to the place if the item is ahead.
 const AHEAD: u16 = 1 << 15;
 
-fn read_token(bytes: &[u8]) -> Result<Token, QueueError> {
+/// A place among what the script was told or tells, and whether the item there is ahead.
+pub(super) fn read_place(bytes: [u8; 2]) -> (usize, bool) {
+    let place = u16::from_be_bytes(bytes);
+    (usize::from(place & !AHEAD), place & AHEAD != 0)
+}
+
+pub(super) fn read_token(bytes: &[u8]) -> Result<Token, QueueError> {
     bytes.try_into().map(|bytes| Token(u64::from_be_bytes(bytes))).map_err(|_| unreadable())
 }
 
@@ -148,6 +153,6 @@ fn read_lane(name: &[u8]) -> Result<Lane, QueueError> {
     LaneName::parse(name).ok_or_else(unreadable)
 }
 
-fn unreadable() -> QueueError {
+pub(super) fn unreadable() -> QueueError {
     QueueError("a script's answer cannot be read".into())
 }

@@ -6,7 +6,7 @@
 
 local NOWHERE, RING = 0, -1 -- any other position is the moment of its timer
 local FRESH = -4503599627370496 -- a new item's score is this and the time it came at
-local PACKED = '>ddddddI4I4I4I4I4I4BB'
+local PACKED = '>ddddddI4I4I4I4I4I4I4BB'
 local PACKED_HUNGER = '>dddBc8d'
 local RELEASED = 18446744073709551616 -- the version of a webhook that is gone
 
@@ -16,7 +16,8 @@ local function new_lane(name)
     return {
         name = name, key = QUEUE .. name, fan_out = string.sub(name, -8) == '/fan-out',
         position = NOWHERE, first = NEVER, last_fresh = 0, held_until = 0, fed_at = 0, version = 0,
-        max_in_flight = 16, failures = 0, in_flight = 0, leased = 0, queued = 0, fresh = 0, ahead = 0,
+        max_in_flight = 16, failures = 0, in_flight = 0, leased = 0, queued = 0, fresh = 0,
+        waiting = 0, ahead = 0,
         paused = false, retry_next = false, hunger = nil, hungry_at = nil, adds = {},
     }
 end
@@ -24,7 +25,7 @@ end
 local function unpack_lane(name, packed)
     local L, flags, at = new_lane(name), nil, nil
     L.position, L.first, L.last_fresh, L.held_until, L.fed_at, L.version, L.max_in_flight,
-        L.failures, L.in_flight, L.leased, L.queued, L.fresh, L.ahead, flags, at =
+        L.failures, L.in_flight, L.waiting, L.leased, L.queued, L.fresh, L.ahead, flags, at =
         struct.unpack(PACKED, packed)
     L.paused, L.retry_next = flags % 2 == 1, flags % 4 >= 2
     if flags >= 4 then
@@ -113,6 +114,18 @@ local function add_fresh(L, member)
     L.fresh, L.queued = L.fresh + 1, L.queued + 1
 end
 
+-- New items that were leased ahead and come back stand before the others, in the order of their seq.
+local function add_first(L, member)
+    if not L.first_score then
+        write_adds(L)
+        local first = L.fresh > 0 and call('ZRANGE', L.key, 0, 0, 'WITHSCORES')[2] or FRESH + now
+        L.first_score = string.format('%.0f', math.min(first, FRESH + now) - 1)
+    end
+    L.adds[#L.adds + 1] = L.first_score
+    L.adds[#L.adds + 1] = member
+    L.fresh, L.queued = L.fresh + 1, L.queued + 1
+end
+
 local function add_timed(L, member, due)
     L.adds[#L.adds + 1] = due
     L.adds[#L.adds + 1] = member
@@ -154,21 +167,38 @@ local function room(L, due)
 end
 
 -- A lease as it is kept: its token (8 bytes), s if its request is on the wire, w if it waits for a
--- place, else a, the seq of its item (8), and if it was pushed meanwhile when that is due (a double).
+-- place and v if it does and is a retry, else a, the seq of its item (8), and if it was pushed
+-- meanwhile when that is due (a double).
 local function state_of(lease) return sub(lease, 9, 9) end
+
+local function is_waiting(state) return state == 'w' or state == 'v' end
 
 local function with_state(lease, state) return sub(lease, 1, 8) .. state .. sub(lease, 10) end
 
+-- It is off the wire, or waits no more.
+local function leave_state(L, state)
+    if state == 's' then
+        L.in_flight = L.in_flight - 1
+    elseif is_waiting(state) then
+        L.waiting = L.waiting - 1
+    end
+end
+
 -- Ends a lease: the item is gone, or due again.
 local function release(L, lease, event, due)
-    if state_of(lease) == 's' then L.in_flight = L.in_flight - 1 end
+    local state, member = state_of(lease), sub(lease, 10, 17) .. event
+    leave_state(L, state)
     L.leased = L.leased - 1
     if #lease > 17 then
         local pushed = struct.unpack('>d', lease, 18)
         if not due or pushed < due then due = pushed end
     end
-    if due then
-        if room(L, due) then add_timed(L, sub(lease, 10, 17) .. event, due) else starve(L, due) end
+    if due and not room(L, due) then
+        starve(L, due)
+    elseif due and state == 'w' and due <= now then
+        add_first(L, member)
+    elseif due then
+        add_timed(L, member, due)
     end
     touch(L)
 end
@@ -257,8 +287,8 @@ end
 local function pack_lane(L)
     local flags = (L.paused and 1 or 0) + (L.retry_next and 2 or 0) + (L.hunger and 4 or 0)
     local packed = struct.pack(PACKED, L.position, first_due(L), L.last_fresh, L.held_until, L.fed_at,
-        L.version, L.max_in_flight, L.failures, L.in_flight, L.leased, L.queued, L.fresh, L.ahead,
-        flags)
+        L.version, L.max_in_flight, L.failures, L.in_flight, L.waiting, L.leased, L.queued, L.fresh,
+        L.ahead, flags)
     local H = L.hunger
     if not H then return packed end
     return packed .. struct.pack(PACKED_HUNGER, H.missing_due, H.fed_until, H.free_at,

@@ -105,7 +105,7 @@ impl Drop for Redis {
 
 #[async_trait]
 impl Queue for Redis {
-    async fn push(&self, items: Vec<Push>) -> Result<Vec<Item>, QueueError> {
+    async fn push(&self, items: Vec<Push>) -> Result<Pushed, QueueError> {
         self.pushing.push(&self.server, items).await
     }
 

@@ -82,6 +82,12 @@ do
     end
 end
 
+-- No item is leased twice by one call, so one token is enough for it.
+local function new_token()
+    S.token = math.max(S.token + 1, now)
+    return S.epoch .. struct.pack('>I6', S.token % 281474976710656)
+end
+
 -- Writes what changed of the partition's state, and wakes the other processes if they have to know.
 -- Returns for how long the caller may sleep if it must know: 0 not at all, -1 as long as before.
 local function finish_state()

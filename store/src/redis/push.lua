@@ -1,8 +1,11 @@
--- Adds what is neither queued nor leased.
+-- Adds what is neither queued nor leased, or leases it at once.
 --
--- ARGV[9…] pairs of a lane and its items, 33 bytes each: seq and event, whether it was tried
---          before, and in how many µs it is due (a double)
--- returns  for how long the caller may sleep; the refused items, counted from 0
+-- ARGV[9…] pairs of a lane and its items, 33 bytes each: seq and event, what it is, and in how many
+--          µs it is due (a double). It is 0 new, 1 tried before, 2 new and to be leased at once if
+--          there is a place for it, 3 or else ahead
+-- returns  for how long the caller may sleep; the refused items, counted from 0; the token of all
+--          that is leased; the items that are, 2 bytes each: their number, counted from 0, and
+--          whether it is ahead
 
 local FIRST, SIZE = 9, 33
 
@@ -32,12 +35,46 @@ local function waiting(L, items)
     return scores
 end
 
+local changed = {}
+
+local function write(field, lease)
+    leased[field], changed[field] = lease, true
+end
+
 local function push_leased(field, due)
     local lease = leased[field]
     if #lease == 17 or due < struct.unpack('>d', lease, 18) then
-        leased[field] = sub(lease, 1, 17) .. struct.pack('>d', due)
-        call('HSET', LEASED, field, leased[field])
+        write(field, sub(lease, 1, 17) .. struct.pack('>d', due))
     end
+end
+
+-- Added to the number of an item that is ahead.
+local AHEAD = 32768
+local token, taken, ends = '', {}, {}
+local lease_ends = string.format('%.0f', now + LEASE)
+
+-- Whether a new item of a lane is leased at once, with a place (s) or ahead (w): if it can be served
+-- and nothing that is due waits in it.
+local function at_once(L, kind)
+    if kind < 2 or L.fresh > 0 or L.paused or L.held_until > now then return nil end
+    if L.queued + L.leased >= CAP or first_due(L) <= now then return nil end
+    if places_left(L) > 0 then return 's' end
+    return kind == 3 and L.waiting < L.in_flight * L.ahead and 'w' or nil
+end
+
+local function lease(L, member, state, number)
+    if token == '' then token = new_token() end
+    local field = L.name .. sub(member, 9)
+    L.leased = L.leased + 1
+    if state == 's' then
+        L.in_flight = L.in_flight + 1
+    else
+        L.waiting, number = L.waiting + 1, number + AHEAD
+    end
+    taken[#taken + 1] = struct.pack('>I2', number)
+    ends[#ends + 1] = lease_ends
+    ends[#ends + 1] = field
+    write(field, token .. state .. sub(member, 1, 8))
 end
 
 local refused, n = {}, 0
@@ -47,7 +84,7 @@ for i = FIRST, #ARGV, 2 do
     touch(L)
     for at = 1, #items, SIZE do
         n = n + 1
-        local member, retry, after = struct.unpack('>c24Bd', items, at)
+        local member, kind, after = struct.unpack('>c24Bd', items, at)
         local due = math.min(now + after, NEVER - 1)
         if L.hunger and due > L.hunger.fed_until then L.hunger.fed_until = due end
         local score = scores[member]
@@ -56,24 +93,40 @@ for i = FIRST, #ARGV, 2 do
                 bring_forward(L, member, due)
                 scores[member] = due
             end
-        elseif fields[n] and leased[fields[n]] then
-            push_leased(fields[n], due)
+        elseif next(leased) and leased[fields[n] or L.name .. sub(member, 9)] then
+            push_leased(fields[n] or L.name .. sub(member, 9), due)
         else
-            local fits, dropped = room(L, due)
-            if dropped then scores[dropped] = nil end
-            if not fits then
-                starve(L, due)
-                refused[#refused + 1] = n - 1
-            elseif retry == 1 or after > 0 then
-                add_timed(L, member, due)
-                scores[member] = due
+            local state = after == 0 and at_once(L, kind)
+            if state then
+                lease(L, member, state, n - 1)
             else
-                add_fresh(L, member)
-                scores[member] = FRESH
+                local fits, dropped = room(L, due)
+                if dropped then scores[dropped] = nil end
+                if not fits then
+                    starve(L, due)
+                    refused[#refused + 1] = n - 1
+                elseif kind == 1 or after > 0 then
+                    add_timed(L, member, due)
+                    scores[member] = due
+                else
+                    add_fresh(L, member)
+                    scores[member] = FRESH
+                end
             end
         end
     end
 end
 
+local records = {}
+for field in pairs(changed) do
+    records[#records + 1] = field
+    records[#records + 1] = leased[field]
+end
+if #records > 0 then call('HSET', LEASED, unpack(records)) end
+if #ends > 0 then
+    call('ZADD', LEASES, unpack(ends))
+    tell(now + LEASE)
+end
+
 finish_lanes()
-return { finish_state(), refused }
+return { finish_state(), refused, token, table.concat(taken) }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::claim::{read_place, read_token, unreadable};
 use super::gather::{BATCH_MAX, Gatherer, Job};
 use super::keys::LaneName;
 use super::server::Server;
@@ -12,7 +13,7 @@ use crate::queue::*;
 /// Exact in a double, with room for the time it is added to: 142 years.
 const MICROS_MAX: u64 = 1 << 52;
 
-pub(super) struct Pushing(Vec<Gatherer<Push, Vec<Item>>>);
+pub(super) struct Pushing(Vec<Gatherer<Push, Pushed>>);
 
 impl Pushing {
     pub(super) fn new(server: &Arc<Server>) -> Self {
@@ -27,7 +28,7 @@ impl Pushing {
         &self,
         server: &Server,
         items: Vec<Push>,
-    ) -> Result<Vec<Item>, QueueError> {
+    ) -> Result<Pushed, QueueError> {
         let mut parts: Vec<Vec<Push>> = self.0.iter().map(|_| Vec::new()).collect();
         let mut sent = Vec::new();
         for push in items {
@@ -42,38 +43,47 @@ impl Pushing {
                 sent.push(gatherer.send(part).await?);
             }
         }
-        let mut refused = Vec::new();
+        let mut pushed = Pushed::default();
         let mut failed = None;
         for answer in sent {
             match answer.await {
-                Ok(items) => refused.extend(items),
+                Ok(Pushed { refused, leased }) => {
+                    pushed.refused.extend(refused);
+                    pushed.leased.extend(leased);
+                }
                 Err(e) => failed = Some(e),
             }
         }
-        failed.map_or(Ok(refused), Err)
+        match failed {
+            // What was leased is pushed anew, and is due once more when its lease ends.
+            Some(e) => Err(e),
+            None => Ok(pushed),
+        }
     }
 }
 
-async fn call(server: Arc<Server>, number: usize, jobs: Vec<Job<Push, Vec<Item>>>) {
+async fn call(server: Arc<Server>, number: usize, jobs: Vec<Job<Push, Pushed>>) {
     let pushes: Vec<&Push> = jobs.iter().flat_map(|job| &job.items).collect();
     let (arguments, order) = encode(&pushes);
-    let answer: Result<(i64, Vec<usize>), _> =
+    let answer: Result<Answer, _> =
         server.call(number, &server.scripts.push, server.dice(), arguments).await;
-    match answer {
-        Ok((sleep, refused)) => {
+    match answer.and_then(|answer| Ok((answer.0, became(&answer, &order)?))) {
+        Ok((sleep, became)) => {
             server.wake.heard(number, sleep);
-            let mut is_refused = vec![false; order.len()];
-            for place in refused {
-                if let Some(nth) = order.get(place) {
-                    is_refused[*nth] = true;
-                }
-            }
-            let mut is_refused = is_refused.into_iter();
+            let mut became = became.into_iter();
             for job in jobs {
-                let items = job.items.into_iter().zip(&mut is_refused);
-                let refused = items.filter(|(_, refused)| *refused).map(|(push, _)| push.item);
-                // Nobody minds if the caller is gone.
-                let _ = job.answer.send(Ok(refused.collect()));
+                let mut pushed = Pushed::default();
+                for (Push { item, .. }, became) in job.items.into_iter().zip(&mut became) {
+                    match became {
+                        Became::Queued => {}
+                        Became::Refused => pushed.refused.push(item),
+                        Became::Leased { token, ahead } => {
+                            pushed.leased.push(Leased { item, token, ahead });
+                        }
+                    }
+                }
+                // If the caller is gone, leases end by themselves.
+                let _ = job.answer.send(Ok(pushed));
             }
         }
         Err(e) => {
@@ -84,6 +94,34 @@ async fn call(server: Arc<Server>, number: usize, jobs: Vec<Job<Push, Vec<Item>>
             }
         }
     }
+}
+
+/// See `push.lua`.
+type Answer = (i64, Vec<usize>, Vec<u8>, Vec<u8>);
+
+#[derive(Clone, Copy)]
+enum Became {
+    Queued,
+    Refused,
+    Leased { token: Token, ahead: bool },
+}
+
+/// What became of each push, in their order; `order` has their places by the script's.
+fn became(answer: &Answer, order: &[usize]) -> Result<Vec<Became>, QueueError> {
+    let (_, refused, token, taken) = answer;
+    let mut became = vec![Became::Queued; order.len()];
+    let nth = |number: usize| order.get(number).copied().ok_or_else(unreadable);
+    for number in refused {
+        became[nth(*number)?] = Became::Refused;
+    }
+    if !taken.is_empty() {
+        let token = read_token(token)?;
+        for taken in taken.chunks_exact(2) {
+            let (number, ahead) = read_place([taken[0], taken[1]]);
+            became[nth(number)?] = Became::Leased { token, ahead };
+        }
+    }
+    Ok(became)
 }
 
 /// The script's arguments, and the place of each of their items among `pushes`.
@@ -105,7 +143,12 @@ fn encode(pushes: &[&Push]) -> (Vec<Vec<u8>>, Vec<usize>) {
         for push in members.iter().map(|nth| pushes[*nth]) {
             items.extend(push.seq.to_be_bytes());
             items.extend(push.item.event.0.as_bytes());
-            items.push(u8::from(push.retry));
+            items.push(match (push.retry, push.at_once) {
+                (true, _) => 1,
+                (false, AtOnce::No) => 0,
+                (false, AtOnce::Placed) => 2,
+                (false, AtOnce::PlacedOrAhead) => 3,
+            });
             items.extend(micros(push.after).to_be_bytes());
         }
         arguments.push(LaneName(lane).to_string().into());

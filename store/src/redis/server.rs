@@ -63,7 +63,7 @@ pub(super) struct Server {
     pub(super) partitions: Vec<Partition>,
     keys: Keys,
     lane_cap: usize,
-    lease: Duration,
+    pub(super) lease: Duration,
     /// A call failed: another server may answer from now on.
     doubt: Notify,
     /// The policy of a server that would evict keys.

@@ -47,16 +47,16 @@ local function pass_on(L, i)
     local field = L.name .. to
     local next = leases[field]
     if next == nil then next = call('HGET', LEASED, field) end
-    if next and state_of(next) == 'w' and sub(next, 1, 8) == under then
+    if next and is_waiting(state_of(next)) and sub(next, 1, 8) == under then
         leases[field], changed[field] = with_state(next, 's'), true
-        L.in_flight = L.in_flight + 1
+        L.in_flight, L.waiting = L.in_flight + 1, L.waiting - 1
     end
 end
 
 -- The place is free, or that of an item that was leased ahead. Who has none yet may be answered
 -- before its place is passed on to it: then it is free once that is said.
 local function answer(L, i, how, state)
-    if state == 's' then L.in_flight = L.in_flight - 1 end
+    leave_state(L, state)
     L.failures = how == 'f' and L.failures + 1 or 0
     touch(L)
     if how == 'p' then

@@ -2,12 +2,17 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::gather::{BATCH_MAX, Gatherer, Job};
 use super::keys::LaneName;
 use super::push::micros;
 use super::server::Server;
 use crate::queue::*;
+use crate::world::Stopwatch;
+
+/// Between two tries of settlements that Redis did not take.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) struct Settling(Vec<Gatherer<Settlement, ()>>);
 
@@ -53,8 +58,16 @@ impl Settling {
 
 async fn call(server: Arc<Server>, number: usize, jobs: Vec<Job<Settlement, ()>>) {
     let arguments = encode(jobs.iter().flat_map(|job| &job.items));
-    let answer: Result<(i64,), _> =
-        server.call(number, &server.scripts.settle, server.dice(), arguments).await;
+    let since = Stopwatch::start();
+    let answer: Result<(i64,), _> = loop {
+        let script = &server.scripts.settle;
+        match server.call(number, script, server.dice(), arguments.clone()).await {
+            // Else whatever is on record as on the wire would take its place until its lease ends.
+            // What did arrive settles nothing twice.
+            Err(_) if since.elapsed() < server.lease => tokio::time::sleep(RETRY_PAUSE).await,
+            answer => break answer,
+        }
+    };
     if let Ok((sleep,)) = &answer {
         server.wake.heard(number, *sleep);
     }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 use model::event::{Event, NewEvent};
 use model::id::EventUid;
@@ -114,17 +116,8 @@ fn add_event(db: &Connection, event: &NewEvent) -> Result<i64> {
 }
 
 fn keep_recent(recent: &Recent, event: &NewEvent, seq: i64, registry_version: u64) {
-    let row = InboxRow {
-        event: event.uid,
-        seq,
-        tenant: event.tenant.clone(),
-        event_type: event.event_type.clone(),
-        accepted_at: event.accepted_at,
-        registry_version,
-        cursor: None,
-        only_webhook: event.only_webhook,
-    };
-    let event = Event {
+    let only_webhook = event.only_webhook;
+    let event = Arc::new(Event {
         uid: event.uid,
         tenant: event.tenant.clone(),
         chosen_id: event.id.clone(),
@@ -133,6 +126,8 @@ fn keep_recent(recent: &Recent, event: &NewEvent, seq: i64, registry_version: u6
         accepted_at: event.accepted_at,
         // A copy: what came in is a part of a request's body, which would stay as a whole.
         data: Bytes::copy_from_slice(&event.data),
-    };
-    recent.accepted(event, row);
+    });
+    let registry_now = registry_version;
+    let cursor = None;
+    recent.accepted(InboxRow { event, seq, registry_version, registry_now, cursor, only_webhook });
 }

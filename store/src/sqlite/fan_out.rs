@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use model::id::{DeliveryId, EventUid, Uid, WebhookId};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
@@ -15,14 +17,12 @@ pub(super) fn inbox(db: &Connection, events: &[EventUid]) -> Result<Vec<InboxRow
                     Ok(row.get::<_, Option<[u8; 16]>>(column)?.map(|id| WebhookId(Uid(id))))
                 };
                 Ok(InboxRow {
-                    event: *event,
-                    seq: row.get(0)?,
-                    tenant: rows::tenant(row, 1)?,
-                    event_type: rows::event_type(row, 2)?,
-                    accepted_at: rows::time(row, 3)?,
-                    registry_version: rows::version(row, 4)?,
-                    cursor: webhook(5)?,
-                    only_webhook: webhook(6)?,
+                    event: Arc::new(rows::event(row)?),
+                    seq: row.get(7)?,
+                    registry_version: rows::version(row, 8)?,
+                    registry_now: rows::version(row, 9)?,
+                    cursor: webhook(10)?,
+                    only_webhook: webhook(11)?,
                 })
             })
             .optional()?;
@@ -31,30 +31,33 @@ pub(super) fn inbox(db: &Connection, events: &[EventUid]) -> Result<Vec<InboxRow
     Ok(found)
 }
 
-pub(super) fn fan_out(db: &Connection, recent: &Recent, chunks: &[Chunk]) -> Result<()> {
+pub(super) fn fan_out(db: &Connection, recent: &Recent, chunks: &[Chunk]) -> Result<usize> {
     let mut add = db.prepare_cached(const { sql("fan_out_delivery") })?;
     let mut advance = db.prepare_cached(const { sql("fan_out_cursor") })?;
+    let mut made = 0;
     for Chunk { row, webhooks, more } in chunks {
-        recent.fan_out_began(row.event);
+        let event = &row.event;
+        recent.fan_out_began(event.uid);
         for webhook in webhooks {
             let added = add.execute(params![
-                row.event.0.as_bytes(),
+                event.uid.0.as_bytes(),
                 webhook.0.as_bytes(),
-                row.tenant.as_str(),
+                event.tenant.as_str(),
                 row.seq,
-                row.accepted_at.0
+                event.accepted_at.0
             ])?;
             webhooks::keep_recent(db, recent, *webhook)?;
             if added > 0 {
-                recent.delivery_made(DeliveryId { event: row.event, webhook: *webhook });
+                recent.delivery_made(DeliveryId { event: event.uid, webhook: *webhook });
             }
+            made += added;
         }
         // Without more to come the row goes next, and a crash before that begins anew.
         if let (true, Some(last)) = (more, webhooks.last()) {
-            advance.execute(params![row.tenant.as_str(), row.seq, last.0.as_bytes()])?;
+            advance.execute(params![event.tenant.as_str(), row.seq, last.0.as_bytes()])?;
         }
     }
-    Ok(())
+    Ok(made)
 }
 
 pub(super) fn fanned_out(db: &Connection, recent: &Recent, events: &[EventUid]) -> Result<()> {

@@ -193,7 +193,7 @@ impl Store for Sqlite {
     async fn inbox(&self, events: &[EventUid]) -> Result<Vec<InboxRow>, StoreError> {
         let (mut rows, mut others) = (Vec::with_capacity(events.len()), Vec::new());
         for event in events {
-            match self.recent.take_inbox(*event) {
+            match self.recent.inbox(*event) {
                 Some(row) => rows.push(row),
                 None => others.push(*event),
             }
@@ -204,7 +204,7 @@ impl Store for Sqlite {
         Ok(rows)
     }
 
-    async fn fan_out(&self, chunks: Vec<Chunk>) -> Result<(), StoreError> {
+    async fn fan_out(&self, chunks: Vec<Chunk>) -> Result<usize, StoreError> {
         let recent = self.recent.clone();
         self.writer.write(false, move |db| fan_out::fan_out(db, &recent, &chunks)).await
     }

@@ -9,7 +9,6 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use model::delivery::Status;
 use model::event::Event;
 use model::id::{DeliveryId, EventUid, WebhookId};
 use model::tenant::Tenant;
@@ -65,10 +64,10 @@ impl Recent {
         *self.inner() = Inner::default();
     }
 
-    pub(super) fn accepted(&self, event: Event, row: InboxRow) {
+    pub(super) fn accepted(&self, row: InboxRow) {
         let mut inner = self.inner();
-        let event = Arc::new(event);
-        let entry = Entry { event, seq: row.seq, inbox: Some(row), fresh: HashSet::new() };
+        let (event, seq) = (row.event.clone(), row.seq);
+        let entry = Entry { event, seq, inbox: Some(row), fresh: HashSet::new() };
         inner.bytes += entry.bytes();
         let uid = entry.event.uid;
         inner.order.push_back(uid);
@@ -81,14 +80,19 @@ impl Recent {
         }
     }
 
-    /// Takes the inbox row of an event whose fan-out begins.
-    pub(super) fn take_inbox(&self, event: EventUid) -> Option<InboxRow> {
-        self.inner().events.get_mut(&event)?.inbox.take()
+    /// The inbox row of an event whose fan-out has not begun.
+    pub(super) fn inbox(&self, event: EventUid) -> Option<InboxRow> {
+        let inner = self.inner();
+        let row = inner.events.get(&event)?.inbox.as_ref()?;
+        let registry_now = *inner.registries.get(&row.event.tenant)?;
+        Some(InboxRow { registry_now, ..row.clone() })
     }
 
     /// The inbox row is changed or gone: the database knows it from here on.
     pub(super) fn fan_out_began(&self, event: EventUid) {
-        self.take_inbox(event);
+        if let Some(entry) = self.inner().events.get_mut(&event) {
+            entry.inbox = None;
+        }
     }
 
     pub(super) fn delivery_made(&self, id: DeliveryId) {
@@ -155,22 +159,8 @@ impl Recent {
     pub(super) fn load(&self, id: DeliveryId) -> Option<Loaded> {
         let inner = self.inner();
         let entry = inner.events.get(&id.event)?;
-        let webhook = inner.webhooks.get(&id.webhook).copied();
-        if !entry.fresh.contains(&id.webhook) || webhook.is_none() {
-            return None;
-        }
-        let event = entry.event.clone();
-        let accepted_at = event.accepted_at;
-        Some(Loaded {
-            status: Status::Pending,
-            due: accepted_at,
-            attempts: 0,
-            planned: 0,
-            opened_at: accepted_at,
-            by_hand: false,
-            webhook,
-            event,
-        })
+        let webhook = *inner.webhooks.get(&id.webhook)?;
+        entry.fresh.contains(&id.webhook).then(|| Loaded::new(entry.event.clone(), webhook))
     }
 }
 

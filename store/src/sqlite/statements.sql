@@ -21,8 +21,10 @@ INSERT INTO inbox (tenant, seq, event, registry_version, only_webhook)
 VALUES (?1, ?2, ?3, ?4, ?5)
 
 -- name: inbox
-SELECT i.seq, i.tenant, e.type, e.accepted_at, i.registry_version, i.cursor, i.only_webhook
+SELECT e.uid, e.tenant, e.id, e.type, e.timestamp, e.accepted_at, e.data,
+       i.seq, i.registry_version, coalesce(t.registry_version, 0), i.cursor, i.only_webhook
 FROM events e JOIN inbox i ON i.tenant = e.tenant AND i.seq = e.seq
+LEFT JOIN tenants t ON t.tenant = e.tenant
 WHERE e.uid = ?1
 
 -- name: fan_out_delivery

@@ -1,5 +1,7 @@
 //! Items leased ahead: they have no place, and take over that of another one of their lane.
 
+use std::time::Duration;
+
 use store::{AHEAD_MAX, How, Lane, Leased};
 
 use super::{FAILED, WHILE, item, lane, new, news, numbers, retry};
@@ -11,7 +13,7 @@ fn quick(ahead: u32) -> How {
 }
 
 /// A lane with so many places, which may lease so many ahead for each.
-async fn quick_lane(rig: &QueueRig, n: u8, places: u32, ahead: u32) -> Lane {
+pub(super) async fn quick_lane(rig: &QueueRig, n: u8, places: u32, ahead: u32) -> Lane {
     let lane = lane("a", n);
     rig.limit(&lane, places).await;
     rig.keep(news(&lane, [200])).await;
@@ -20,7 +22,7 @@ async fn quick_lane(rig: &QueueRig, n: u8, places: u32, ahead: u32) -> Lane {
     lane
 }
 
-fn is_ahead(leased: &[Leased]) -> Vec<bool> {
+pub(super) fn is_ahead(leased: &[Leased]) -> Vec<bool> {
     leased.iter().map(|leased| leased.ahead).collect()
 }
 
@@ -62,7 +64,7 @@ async fn one_and_one_ahead(rig: &QueueRig) -> (Lane, Leased, Leased) {
     (lane, first, second)
 }
 
-fn passed_on(from: &Leased, to: &Leased) -> store::Settlement {
+pub(super) fn passed_on(from: &Leased, to: &Leased) -> store::Settlement {
     from.clone().settle(How::PassedOn { to: to.item.event, under: to.token })
 }
 
@@ -176,4 +178,38 @@ pub async fn an_answer_may_end_leasing_ahead(rig: &QueueRig) {
     rig.keep([new(&lane, 4)]).await;
     let leased = rig.take_one().await;
     assert_eq!(leased.item, item(&lane, 3));
+}
+
+/// The subscriber failed once: that must not put new items behind everything that was tried.
+pub async fn new_items_that_were_ahead_and_come_back_are_not_held_up_by_retries(rig: &QueueRig) {
+    let lane = quick_lane(rig, 1, 1, 3).await;
+    rig.keep((11..=19).map(|n| retry(&lane, n, Duration::ZERO))).await;
+    rig.pass(WHILE / 10).await;
+    rig.keep(news(&lane, 1..=3)).await;
+    let leased = rig.take().await;
+    assert_eq!(leased.iter().filter(|leased| leased.item.event.0.0[15] < 10).count(), 2);
+    rig.end([leased[0].clone().settle(FAILED), leased[0].clone().settle(How::Done)]).await;
+    let again = How::Again { after: Duration::ZERO };
+    rig.end(leased[1..].iter().map(|leased| leased.clone().settle(again))).await;
+    let mut order = Vec::new();
+    while let [one] = &rig.take().await[..] {
+        order.push(one.item.event.0.0[15]);
+        rig.end([one.clone().settle(quick(0)), one.clone().settle(How::Done)]).await;
+    }
+    let first_six = &order[..6];
+    let new: Vec<_> = first_six.iter().copied().filter(|n| *n < 10).collect();
+    assert_eq!(new, [1, 2, 3], "{order:?}");
+    assert_eq!(order.len(), 11);
+}
+
+pub async fn what_was_ahead_and_comes_back_keeps_its_order(rig: &QueueRig) {
+    let lane = quick_lane(rig, 1, 1, 4).await;
+    rig.keep(news(&lane, 1..=9)).await;
+    let leased = rig.take().await;
+    let again = How::Again { after: Duration::ZERO };
+    rig.end(leased[3..].iter().map(|leased| leased.clone().settle(again))).await;
+    rig.end(leased[1..3].iter().rev().map(|leased| leased.clone().settle(again))).await;
+    let first = &leased[0];
+    rig.end([first.clone().settle(quick(9)), first.clone().settle(How::Done)]).await;
+    assert_eq!(numbers(&rig.take().await), [2, 3, 4, 5, 6, 7, 8, 9]);
 }

@@ -5,6 +5,7 @@ mod settle;
 
 mod places;
 mod ahead;
+mod at_once;
 mod turns;
 
 mod hunger;
@@ -18,8 +19,8 @@ use std::time::Duration;
 use model::id::{EventUid, Uid, WebhookId};
 use model::tenant::Tenant;
 use store::{
-    Claimed, How, Hunger, Hungry, Item, Lane, LaneLook, Leased, Limits, Look, Push, Settlement,
-    Subject, Token, Totals,
+    AtOnce, Claimed, How, Hunger, Hungry, Item, Lane, LaneLook, Leased, Limits, Look, Push,
+    Settlement, Subject, Token, Totals,
 };
 
 use crate::drivers::{LEASE, QueueRig};
@@ -104,6 +105,24 @@ each_queue! {
         what_is_ahead_comes_back_when_its_lease_ends,
         what_is_ahead_and_given_back_frees_no_place,
         an_answer_may_end_leasing_ahead,
+        new_items_that_were_ahead_and_come_back_are_not_held_up_by_retries,
+        what_was_ahead_and_comes_back_keeps_its_order,
+    }
+    at_once::{
+        a_new_item_is_leased_at_once_if_it_asks_for_it,
+        as_many_are_leased_at_once_as_there_are_places,
+        who_has_a_place_leases_ahead_at_once,
+        what_waits_for_a_place_counts_until_it_has_one,
+        what_waits_already_comes_first,
+        a_retry_that_is_due_comes_first,
+        what_is_not_due_or_was_tried_is_not_leased_at_once,
+        a_paused_lane_leases_nothing_at_once,
+        a_lane_in_quiet_leases_nothing_at_once,
+        a_full_lane_leases_nothing_at_once,
+        an_item_that_is_known_is_not_leased_at_once,
+        what_was_leased_at_once_is_settled_like_the_rest,
+        what_was_leased_at_once_comes_back_when_its_lease_ends,
+        an_item_pushed_twice_in_one_batch_is_leased_once,
     }
     turns::{
         tenants_take_turns,
@@ -179,7 +198,21 @@ impl QueueRig {
 
     /// Pushes; what is refused comes back.
     async fn offer(&self, pushes: impl IntoIterator<Item = Push>) -> Vec<Item> {
-        self.push(pushes.into_iter().collect()).await.expect("a queue takes items")
+        let pushed = self.push(pushes.into_iter().collect()).await.expect("a queue takes items");
+        assert_eq!(pushed.leased, []);
+        pushed.refused
+    }
+
+    /// Pushes items that are all taken; those that are leased at once come back.
+    async fn push_at_once(
+        &self,
+        pushes: impl IntoIterator<Item = Push>,
+        at_once: AtOnce,
+    ) -> Vec<Leased> {
+        let pushes = pushes.into_iter().map(|push| Push { at_once, ..push }).collect();
+        let pushed = self.push(pushes).await.expect("a queue takes items");
+        assert_eq!(pushed.refused, []);
+        pushed.leased
     }
 
     /// Claims all there is, without what is hungry.
@@ -269,7 +302,7 @@ fn item(lane: &Lane, n: u8) -> Item {
 
 /// A new item, due at once.
 fn new(lane: &Lane, n: u8) -> Push {
-    Push { item: item(lane, n), seq: n.into(), after: Duration::ZERO, retry: false }
+    Push::new(item(lane, n), n.into())
 }
 
 /// New items, due at once.

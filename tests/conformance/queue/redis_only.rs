@@ -226,14 +226,11 @@ async fn a_hundred_thousand_lanes_that_are_due_at_once_are_served_in_bounded_ste
             let mut uid = [0; 16];
             uid[8..].copy_from_slice(&(n as u64).to_be_bytes());
             let lane = Lane::deliver(tenant("a"), WebhookId(Uid(uid)));
-            Push {
-                item: Item { lane, event: EventUid(Uid(uid)) },
-                seq: 1,
-                after: soon,
-                retry: true,
-            }
+            let item = Item { lane, event: EventUid(Uid(uid)) };
+            Push { after: soon, retry: true, ..Push::new(item, 1) }
         });
-        assert_eq!(queue.push(pushes.collect()).await.expect("it is pushed"), []);
+        let pushed = queue.push(pushes.collect()).await.expect("it is pushed");
+        assert_eq!(pushed.refused, []);
     }
     assert_eq!(server.count(&timers), LANES);
     for call in 1..=4 {
@@ -355,4 +352,34 @@ async fn hungry_in_the_end(rig: &QueueRig) -> Vec<Hungry> {
 fn only(mut hungry: Vec<Hungry>) -> Hungry {
     assert_eq!(hungry.len(), 1, "one thing is hungry: {hungry:?}");
     hungry.remove(0)
+}
+
+/// Else a connection that breaks for a moment takes the places of whatever was answered meanwhile,
+/// until their leases end.
+#[tokio::test]
+async fn what_redis_did_not_take_is_settled_once_it_does() {
+    let server = RedisServer::start();
+    let options = Settings { lease: Duration::from_secs(60), ..settings(1) };
+    let queue = Redis::open(&server.url(), options, Clock::system()).await.expect("a queue opens");
+    let rig = QueueRig::of(Arc::new(queue));
+    let lane = lane("a", 1);
+    rig.limit(&lane, 1).await;
+    rig.keep(news(&lane, 1..=2)).await;
+    let leased = rig.take_one().await;
+    server.say("ACL SETUSER default -evalsha -eval");
+    let settle = |how| {
+        let (queue, settlement) = (rig.shared(), leased.clone().settle(how));
+        tokio::spawn(async move { queue.settle(vec![settlement]).await })
+    };
+    let answered = settle(super::SUCCEEDED);
+    rig.pass(Duration::from_millis(50)).await;
+    let done = settle(How::Done);
+    rig.pass(Duration::from_millis(250)).await;
+    assert!(!answered.is_finished() && !done.is_finished());
+    server.say("ACL SETUSER default +evalsha +eval");
+    for settled in [answered, done] {
+        settled.await.expect("it returns").expect("it is settled");
+    }
+    assert_eq!(numbers(&rig.take().await), [2]);
+    assert_eq!(rig.totals().await.leased, 1);
 }

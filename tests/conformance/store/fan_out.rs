@@ -1,7 +1,9 @@
 //! From an event to its deliveries.
 
+use std::sync::Arc;
+
 use model::delivery::Status;
-use model::event::NewEvent;
+use model::event::{Event, NewEvent};
 use model::id::DeliveryId;
 use model::webhook::WebhookStatus;
 use store::{Chunk, DeliveryFilter, InboxRow, Lane};
@@ -11,33 +13,49 @@ use crate::drivers::StoreRig;
 
 pub async fn an_accepted_event_is_still_to_fan_out(rig: &mut StoreRig) {
     let accepted = NewEvent { only_webhook: Some(webhook_id(7)), ..event(1) };
+    let kept = Event {
+        uid: accepted.uid,
+        tenant: tenant("a"),
+        chosen_id: accepted.id.clone(),
+        event_type: event_type("order.paid"),
+        given_timestamp: accepted.timestamp.clone(),
+        accepted_at: at(1),
+        data: accepted.data.clone(),
+    };
     let (uid, seq) = rig.keep(accepted).await;
     let row = InboxRow {
-        event: uid,
+        event: Arc::new(kept),
         seq,
-        tenant: tenant("a"),
-        event_type: event_type("order.paid"),
-        accepted_at: at(1),
         registry_version: 0,
+        registry_now: 0,
         cursor: None,
         only_webhook: Some(webhook_id(7)),
     };
     assert_eq!(rig.row(uid).await.as_ref(), Some(&row));
     assert_eq!(rig.row(uid).await.as_ref(), Some(&row));
+    rig.reopen().await;
+    assert_eq!(rig.row(uid).await.as_ref(), Some(&row));
 }
 
-pub async fn the_inbox_has_the_registry_version_of_acceptance(rig: &mut StoreRig) {
+pub async fn the_inbox_has_the_registry_versions_of_acceptance_and_now(rig: &mut StoreRig) {
     rig.keep(event(1)).await;
     let registered = rig.register(webhook(1)).await;
     rig.keep(event(2)).await;
     rig.set_status(&registered, WebhookStatus::Paused).await;
     rig.keep(event(3)).await;
     rig.keep(NewEvent { tenant: tenant("b"), ..event(4) }).await;
-    let mut versions = Vec::new();
-    for n in 1..=4 {
-        versions.extend(rig.row(event_uid(n)).await.map(|row| row.registry_version));
+    for _ in 0..2 {
+        let (mut versions, mut now) = (Vec::new(), Vec::new());
+        for n in 1..=4 {
+            let row = rig.row(event_uid(n)).await.expect("it is to fan out");
+            versions.push(row.registry_version);
+            now.push(row.registry_now);
+        }
+        let changed = registered.version + 1;
+        assert_eq!(versions, [0, registered.version, changed, 0]);
+        assert_eq!(now, [changed, changed, changed, 0]);
+        rig.reopen().await;
     }
-    assert_eq!(versions, [0, registered.version, registered.version + 1, 0]);
 }
 
 pub async fn the_inbox_leaves_out_what_it_does_not_have(rig: &mut StoreRig) {
@@ -45,7 +63,7 @@ pub async fn the_inbox_leaves_out_what_it_does_not_have(rig: &mut StoreRig) {
     rig.keep(event(3)).await;
     let asked = [event_uid(1), event_uid(2), event_uid(3)];
     let mut found: Vec<_> =
-        rig.inbox(&asked).await.expect("an inbox").into_iter().map(|row| row.event).collect();
+        rig.inbox(&asked).await.expect("an inbox").into_iter().map(|row| row.event.uid).collect();
     found.sort_unstable();
     assert_eq!(found, [event_uid(1), event_uid(3)]);
     assert_eq!(rig.inbox(&[]).await.expect("an inbox"), []);
@@ -75,14 +93,24 @@ pub async fn a_fan_out_repeated_changes_nothing(rig: &mut StoreRig) {
     let (uid, _) = rig.keep(event(1)).await;
     let row = rig.row(uid).await.expect("it is to fan out");
     let to = [webhook_id(1), webhook_id(2)];
-    for _ in 0..2 {
-        rig.chunk(&row, &to, true).await;
+    for made in [2, 0] {
+        assert_eq!(rig.chunk(&row, &to, true).await, made);
         let cursor = rig.row(uid).await.expect("there is more").cursor;
         assert_eq!(cursor, Some(webhook_id(2)));
         let filter = DeliveryFilter { event: Some(uid), ..DeliveryFilter::default() };
         let made = rig.list_deliveries(filter, None, 10).await.expect("a store lists");
         assert_eq!(made.len(), 2);
     }
+}
+
+pub async fn a_fan_out_says_how_many_deliveries_it_made(rig: &mut StoreRig) {
+    let (uid, _) = rig.keep(event(1)).await;
+    let row = rig.row(uid).await.expect("it is to fan out");
+    let to = [1, 2, 3].map(webhook_id);
+    assert_eq!(rig.chunk(&row, &to[1..2], true).await, 1);
+    assert_eq!(rig.chunk(&row, &to, true).await, 2);
+    assert_eq!(rig.chunk(&row, &to, false).await, 0);
+    assert_eq!(rig.chunk(&row, &[], false).await, 0);
 }
 
 /// Of a worker that was paused for longer than its lease.

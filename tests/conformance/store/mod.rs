@@ -79,11 +79,12 @@ each_store! {
     }
     fan_out::{
         an_accepted_event_is_still_to_fan_out,
-        the_inbox_has_the_registry_version_of_acceptance,
+        the_inbox_has_the_registry_versions_of_acceptance_and_now,
         the_inbox_leaves_out_what_it_does_not_have,
         a_fan_out_makes_deliveries_that_are_due,
         a_fan_out_with_more_to_come_moves_the_cursor,
         a_fan_out_repeated_changes_nothing,
+        a_fan_out_says_how_many_deliveries_it_made,
         a_fan_out_repeated_late_does_not_move_the_cursor_back,
         a_fan_out_repeated_leaves_deliveries_that_went_on,
         what_is_fanned_out_is_in_the_inbox_no_more,
@@ -270,9 +271,10 @@ impl StoreRig {
         self.send(event, &[webhook_id(1)]).await[0]
     }
 
-    async fn chunk(&self, row: &InboxRow, to: &[WebhookId], more: bool) {
+    /// Makes deliveries of an event; returns how many there were not before.
+    async fn chunk(&self, row: &InboxRow, to: &[WebhookId], more: bool) -> usize {
         let chunk = Chunk { row: row.clone(), webhooks: to.to_vec(), more };
-        self.fan_out(vec![chunk]).await.expect("a store fans out");
+        self.fan_out(vec![chunk]).await.expect("a store fans out")
     }
 
     async fn find(&self, id: DeliveryId) -> Loaded {
