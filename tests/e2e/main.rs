@@ -28,5 +28,6 @@ mod pause;
 mod crash;
 mod faults;
 mod processes;
+mod tls;
 mod operate;
 mod settings;

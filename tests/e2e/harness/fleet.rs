@@ -33,7 +33,10 @@ pub struct Api {
 impl Fleet {
     /// Ready, and without webhooks.
     pub async fn start(apis: usize, workers: usize) -> Self {
-        let (postgres, redis) = (Server::postgres().await, Server::redis().await);
+        Self::over(Server::postgres().await, Server::redis().await, apis, workers).await
+    }
+
+    pub async fn over(postgres: Server, redis: Server, apis: usize, workers: usize) -> Self {
         let mut fleet = Self { apis: Vec::new(), workers: Vec::new(), postgres, redis };
         let mut migrate = Process::start(vec!["migrate".into()], fleet.env());
         let migrated = wait_until("the tables are made", async || migrate.ended()).await;
@@ -86,8 +89,10 @@ impl Fleet {
         env
     }
 
-    fn env(&self) -> Vec<(String, String)> {
-        [
+    pub fn env(&self) -> Vec<(String, String)> {
+        let authority = self.postgres.authority();
+        let authority = authority.map(|path| ("SSL_CERT_FILE", path.display().to_string()));
+        let own = [
             ("POSTRIDER_DATABASE_URL", self.postgres.url()),
             ("POSTRIDER_REDIS_URL", self.redis.url()),
             ("POSTRIDER_MASTER_KEY", MASTER_KEY.to_owned()),
@@ -95,9 +100,9 @@ impl Fleet {
             ("POSTRIDER_EGRESS_ALLOW", "127.0.0.0/8".to_owned()),
             ("POSTRIDER_ENGINE_SLOTS", SLOTS.to_string()),
             ("POSTRIDER_ENGINE_LEASE_MS", LEASE.as_millis().to_string()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .to_vec()
+        ];
+        let all = own.into_iter().chain(authority);
+        all.map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     /// The first API's client.

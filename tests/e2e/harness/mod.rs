@@ -2,13 +2,14 @@
 //! verify by published libraries, and one way to wait.
 
 pub mod account;
+pub mod certificates;
 mod client;
 pub mod fleet;
 mod ports;
 mod postrider;
 mod process;
 mod receiver;
-mod servers;
+pub mod servers;
 mod services;
 mod signed;
 mod verifier;

@@ -4,9 +4,11 @@ use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
+use super::certificates::Certificates;
 use super::ports::free_port;
 use super::wait::wait_until;
 
@@ -16,7 +18,15 @@ pub struct Server {
     pub port: u16,
     folder: TempDir,
     child: Option<Child>,
+    /// Then it speaks nothing else.
+    tls: Option<Arc<Certificates>>,
 }
+
+/// Who may use a server that speaks TLS, beside the one who watches over it.
+const USER: &str = "postrider:secret";
+/// What Redis lets that user do: as docs/production.md has it.
+const ACL: &str = "~postrider:* &postrider:* +@all -@admin -@dangerous +info";
+const WATCHER: [&str; 4] = ["--user", "watcher", "--pass", "watching"];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -26,22 +36,54 @@ enum Kind {
 
 impl Server {
     pub async fn postgres() -> Self {
-        let server = Self::new(Kind::Postgres);
-        let mut initdb = as_postgres(&postgres_bin("initdb"));
-        initdb.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-D"]);
-        run(initdb.arg(server.data()).current_dir("/"));
+        let server = Self::new(Kind::Postgres, None);
+        server.init_postgres();
         server.started().await
     }
 
     pub async fn redis() -> Self {
-        Self::new(Kind::Redis).started().await
+        Self::new(Kind::Redis, None).started().await
     }
 
-    fn new(kind: Kind) -> Self {
+    /// With a user who has a password, and owns a database of that name.
+    pub async fn postgres_over_tls(certificates: Arc<Certificates>) -> Self {
+        let key = std::fs::read(certificates.key()).expect("a key");
+        let server = Self::new(Kind::Postgres, Some(certificates));
+        server.init_postgres();
+        // It takes a key of nobody else.
+        let own = server.data().join("server.key");
+        run(as_postgres(Path::new("touch")).arg(&own));
+        std::fs::write(&own, key).expect("it is written");
+        std::fs::set_permissions(&own, Permissions::from_mode(0o600)).expect("ours");
+        let who = "hostssl all postgres 127.0.0.1/32 trust\n\
+                   hostssl all all 127.0.0.1/32 scram-sha-256\n";
+        std::fs::write(server.data().join("pg_hba.conf"), who).expect("it is written");
+        let server = server.started().await;
+        for said in [
+            "CREATE ROLE postrider LOGIN PASSWORD 'secret'",
+            "CREATE DATABASE postrider OWNER postrider",
+        ] {
+            run(Command::new("psql").args([&server.watched_url(), "-qc", said]));
+        }
+        server
+    }
+
+    /// With a user who has a password, and may do what Postrider does.
+    pub async fn redis_over_tls(certificates: Arc<Certificates>) -> Self {
+        Self::new(Kind::Redis, Some(certificates)).started().await
+    }
+
+    fn init_postgres(&self) {
+        let mut initdb = as_postgres(&postgres_bin("initdb"));
+        initdb.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-D"]);
+        run(initdb.arg(self.data()).current_dir("/"));
+    }
+
+    fn new(kind: Kind, tls: Option<Arc<Certificates>>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         // PostgreSQL runs as another user if this one is root.
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).expect("ours");
-        Self { kind, port: free_port(), folder, child: None }
+        Self { kind, port: free_port(), folder, child: None, tls }
     }
 
     async fn started(mut self) -> Self {
@@ -61,14 +103,28 @@ impl Server {
                 let mut command = as_postgres(&postgres_bin("postgres"));
                 command.arg("-D").arg(self.data()).args(["-p", &port, "-k", ""]);
                 command.args(["-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"]);
+                if let Some(tls) = &self.tls {
+                    let certificate = format!("ssl_cert_file={}", tls.certificate().display());
+                    command.args(["-c", "ssl=on", "-c", &certificate]);
+                }
                 command
             }
             Kind::Redis => {
                 std::fs::create_dir_all(self.data()).expect("a folder");
                 let mut command = Command::new("redis-server");
-                command.args(["--port", &port, "--bind", "127.0.0.1", "--dir"]).arg(self.data());
+                command.args(["--bind", "127.0.0.1", "--dir"]).arg(self.data());
                 command.args(["--save", "", "--appendonly", "no"]);
                 command.args(["--maxmemory-policy", "noeviction"]);
+                match &self.tls {
+                    None => drop(command.args(["--port", &port])),
+                    Some(tls) => {
+                        command.args(["--port", "0", "--tls-port", &port]);
+                        command.arg("--tls-cert-file").arg(tls.certificate());
+                        command.arg("--tls-key-file").arg(tls.key());
+                        command.arg("--tls-ca-cert-file").arg(tls.authority());
+                        command.args(["--tls-auth-clients", "no", "--aclfile"]).arg(self.users());
+                    }
+                }
                 command
             }
         };
@@ -83,18 +139,45 @@ impl Server {
     fn answers(&self) -> bool {
         let said = match self.kind {
             Kind::Postgres => {
-                Command::new("psql").args([&self.url(), "-qAtc", "SELECT 'yes'"]).output()
+                Command::new("psql").args([&self.watched_url(), "-qAtc", "SELECT 'yes'"]).output()
             }
             Kind::Redis => self.redis_cli(&["ECHO", "yes"]).output(),
         };
         said.is_ok_and(|said| said.stdout.starts_with(b"yes"))
     }
 
+    /// Writes down who may use Redis.
+    fn users(&self) -> PathBuf {
+        let file = self.folder.path().join("users");
+        let (name, password) = USER.split_once(':').expect("two parts");
+        let lines = format!(
+            "user default off\nuser {name} on >{password} {ACL}\n\
+             user watcher on >watching ~* &* +@all\n"
+        );
+        std::fs::write(&file, lines).expect("it is written");
+        file
+    }
+
     pub fn url(&self) -> String {
-        match self.kind {
-            Kind::Postgres => format!("postgres://postgres@127.0.0.1:{}/postgres", self.port),
-            Kind::Redis => format!("redis://127.0.0.1:{}", self.port),
+        let port = self.port;
+        match (self.kind, &self.tls) {
+            (Kind::Postgres, None) => self.watched_url(),
+            (Kind::Postgres, Some(_)) => {
+                format!("postgres://{USER}@localhost:{port}/postrider?sslmode=verify-full")
+            }
+            (Kind::Redis, None) => format!("redis://127.0.0.1:{port}"),
+            (Kind::Redis, Some(_)) => format!("rediss://{USER}@127.0.0.1:{port}"),
         }
+    }
+
+    /// Of PostgreSQL, as its superuser.
+    fn watched_url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Of a server that speaks TLS.
+    pub fn authority(&self) -> Option<PathBuf> {
+        self.tls.as_ref().map(|tls| tls.authority())
     }
 
     /// Kills it without warning.
@@ -135,7 +218,12 @@ impl Server {
 
     fn redis_cli(&self, words: &[&str]) -> Command {
         let mut command = Command::new("redis-cli");
-        command.args(["-p", &self.port.to_string()]).args(words);
+        command.args(["-p", &self.port.to_string()]);
+        if let Some(tls) = &self.tls {
+            command.args(["--tls", "--no-auth-warning", "--cacert"]).arg(tls.authority());
+            command.args(WATCHER);
+        }
+        command.args(words);
         command
     }
 }
@@ -177,7 +265,7 @@ fn as_postgres(program: &Path) -> Command {
     command
 }
 
-fn run(command: &mut Command) {
+pub fn run(command: &mut Command) {
     let output = command.output().expect("it is installed");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
