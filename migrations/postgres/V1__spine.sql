@@ -44,11 +44,13 @@ CREATE INDEX event_keys_uid ON event_keys (uid);
 -- Events still to fan out. A row goes only after the last delivery was pushed to the queue.
 CREATE TABLE inbox (
     event            uuid PRIMARY KEY,
-    seq              bigint NOT NULL,  -- of the event
+    seq              bigint NOT NULL,  -- of the event, like type and accepted_at
+    accepted_at      bigint NOT NULL,
     registry_version bigint NOT NULL,  -- the tenant's, when the event was accepted
     cursor           uuid,             -- webhooks up to this one have their deliveries
     only_webhook     uuid,             -- a test event goes to this one webhook
-    tenant           text COLLATE "C" NOT NULL
+    tenant           text COLLATE "C" NOT NULL,
+    type             text COLLATE "C" NOT NULL
 ) WITH (
     -- Every row is deleted soon: without these the dead ones would pile up.
     autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_scale_factor = 0,

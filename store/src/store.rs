@@ -27,8 +27,9 @@ pub trait Store: Send + Sync {
 
     // Fanning out.
 
-    /// The inbox rows of those of `events` that are still to fan out.
-    async fn inbox(&self, events: &[EventUid]) -> Result<Vec<InboxRow>, StoreError>;
+    /// The inbox rows of those of `events` that are still to fan out; at the least if `whole`, with the
+    /// events themselves.
+    async fn inbox(&self, events: &[EventUid], whole: bool) -> Result<Vec<InboxRow>, StoreError>;
 
     /// Makes deliveries and moves the cursor of their inbox row; returns how many were made. A
     /// delivery that exists stays as it is.
@@ -202,8 +203,11 @@ pub enum Accepted {
 /// An event that is still to fan out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InboxRow {
-    pub event: Arc<Event>,
+    pub event: EventUid,
     pub seq: i64,
+    pub tenant: Tenant,
+    pub event_type: EventType,
+    pub accepted_at: Timestamp,
     /// The tenant's registry version when the event was accepted.
     pub registry_version: u64,
     /// The same now.
@@ -212,6 +216,7 @@ pub struct InboxRow {
     pub cursor: Option<WebhookId>,
     /// For a test: the one webhook it goes to.
     pub only_webhook: Option<WebhookId>,
+    pub whole: Option<Arc<Event>>,
 }
 
 /// Part of an event's fan-out: its deliveries to `webhooks`.

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::event::Event;
 use model::id::{EventUid, WebhookId};
 use model::webhook::WebhookStatus;
 use store::world::Stopwatch;
@@ -38,13 +39,16 @@ pub(crate) async fn run(
     over: CancellationToken,
 ) {
     let mut pace = Pace::new(engine.settings.pace);
+    let mut whole = true;
     while let Some(batch) = gather(&mut inbox, EVENTS_MAX, &mut pace, &over).await {
-        fan_out(&engine, batch, &stop).await;
+        fan_out(&engine, batch, &mut whole, &stop).await;
     }
 }
 
-async fn fan_out(engine: &Arc<Engine>, batch: Vec<Held>, stop: &Stop) {
-    match make_deliveries(engine, &batch, stop).await {
+/// `whole`: whether the events themselves are read, which is of use if their deliveries are leased at
+/// once. Most of the last round were.
+async fn fan_out(engine: &Arc<Engine>, batch: Vec<Held>, whole: &mut bool, stop: &Stop) {
+    match make_deliveries(engine, &batch, whole, stop).await {
         Ok(unfinished) => {
             let settled = batch.into_iter().map(|held| {
                 let more = unfinished.contains(&held.event());
@@ -56,7 +60,7 @@ async fn fan_out(engine: &Arc<Engine>, batch: Vec<Held>, stop: &Stop) {
         // What cannot be read of one tenant must not keep the others.
         Err(StoreError::Damaged(_)) if batch.len() > 1 => {
             for held in batch {
-                Box::pin(fan_out(engine, vec![held], stop)).await;
+                Box::pin(fan_out(engine, vec![held], whole, stop)).await;
             }
         }
         Err(e) => {
@@ -73,40 +77,44 @@ async fn fan_out(engine: &Arc<Engine>, batch: Vec<Held>, stop: &Stop) {
 async fn make_deliveries(
     engine: &Arc<Engine>,
     batch: &[Held],
+    whole: &mut bool,
     stop: &Stop,
 ) -> Result<Vec<EventUid>, StoreError> {
     let events: Vec<_> = batch.iter().map(Held::event).collect();
     let since = Stopwatch::start();
-    let rows = engine.store.inbox(&events).await?;
+    let rows = engine.store.inbox(&events, *whole).await?;
     let (mut chunks, mut finished, mut unfinished) = (Vec::new(), Vec::new(), Vec::new());
     let mut made = Made { since, of_event: HashMap::new() };
     let mut room = DELIVERIES_MAX;
     for row in rows {
-        let event = row.event.clone();
-        let webhooks = engine.registry.of_tenant(&event.tenant, row.registry_now).await?;
+        let webhooks = engine.registry.of_tenant(&row.tenant, row.registry_now).await?;
         let mut taken = matching(&webhooks, &row);
         let all = taken.len() <= room;
         taken.truncate(room);
         engine.metrics.fanned_out(taken.len());
         room -= taken.len();
         if all {
-            finished.push(event.uid)
+            finished.push(row.event)
         } else {
-            unfinished.push(event.uid)
+            unfinished.push(row.event)
         }
         if !taken.is_empty() {
-            made.of_event.insert(event.uid, (row.clone(), webhooks));
+            made.of_event.insert(row.event, (row.whole.clone(), webhooks));
             chunks.push(Chunk { row, webhooks: taken, more: !all });
         }
     }
     if !chunks.is_empty() {
         let mut pushes: Vec<_> = chunks.iter().flat_map(pushes).collect();
-        let are_new = engine.store.fan_out(chunks).await? == pushes.len();
+        let count = pushes.len();
+        let are_new = engine.store.fan_out(chunks).await? == count;
         if are_new && !stop.claim.is_cancelled() && !engine.cannot_record() {
             lease_at_once(engine, &mut pushes);
         }
         match engine.queue.push(pushes).await {
-            Ok(pushed) => made.send(engine, pushed.leased, stop).await,
+            Ok(pushed) => {
+                *whole = pushed.leased.len() * 2 >= count;
+                made.send(engine, pushed.leased, stop).await;
+            }
             // Refused items leave their lane hungry; a queue that fails is fed once it answers.
             Err(e) => {
                 report_queue(&e, "push");
@@ -125,7 +133,7 @@ async fn make_deliveries(
 fn matching(webhooks: &TenantWebhooks, row: &InboxRow) -> Vec<WebhookId> {
     let wanting = match row.only_webhook {
         Some(only) => webhooks.one(only).into_iter().collect(),
-        None => webhooks.wanting(row.event.event_type.as_str()),
+        None => webhooks.wanting(row.event_type.as_str()),
     };
     let webhooks = wanting.into_iter().map(|target| &target.webhook);
     let matching = webhooks.filter(|webhook| {
@@ -137,10 +145,10 @@ fn matching(webhooks: &TenantWebhooks, row: &InboxRow) -> Vec<WebhookId> {
 }
 
 fn pushes(chunk: &Chunk) -> impl Iterator<Item = Push> {
-    let event = &chunk.row.event;
+    let row = &chunk.row;
     chunk.webhooks.iter().map(|webhook| {
-        let lane = Lane::deliver(event.tenant.clone(), *webhook);
-        Push::new(Item { lane, event: event.uid }, chunk.row.seq)
+        let lane = Lane::deliver(row.tenant.clone(), *webhook);
+        Push::new(Item { lane, event: row.event }, row.seq)
     })
 }
 
@@ -157,7 +165,7 @@ fn lease_at_once(engine: &Engine, pushes: &mut [Push]) {
 struct Made {
     /// Since when it may be otherwise.
     since: Stopwatch,
-    of_event: HashMap<EventUid, (InboxRow, Arc<TenantWebhooks>)>,
+    of_event: HashMap<EventUid, (Option<Arc<Event>>, Arc<TenantWebhooks>)>,
 }
 
 impl Made {
@@ -184,9 +192,10 @@ impl Made {
 
     /// None if it has to be looked at again.
     fn loaded(&self, held: &Held) -> Option<Loaded> {
-        let (row, webhooks) = self.of_event.get(&held.event())?;
+        let (whole, webhooks) = self.of_event.get(&held.event())?;
         let webhook = &webhooks.one(held.webhook()?)?.webhook;
         let is_fresh = self.since.elapsed() <= LOADED_AGE_MAX;
-        is_fresh.then(|| Loaded::new(row.event.clone(), (webhook.status, webhook.version)))
+        let event = whole.clone().filter(|_| is_fresh)?;
+        Some(Loaded::new(event, (webhook.status, webhook.version)))
     }
 }

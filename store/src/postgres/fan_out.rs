@@ -1,30 +1,37 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use deadpool_postgres::Object;
 use model::id::EventUid;
 use tokio_postgres::Row;
 
-use super::batch::{Bounds, execute, query};
+use super::batch::{execute, query};
 use super::rows::{self, Result};
-use super::sql;
+use super::{load, sql};
 use crate::store::{Chunk, InboxRow};
 
-pub(super) async fn inbox(db: &Object, events: &[EventUid]) -> Result<Vec<InboxRow>> {
+pub(super) async fn inbox(db: &Object, events: &[EventUid], whole: bool) -> Result<Vec<InboxRow>> {
     let events: Vec<_> = events.iter().map(|event| rows::uuid(event.0)).collect();
-    let Some(Bounds { low, high }) = Bounds::of(&events) else { return Ok(Vec::new()) };
-    let found = query(db, const { sql("inbox") }, &[&events, &low, &high]).await?;
-    found.iter().map(inbox_row).collect()
+    let (found, mut events) = tokio::try_join!(
+        async { Ok(query(db, const { sql("inbox") }, &[&events]).await?) },
+        load::events(db, if whole { &events } else { &[] }),
+    )?;
+    let mut rows = found.iter().map(inbox_row).collect::<Result<Vec<_>>>()?;
+    rows.iter_mut().for_each(|row| row.whole = events.remove(&row.event));
+    Ok(rows)
 }
 
 fn inbox_row(row: &Row) -> Result<InboxRow> {
     Ok(InboxRow {
-        event: Arc::new(rows::event(row)?),
-        seq: rows::get(row, 7)?,
-        registry_version: rows::version(row, 8)?,
-        registry_now: rows::version(row, 9)?,
-        cursor: rows::webhook_id_opt(row, 10)?,
-        only_webhook: rows::webhook_id_opt(row, 11)?,
+        event: rows::event_uid(row, 0)?,
+        seq: rows::get(row, 1)?,
+        tenant: rows::tenant(row, 2)?,
+        event_type: rows::event_type(row, 3)?,
+        accepted_at: rows::time(row, 4)?,
+        registry_version: rows::version(row, 5)?,
+        registry_now: rows::version(row, 6)?,
+        cursor: rows::webhook_id_opt(row, 7)?,
+        only_webhook: rows::webhook_id_opt(row, 8)?,
+        whole: None,
     })
 }
 
@@ -37,18 +44,18 @@ pub(super) async fn fan_out(db: &mut Object, chunks: &[Chunk]) -> Result<usize> 
     if deliveries.is_empty() {
         return Ok(0);
     }
-    deliveries.sort_by_key(|(row, webhook)| (row.event.uid, *webhook));
-    let events: Vec<_> = deliveries.iter().map(|(row, _)| rows::uuid(row.event.uid.0)).collect();
+    deliveries.sort_by_key(|(row, webhook)| (row.event, *webhook));
+    let events: Vec<_> = deliveries.iter().map(|(row, _)| rows::uuid(row.event.0)).collect();
     let webhooks: Vec<_> = deliveries.iter().map(|(_, webhook)| rows::uuid(webhook.0)).collect();
-    let tenants: Vec<_> = deliveries.iter().map(|(row, _)| row.event.tenant.as_str()).collect();
+    let tenants: Vec<_> = deliveries.iter().map(|(row, _)| row.tenant.as_str()).collect();
     let seqs: Vec<_> = deliveries.iter().map(|(row, _)| row.seq).collect();
-    let accepted: Vec<_> = deliveries.iter().map(|(row, _)| row.event.accepted_at.0).collect();
+    let accepted: Vec<_> = deliveries.iter().map(|(row, _)| row.accepted_at.0).collect();
 
     // Without more to come the row goes next, and a crash before that begins anew.
     let mut cursors = BTreeMap::new();
     for chunk in chunks.iter().filter(|chunk| chunk.more) {
         if let Some(last) = chunk.webhooks.last() {
-            let cursor = cursors.entry(chunk.row.event.uid).or_insert(*last);
+            let cursor = cursors.entry(chunk.row.event).or_insert(*last);
             *cursor = (*cursor).max(*last);
         }
     }

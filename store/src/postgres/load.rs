@@ -4,9 +4,10 @@ use std::sync::Arc;
 use deadpool_postgres::Object;
 use model::delivery::Status;
 use model::event::Event;
-use model::id::DeliveryId;
+use model::id::{DeliveryId, EventUid};
 use model::webhook::WebhookStatus;
 use tokio_postgres::Row;
+use uuid::Uuid;
 
 use super::batch::{Bounds, Values, query};
 use super::rows::{self, Result};
@@ -17,21 +18,12 @@ use crate::store::Loaded;
 pub(super) async fn load(db: &Object, deliveries: &[DeliveryId]) -> Result<Vec<Option<Loaded>>> {
     let events: Vec<_> = deliveries.iter().map(|id| rows::uuid(id.event.0)).collect();
     let webhooks: Vec<_> = deliveries.iter().map(|id| rows::uuid(id.webhook.0)).collect();
-    let mut distinct = events.clone();
-    distinct.sort_unstable();
-    distinct.dedup();
-    let Some(Bounds { low, high }) = Bounds::of(&distinct) else { return Ok(Vec::new()) };
+    let Some(Bounds { low, high }) = Bounds::of(&events) else { return Ok(Vec::new()) };
     let of_deliveries: Values<4> = [&events, &webhooks, &low, &high];
-    let of_events: Values<3> = [&distinct, &low, &high];
     let (found, events) = tokio::try_join!(
-        query(db, const { sql("load") }, &of_deliveries),
-        query(db, const { sql("load_events") }, &of_events),
+        async { Ok(query(db, const { sql("load") }, &of_deliveries).await?) },
+        self::events(db, &events),
     )?;
-    let events = events.iter().map(|row| {
-        let event = rows::event(row)?;
-        Ok((event.uid, Arc::new(event)))
-    });
-    let events: HashMap<_, _> = events.collect::<Result<_>>()?;
     let mut loaded = vec![None; deliveries.len()];
     for row in &found {
         // Counted from one.
@@ -42,6 +34,20 @@ pub(super) async fn load(db: &Object, deliveries: &[DeliveryId]) -> Result<Vec<O
         }
     }
     Ok(loaded)
+}
+
+/// Each once.
+pub(super) async fn events(db: &Object, ids: &[Uuid]) -> Result<HashMap<EventUid, Arc<Event>>> {
+    let mut distinct = ids.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let Some(Bounds { low, high }) = Bounds::of(&distinct) else { return Ok(HashMap::new()) };
+    let found = query(db, const { sql("load_events") }, &[&distinct, &low, &high]).await?;
+    let events = found.iter().map(|row| {
+        let event = rows::event(row)?;
+        Ok((event.uid, Arc::new(event)))
+    });
+    events.collect()
 }
 
 fn delivery(row: &Row, event: Arc<Event>) -> Result<Loaded> {

@@ -219,8 +219,8 @@ impl Store for Postgres {
         self.gatherer.accept(events).await
     }
 
-    async fn inbox(&self, events: &[EventUid]) -> Result<Vec<InboxRow>, StoreError> {
-        call!(relaxed of self, |db| fan_out::inbox(db, events))
+    async fn inbox(&self, events: &[EventUid], whole: bool) -> Result<Vec<InboxRow>, StoreError> {
+        call!(relaxed of self, |db| fan_out::inbox(db, events, whole))
     }
 
     async fn fan_out(&self, chunks: Vec<Chunk>) -> Result<usize, StoreError> {

@@ -23,8 +23,9 @@ WITH offered AS MATERIALIZED (
     INSERT INTO events (uid, seq, tenant, id, type, timestamp, accepted_at, data)
     SELECT uid, seq, tenant, id, type, timestamp, accepted_at, data FROM given
 ), queued AS (
-    INSERT INTO inbox (event, seq, tenant, registry_version, only_webhook)
-    SELECT g.uid, g.seq, g.tenant, coalesce(t.registry_version, 0), g.only_webhook
+    INSERT INTO inbox (event, seq, tenant, type, accepted_at, registry_version, only_webhook)
+    SELECT g.uid, g.seq, g.tenant, g.type, g.accepted_at, coalesce(t.registry_version, 0),
+           g.only_webhook
     FROM given g LEFT JOIN tenants t ON t.tenant = g.tenant
 )
 SELECT uid, seq FROM given
@@ -51,14 +52,9 @@ JOIN event_keys k ON k.tenant = q.tenant AND k.kind = q.kind AND k.key = q.key
 LEFT JOIN events e ON e.uid = k.uid
 
 -- name: inbox
-SELECT e.*, i.seq, i.registry_version, coalesce(t.registry_version, 0), i.cursor, i.only_webhook
-FROM inbox i
-CROSS JOIN LATERAL (
-    SELECT uid, tenant, id, type, timestamp, accepted_at, data
-    FROM events WHERE uid = i.event AND uid >= $2 AND uid <= $3
-    OFFSET 0 -- each is looked up
-) AS e
-LEFT JOIN tenants t ON t.tenant = i.tenant
+SELECT i.event, i.seq, i.tenant, i.type, i.accepted_at, i.registry_version,
+       coalesce(t.registry_version, 0), i.cursor, i.only_webhook
+FROM inbox i LEFT JOIN tenants t ON t.tenant = i.tenant
 WHERE i.event = ANY($1)
 
 -- name: fan_out

@@ -116,8 +116,7 @@ fn add_event(db: &Connection, event: &NewEvent) -> Result<i64> {
 }
 
 fn keep_recent(recent: &Recent, event: &NewEvent, seq: i64, registry_version: u64) {
-    let only_webhook = event.only_webhook;
-    let event = Arc::new(Event {
+    let whole = Arc::new(Event {
         uid: event.uid,
         tenant: event.tenant.clone(),
         chosen_id: event.id.clone(),
@@ -127,7 +126,19 @@ fn keep_recent(recent: &Recent, event: &NewEvent, seq: i64, registry_version: u6
         // A copy: what came in is a part of a request's body, which would stay as a whole.
         data: Bytes::copy_from_slice(&event.data),
     });
-    let registry_now = registry_version;
-    let cursor = None;
-    recent.accepted(InboxRow { event, seq, registry_version, registry_now, cursor, only_webhook });
+    recent.accepted(
+        &whole,
+        InboxRow {
+            event: event.uid,
+            seq,
+            tenant: event.tenant.clone(),
+            event_type: event.event_type.clone(),
+            accepted_at: event.accepted_at,
+            registry_version,
+            registry_now: registry_version,
+            cursor: None,
+            only_webhook: event.only_webhook,
+            whole: None,
+        },
+    );
 }

@@ -16,13 +16,18 @@ pub(super) fn inbox(db: &Connection, events: &[EventUid]) -> Result<Vec<InboxRow
                 let webhook = |column| -> Result<_> {
                     Ok(row.get::<_, Option<[u8; 16]>>(column)?.map(|id| WebhookId(Uid(id))))
                 };
+                let whole = rows::event(row)?;
                 Ok(InboxRow {
-                    event: Arc::new(rows::event(row)?),
+                    event: *event,
                     seq: row.get(7)?,
+                    tenant: whole.tenant.clone(),
+                    event_type: whole.event_type.clone(),
+                    accepted_at: whole.accepted_at,
                     registry_version: rows::version(row, 8)?,
                     registry_now: rows::version(row, 9)?,
                     cursor: webhook(10)?,
                     only_webhook: webhook(11)?,
+                    whole: Some(Arc::new(whole)),
                 })
             })
             .optional()?;
@@ -36,25 +41,24 @@ pub(super) fn fan_out(db: &Connection, recent: &Recent, chunks: &[Chunk]) -> Res
     let mut advance = db.prepare_cached(const { sql("fan_out_cursor") })?;
     let mut made = 0;
     for Chunk { row, webhooks, more } in chunks {
-        let event = &row.event;
-        recent.fan_out_began(event.uid);
+        recent.fan_out_began(row.event);
         for webhook in webhooks {
             let added = add.execute(params![
-                event.uid.0.as_bytes(),
+                row.event.0.as_bytes(),
                 webhook.0.as_bytes(),
-                event.tenant.as_str(),
+                row.tenant.as_str(),
                 row.seq,
-                event.accepted_at.0
+                row.accepted_at.0
             ])?;
             webhooks::keep_recent(db, recent, *webhook)?;
             if added > 0 {
-                recent.delivery_made(DeliveryId { event: event.uid, webhook: *webhook });
+                recent.delivery_made(DeliveryId { event: row.event, webhook: *webhook });
             }
             made += added;
         }
         // Without more to come the row goes next, and a crash before that begins anew.
         if let (true, Some(last)) = (more, webhooks.last()) {
-            advance.execute(params![event.tenant.as_str(), row.seq, last.0.as_bytes()])?;
+            advance.execute(params![row.tenant.as_str(), row.seq, last.0.as_bytes()])?;
         }
     }
     Ok(made)

@@ -190,7 +190,8 @@ impl Store for Sqlite {
         self.writer.write(true, move |db| accept::accept(db, &recent, &events)).await
     }
 
-    async fn inbox(&self, events: &[EventUid]) -> Result<Vec<InboxRow>, StoreError> {
+    // What is in memory is there as a whole, and what is read from the database is rare.
+    async fn inbox(&self, events: &[EventUid], _: bool) -> Result<Vec<InboxRow>, StoreError> {
         let (mut rows, mut others) = (Vec::with_capacity(events.len()), Vec::new());
         for event in events {
             match self.recent.inbox(*event) {

@@ -64,9 +64,9 @@ impl Recent {
         *self.inner() = Inner::default();
     }
 
-    pub(super) fn accepted(&self, row: InboxRow) {
+    pub(super) fn accepted(&self, event: &Arc<Event>, row: InboxRow) {
         let mut inner = self.inner();
-        let (event, seq) = (row.event.clone(), row.seq);
+        let (event, seq) = (event.clone(), row.seq);
         let entry = Entry { event, seq, inbox: Some(row), fresh: HashSet::new() };
         inner.bytes += entry.bytes();
         let uid = entry.event.uid;
@@ -83,9 +83,10 @@ impl Recent {
     /// The inbox row of an event whose fan-out has not begun.
     pub(super) fn inbox(&self, event: EventUid) -> Option<InboxRow> {
         let inner = self.inner();
-        let row = inner.events.get(&event)?.inbox.as_ref()?;
-        let registry_now = *inner.registries.get(&row.event.tenant)?;
-        Some(InboxRow { registry_now, ..row.clone() })
+        let entry = inner.events.get(&event)?;
+        let row = entry.inbox.as_ref()?;
+        let registry_now = *inner.registries.get(&row.tenant)?;
+        Some(InboxRow { registry_now, whole: Some(entry.event.clone()), ..row.clone() })
     }
 
     /// The inbox row is changed or gone: the database knows it from here on.

@@ -72,7 +72,7 @@ pub async fn closed_it_fails(rig: &mut StoreRig) {
     };
     unavailable(rig.accept(vec![event(3)]).await.err());
     unavailable(rig.load(vec![sent]).await.err());
-    unavailable(rig.inbox(&[event_uid(2)]).await.err());
+    unavailable(rig.inbox(&[event_uid(2)], false).await.err());
     unavailable(rig.record([success(sent, 0)].into()).await.err());
     unavailable(rig.delivery(sent).await.err());
     unavailable(rig.check().await.err());

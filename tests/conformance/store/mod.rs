@@ -247,7 +247,7 @@ impl StoreRig {
 
     /// What is still to fan out of an event.
     async fn row(&self, event: EventUid) -> Option<InboxRow> {
-        self.inbox(&[event]).await.expect("a store has an inbox").pop()
+        self.inbox(&[event], true).await.expect("a store has an inbox").pop()
     }
 
     /// Accepts an event and fans it out, to webhooks that are registered if they were not.

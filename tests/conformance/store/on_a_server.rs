@@ -37,7 +37,7 @@ async fn tables(url: &str) -> Vec<String> {
 async fn send(store: &Postgres, event: NewEvent) -> DeliveryId {
     let id = event.uid;
     store.accept(vec![event]).await.expect("a store accepts");
-    let row = store.inbox(&[id]).await.expect("an inbox").remove(0);
+    let row = store.inbox(&[id], false).await.expect("an inbox").remove(0);
     let webhooks = vec![webhook_id(1)];
     store.fan_out(vec![Chunk { row, webhooks, more: false }]).await.expect("a store fans out");
     store.fanned_out(vec![id]).await.expect("a fan-out ends");
