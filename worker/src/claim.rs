@@ -1,7 +1,7 @@
 //! Claims what is due, as much as there are slots for, and hands it to the stage it is for.
 
 use model::tenant::Tenant;
-use store::{Claimed, Hungry, Leased, Pace, QueueError, Settlement, Work};
+use store::{Claimed, Hungry, Leased, Pace, QueueError};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, FAILURE_PAUSE, report_queue};
@@ -68,33 +68,28 @@ async fn claim_once(engine: &Engine, max: usize, skip: &[Tenant]) -> Result<usiz
     let Claimed { now, leased, hungry } = engine.queue.claim(max, skip).await?;
     engine.set_time(now);
     let taken = leased.len();
-    let mut put_off = Vec::new();
-    for leased in leased {
-        put_off.extend(hand_out(engine, leased).await);
-    }
-    // Together: each alone would hold up all that are claimed after it.
-    if !put_off.is_empty() {
-        engine.settle_all(put_off);
-    }
+    hand_out(engine, leased).await;
     for hungry in hungry {
         feed(engine, hungry);
     }
     Ok(taken)
 }
 
-/// The ways hold as many as there are slots, so they never wait. Returns what is put off instead.
-async fn hand_out(engine: &Engine, leased: Leased) -> Option<Settlement> {
-    let held = match engine.hold(leased) {
-        Ok(held) => held,
-        Err(put_off) => return Some(put_off),
-    };
-    let way = match held.leased.item.lane.work {
-        Work::FanOut => &engine.ways.to_fan_out,
-        Work::Deliver(_) => &engine.ways.to_load,
-    };
-    // Only a stage that is over does not take it; its lease ends by itself.
-    let _ = way.send(held).await;
-    None
+/// The ways hold as many as there are slots, so they never wait.
+async fn hand_out(engine: &Engine, leased: Vec<Leased>) {
+    let (mut to_load, mut put_off) = (Vec::new(), Vec::new());
+    for leased in leased {
+        match engine.hold(leased) {
+            Ok(held) if held.webhook().is_some() => to_load.push(held),
+            // Only a stage that is over does not take it; its lease ends by itself.
+            Ok(held) => drop(engine.ways.to_fan_out.send(held).await),
+            Err(settlement) => put_off.push(settlement),
+        }
+    }
+    if !to_load.is_empty() {
+        let _ = engine.ways.to_load.send(to_load).await;
+    }
+    engine.settle_all(put_off);
 }
 
 fn feed(engine: &Engine, hungry: Hungry) {

@@ -20,16 +20,16 @@ use crate::record::Entry;
 use crate::registry::Target;
 use crate::send::Sent;
 
-/// Deliveries of one load.
-const BATCH_MAX: usize = 256;
+/// Claims of one load.
+const CLAIMS_MAX: usize = 4;
 /// How long one waits that cannot be read at all.
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(60);
 /// A delivery this close to its time is sent: the queue's clock and the store's round differently.
 const EARLY_MAX: Duration = Duration::from_millis(2);
 
-pub(crate) type Inbox = mpsc::Receiver<Held>;
+pub(crate) type Inbox = mpsc::Receiver<Vec<Held>>;
 
-pub(crate) fn inbox(slots: usize) -> (mpsc::Sender<Held>, Inbox) {
+pub(crate) fn inbox(slots: usize) -> (mpsc::Sender<Vec<Held>>, Inbox) {
     mpsc::channel(slots)
 }
 
@@ -41,7 +41,8 @@ pub(crate) async fn run(
 ) {
     // Claims keep the pace already.
     let mut pace = Pace::new(Duration::ZERO);
-    while let Some(batch) = gather(&mut inbox, BATCH_MAX, &mut pace, &over).await {
+    while let Some(claims) = gather(&mut inbox, CLAIMS_MAX, &mut pace, &over).await {
+        let batch: Vec<_> = claims.into_iter().flatten().collect();
         let since = Stopwatch::start();
         match load(&engine, &batch).await {
             Ok(loaded) => {

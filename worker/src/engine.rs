@@ -56,7 +56,8 @@ pub(crate) struct Engine {
 /// The ways from stage to stage.
 pub(crate) struct Ways {
     pub(crate) to_fan_out: mpsc::Sender<Held>,
-    pub(crate) to_load: mpsc::Sender<Held>,
+    /// What was claimed together stays together: some of it waits for the places of the rest.
+    pub(crate) to_load: mpsc::Sender<Vec<Held>>,
     pub(crate) to_record: mpsc::Sender<record::Entry>,
     pub(crate) to_feed: mpsc::Sender<Hungry>,
 }

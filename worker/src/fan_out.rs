@@ -171,19 +171,20 @@ struct Made {
 impl Made {
     /// Sends what was leased at once, as if it had been loaded.
     async fn send(&self, engine: &Arc<Engine>, leased: Vec<Leased>, stop: &Stop) {
-        let (mut loaded, mut put_off) = (Vec::with_capacity(leased.len()), Vec::new());
+        let (mut loaded, mut to_load, mut put_off) = (Vec::new(), Vec::new(), Vec::new());
         for leased in leased {
             match engine.hold(leased) {
                 Ok(held) => match self.loaded(&held) {
                     Some(delivery) => loaded.push((held, Ok(Some(delivery)))),
-                    // Only a stage that is over does not take it; its lease ends by itself.
-                    None => drop(engine.ways.to_load.send(held).await),
+                    None => to_load.push(held),
                 },
                 Err(settlement) => put_off.push(settlement),
             }
         }
-        if !put_off.is_empty() {
-            engine.settle_all(put_off);
+        engine.settle_all(put_off);
+        if !to_load.is_empty() {
+            // Only a stage that is over does not take it; its lease ends by itself.
+            let _ = engine.ways.to_load.send(to_load).await;
         }
         if !loaded.is_empty() {
             deliver::start(engine, loaded, self.since, &stop.abort).await;
