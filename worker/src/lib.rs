@@ -142,7 +142,6 @@ impl Worker {
         let working = async {
             claim::run(&engine, &claim).await;
             engine.slots.all_free().await;
-            engine.all_settled().await;
         };
         tokio::select! {
             () = working => {}
@@ -153,5 +152,6 @@ impl Worker {
         }
         over.cancel();
         while stages.join_next().await.is_some() {}
+        engine.all_settled().await;
     }
 }
