@@ -6,7 +6,16 @@ use super::batch::{execute, query};
 use super::rows::{self, Result, prose};
 use super::sql;
 
+/// Of two processes that put the same key at once, one may meet the other's by its hash before it does
+/// by its id; then the other's is there.
 pub(super) async fn put(db: &Object, key: &Key) -> Result<()> {
+    match put_once(db, key).await {
+        Err(e) if e.is_taken() => put_once(db, key).await,
+        put => put,
+    }
+}
+
+async fn put_once(db: &Object, key: &Key) -> Result<()> {
     let tenant = key.role.tenant().map(|tenant| tenant.as_str());
     execute(
         db,

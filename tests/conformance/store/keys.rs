@@ -54,6 +54,20 @@ pub async fn a_key_with_the_same_id_is_replaced(rig: &mut StoreRig) {
     assert_eq!(all(rig).await, [other.id]);
 }
 
+/// As several processes do that start at the same moment.
+pub async fn a_key_may_be_put_by_several_at_once(rig: &mut StoreRig) {
+    for n in 1..=10 {
+        let putting = [(); 8].map(|()| {
+            let (store, key) = (rig.shared(), key(n, Role::Admin));
+            tokio::spawn(async move { store.put_key(key).await })
+        });
+        for put in putting {
+            put.await.expect("it returns").expect("a store keeps keys");
+        }
+    }
+    assert_eq!(all(rig).await.len(), 10);
+}
+
 pub async fn keys_are_listed_oldest_first(rig: &mut StoreRig) {
     assert_eq!(all(rig).await, []);
     for n in [2, 3, 1] {

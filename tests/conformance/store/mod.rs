@@ -203,6 +203,7 @@ each_store! {
     keys::{
         a_key_is_found_by_its_hash,
         a_key_with_the_same_id_is_replaced,
+        a_key_may_be_put_by_several_at_once,
         keys_are_listed_oldest_first,
         a_deleted_key_is_gone,
     }

@@ -10,7 +10,7 @@ use super::postrider::ADMIN_KEY;
 use super::process::Process;
 use super::servers::Server;
 use super::services::MASTER_KEY;
-use super::wait::wait_until;
+use super::wait::{wait_or_tell, wait_until};
 
 /// Short, so that a test can wait for what a killed process held; longer than any attempt of one.
 pub const LEASE: Duration = Duration::from_secs(4);
@@ -125,9 +125,10 @@ impl Api {
     }
 
     pub async fn ready(&self) {
-        wait_until("the API is ready", async || {
-            let asked = self.client.try_send(reqwest::Method::GET, "/readyz", &[], None);
-            (asked.await.ok()?.status == 200).then_some(())
+        wait_or_tell("the API is ready", async || {
+            let asked = self.client.try_send(reqwest::Method::GET, "/readyz", &[], None).await;
+            let is_ready = asked.is_ok_and(|answer| answer.status == 200);
+            is_ready.then_some(()).ok_or_else(|| self.process.log())
         })
         .await;
     }
