@@ -1,6 +1,6 @@
 //! One script for each verb, called by its hash and sent whole when the server does not know it.
 
-use ::redis::{Cmd, ErrorKind, RedisResult, ServerErrorKind, Value};
+use ::redis::{Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 
 use super::connect::Links;
 
@@ -36,6 +36,11 @@ impl Scripts {
             look: Script::new(&[FREES, PRELUDE, LANE, TICK, include_str!("look.lua")]),
         }
     }
+}
+
+/// Whether a script broke: then it does so again with the same arguments.
+pub(super) fn is_broken(error: &RedisError) -> bool {
+    error.detail().is_some_and(|detail| detail.contains("user_script"))
 }
 
 impl Script {

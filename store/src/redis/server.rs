@@ -134,6 +134,16 @@ impl Server {
         dice: [u8; 8],
         own: Vec<Vec<u8>>,
     ) -> Result<T, QueueError> {
+        self.try_call(number, script, dice, own).await.map_err(|e| QueueError(e.to_string()))
+    }
+
+    pub(super) async fn try_call<T: FromRedisValue>(
+        &self,
+        number: usize,
+        script: &Script,
+        dice: [u8; 8],
+        own: Vec<Vec<u8>>,
+    ) -> RedisResult<T> {
         let partition = &self.partitions[number];
         let missed = partition.missed.swap(false, Ordering::AcqRel);
         let mut arguments = vec![
@@ -149,12 +159,11 @@ impl Server {
         arguments.extend(own);
         let answer = script.run(&self.links, &partition.key, &arguments).await;
         let read = answer.and_then(|value| Ok(from_redis_value(value)?));
-        read.map_err(|e: RedisError| {
+        read.inspect_err(|_| {
             if missed {
                 partition.missed.store(true, Ordering::Release);
             }
             self.doubt.notify_one();
-            QueueError(e.to_string())
         })
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::gather::{BATCH_MAX, Gatherer, Job};
 use super::keys::LaneName;
 use super::push::micros;
+use super::script::is_broken;
 use super::server::Server;
 use crate::queue::*;
 use crate::world::Stopwatch;
@@ -61,11 +62,13 @@ async fn call(server: Arc<Server>, number: usize, jobs: Vec<Job<Settlement, ()>>
     let since = Stopwatch::start();
     let answer: Result<(i64,), _> = loop {
         let script = &server.scripts.settle;
-        match server.call(number, script, server.dice(), arguments.clone()).await {
+        match server.try_call(number, script, server.dice(), arguments.clone()).await {
             // Else whatever is on record as on the wire would take its place until its lease ends.
             // What did arrive settles nothing twice.
-            Err(_) if since.elapsed() < server.lease => tokio::time::sleep(RETRY_PAUSE).await,
-            answer => break answer,
+            Err(e) if since.elapsed() < server.lease && !is_broken(&e) => {
+                tokio::time::sleep(RETRY_PAUSE).await;
+            }
+            answer => break answer.map_err(|e| QueueError(e.to_string())),
         }
     };
     if let Ok((sleep,)) = &answer {

@@ -383,3 +383,22 @@ async fn what_redis_did_not_take_is_settled_once_it_does() {
     assert_eq!(numbers(&rig.take().await), [2]);
     assert_eq!(rig.totals().await.leased, 1);
 }
+
+/// It would break again: the others must not wait for it.
+#[tokio::test]
+async fn a_settlement_that_breaks_the_script_holds_nobody_up() {
+    let server = RedisServer::start();
+    let options = Settings { lease: Duration::from_secs(60), ..settings(1) };
+    let lanes = format!("{}:2:{{0}}:lanes", options.prefix);
+    let queue = Redis::open(&server.url(), options, Clock::system()).await.expect("a queue opens");
+    let rig = QueueRig::of(Arc::new(queue));
+    let (broken, whole) = (lane("a", 1), lane("a", 2));
+    rig.keep([new(&broken, 1), new(&whole, 2)]).await;
+    let leased = rig.take().await;
+    server.say(&format!("HSET {lanes} {broken:?} x"));
+    let done = |n: usize| leased[n].clone().settle(How::Done);
+    let refused = timeout(Duration::from_secs(5), rig.settle(vec![done(0)])).await;
+    assert!(refused.expect("it does not wait").is_err());
+    rig.end([done(1)]).await;
+    assert_eq!(rig.look_at(&whole).await.leased, 0);
+}
