@@ -64,7 +64,8 @@ pub(crate) enum Follows {
 /// An answer, as far as it says how much may be leased ahead.
 #[derive(Clone, Copy)]
 pub(crate) struct Answered {
-    pub(crate) succeeded: bool,
+    /// It succeeded, and what comes of the next can be recorded.
+    pub(crate) goes_on: bool,
     /// From the start of its attempt.
     pub(crate) total: Duration,
     /// Places that its webhook has.
@@ -116,7 +117,7 @@ impl Ahead {
         let ahead = answer.ahead(self.room / lines.len().max(1));
         let Some(line) = lines.get_mut(&webhook) else { return Follows::Free(Vec::new(), ahead) };
         match line.waiting.pop_front() {
-            Some(next) if answer.succeeded && !next.is_old() => Follows::Send(next),
+            Some(next) if answer.goes_on && !next.is_old() => Follows::Send(next),
             first => {
                 let back = first.into_iter().chain(line.waiting.drain(..));
                 let back = back.map(|waiting| waiting.held).collect();
@@ -159,7 +160,7 @@ impl Answered {
     /// As many as are answered before what was loaded is too old, within the webhook's part of the
     /// room that there is.
     fn ahead(self, part: usize) -> u32 {
-        if !self.succeeded {
+        if !self.goes_on {
             return 0;
         }
         let quick = LOADED_AGE_MAX.as_micros() / self.total.as_micros().max(1);
@@ -181,7 +182,7 @@ mod tests {
     use super::*;
 
     fn answered(total_ms: u64, places: u32) -> Answered {
-        Answered { succeeded: true, total: Duration::from_millis(total_ms), places }
+        Answered { goes_on: true, total: Duration::from_millis(total_ms), places }
     }
 
     #[test]
@@ -189,7 +190,7 @@ mod tests {
         assert_eq!(answered(251, 1).ahead(1_000), 0);
         assert_eq!(answered(50, 1).ahead(1_000), 5);
         assert_eq!(answered(0, 1).ahead(1_000), AHEAD_MAX);
-        assert_eq!(Answered { succeeded: false, ..answered(0, 1) }.ahead(1_000), 0);
+        assert_eq!(Answered { goes_on: false, ..answered(0, 1) }.ahead(1_000), 0);
     }
 
     #[test]

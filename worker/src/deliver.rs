@@ -251,13 +251,14 @@ async fn deliver(
         roll(),
     );
     held.has_place = false;
+    let failed = !sent.answer.is_success();
     let answered = Answered {
-        succeeded: sent.answer.is_success(),
+        goes_on: !failed && !engine.cannot_record(),
         total: sent.timings.total,
         places: target.webhook.config.max_in_flight,
     };
     let follows = engine.ahead.answered(id.webhook, answered);
-    free_place(engine, &held, follows, !answered.succeeded, decision.hold_webhook, abort);
+    free_place(engine, &held, follows, failed, decision.hold_webhook, abort);
     held.slot.answered();
     let trigger = if loaded.by_hand { Trigger::Manual } else { Trigger::Schedule };
     engine.metrics.attempted(&sent, &loaded, trigger, &decision, now);
