@@ -13,7 +13,7 @@ use store::world::{Clock, Stopwatch};
 
 use crate::harness::account::{Account, Load, Moments, WEBHOOKS, subscribers};
 use crate::harness::fleet::{Fleet, LEASE, SLOTS};
-use crate::harness::{Receiver, Reply, let_pass, wait_until};
+use crate::harness::{Receiver, Reply, let_pass, wait_or_tell, wait_until};
 
 const PUBLISHERS: usize = 4;
 /// Once what broke is there again, something is delivered within this time. Everything that was
@@ -136,9 +136,9 @@ impl Scene {
         self.outcome.first = self.outcome.first.max(watch.elapsed());
         for path in WEBHOOKS {
             let mut missing = accepted.clone();
-            wait_until("everything accepted before is delivered", async || {
+            wait_or_tell("everything accepted before is delivered", async || {
                 self.receiver.strike_out(path, &mut missing);
-                missing.is_empty().then_some(())
+                if missing.is_empty() { Ok(()) } else { Err(format!("not {missing:?}")) }
             })
             .await;
         }

@@ -133,10 +133,11 @@ impl Published {
             if taken(doors, &body).await {
                 self.acknowledged.lock().expect("not poisoned").insert(id);
             } else {
-                // Not accepted, or nobody knows. A dead server is not asked ten thousand times.
+                // Not accepted, or nobody knows.
                 self.refused.fetch_add(1, Ordering::Relaxed);
-                let_pass(Duration::from_millis(5)).await;
             }
+            // A dead server is not asked ten thousand times, nor is more published than is delivered.
+            let_pass(Duration::from_millis(10)).await;
         }
     }
 
