@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::webhook::{Webhook, WebhookStatus};
-use store::{Item, Lane, Limits, Look, Push, QueueError};
+use store::{Item, Lane, Limits, Look, Push, QueueError, begin};
 use tokio::time::timeout;
 
 use crate::App;
@@ -23,17 +23,14 @@ impl App {
             return;
         }
         let queue = Arc::clone(&self.queue);
-        let mut pushing = Box::pin(async move { heard("push", queue.push(pushes)).await });
-        tokio::select! {
-            biased;
-            _ = &mut pushing => {}
-            () = std::future::ready(()) => {
-                if self.pushing.len() < PUSHING_MAX {
-                    self.pushing.spawn(pushing);
-                } else {
-                    pushing.await;
-                }
-            }
+        let Some(pushing) = begin(async move { drop(heard("push", queue.push(pushes)).await) })
+        else {
+            return;
+        };
+        if self.pushing.len() < PUSHING_MAX {
+            self.pushing.spawn(pushing);
+        } else {
+            pushing.await;
         }
     }
 

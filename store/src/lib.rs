@@ -20,9 +20,11 @@ pub mod sqlite;
 pub mod postgres;
 pub mod redis;
 
+mod begin;
 mod pace;
 pub mod world;
 
+pub use begin::begin;
 pub use pace::Pace;
 pub use queue::*;
 pub use store::*;

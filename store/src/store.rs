@@ -27,8 +27,8 @@ pub trait Store: Send + Sync {
 
     // Fanning out.
 
-    /// The inbox rows of those of `events` that are still to fan out; at the least if `whole`, with the
-    /// events themselves.
+    /// The inbox rows of those of `events` that are still to fan out. With the events themselves if
+    /// `whole`; else they are left out where they would have to be read.
     async fn inbox(&self, events: &[EventUid], whole: bool) -> Result<Vec<InboxRow>, StoreError>;
 
     /// Makes deliveries and moves the cursor of their inbox row; returns how many were made. A
@@ -216,6 +216,7 @@ pub struct InboxRow {
     pub cursor: Option<WebhookId>,
     /// For a test: the one webhook it goes to.
     pub only_webhook: Option<WebhookId>,
+    /// The event itself, if it was asked for or at hand.
     pub whole: Option<Arc<Event>>,
 }
 

@@ -2,13 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Waker};
 use std::time::Duration;
 
 use model::id::{EventUid, WebhookId, WorkerId};
 use model::time::Timestamp;
 use store::world::QueueTime;
-use store::{How, Hungry, Leased, Pace, Queue, QueueError, Settlement, Store, StoreError};
+use store::{How, Hungry, Leased, Pace, Queue, QueueError, Settlement, Store, StoreError, begin};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -168,9 +167,7 @@ impl Engine {
                 report_queue(&e, "settle");
             }
         };
-        // The first step here, so that it comes before what is settled later.
-        let mut settling = Box::pin(tokio::task::unconstrained(settling));
-        if settling.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+        if let Some(settling) = begin(settling) {
             self.settling.spawn(settling);
         }
     }

@@ -67,6 +67,7 @@ async fn call(server: Arc<Server>, number: usize, jobs: Vec<Job<Push, Pushed>>) 
     let (arguments, order) = encode(&pushes);
     let answer: Result<Answer, _> =
         server.call(number, &server.scripts.push, server.dice(), arguments).await;
+    let answer = answer.map_err(QueueError::from);
     match answer.and_then(|answer| Ok((answer.0, became(&answer, &order)?))) {
         Ok((sleep, became)) => {
             server.wake.heard(number, sleep);

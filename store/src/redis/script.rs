@@ -38,8 +38,8 @@ impl Scripts {
     }
 }
 
-/// Whether a script broke: then it does so again with the same arguments.
-pub(super) fn is_broken(error: &RedisError) -> bool {
+/// Whether a script itself failed: then it does so again with the same arguments.
+pub(super) fn has_failed(error: &RedisError) -> bool {
     error.detail().is_some_and(|detail| detail.contains("user_script"))
 }
 

@@ -48,6 +48,12 @@ impl OpenError {
     }
 }
 
+impl From<RedisError> for QueueError {
+    fn from(e: RedisError) -> Self {
+        QueueError(e.to_string())
+    }
+}
+
 impl From<RedisError> for OpenError {
     fn from(e: RedisError) -> Self {
         OpenError::Unavailable(e.to_string())
@@ -133,16 +139,6 @@ impl Server {
         script: &Script,
         dice: [u8; 8],
         own: Vec<Vec<u8>>,
-    ) -> Result<T, QueueError> {
-        self.try_call(number, script, dice, own).await.map_err(|e| QueueError(e.to_string()))
-    }
-
-    pub(super) async fn try_call<T: FromRedisValue>(
-        &self,
-        number: usize,
-        script: &Script,
-        dice: [u8; 8],
-        own: Vec<Vec<u8>>,
     ) -> RedisResult<T> {
         let partition = &self.partitions[number];
         let missed = partition.missed.swap(false, Ordering::AcqRel);
@@ -207,10 +203,9 @@ impl Server {
 
     /// Goes on once it is known that pushes were missed, and by whom Redis is served now.
     async fn check(&self) -> Result<(), QueueError> {
-        let unavailable = |e: RedisError| QueueError(e.to_string());
-        self.read_servers().await.map_err(unavailable)?;
+        self.read_servers().await?;
         // A flushed Redis forgot this too.
-        keep_count(&self.links, &self.keys, self.partitions.len()).await.map_err(unavailable)?;
+        keep_count(&self.links, &self.keys, self.partitions.len()).await?;
         for (number, partition) in self.partitions.iter().enumerate() {
             if partition.missed.load(Ordering::Acquire) {
                 super::look::look_at(self, number, &[]).await?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::gather::{BATCH_MAX, Gatherer, Job};
 use super::keys::LaneName;
 use super::push::micros;
-use super::script::is_broken;
+use super::script::has_failed;
 use super::server::Server;
 use crate::queue::*;
 use crate::world::Stopwatch;
@@ -62,13 +62,13 @@ async fn call(server: Arc<Server>, number: usize, jobs: Vec<Job<Settlement, ()>>
     let since = Stopwatch::start();
     let answer: Result<(i64,), _> = loop {
         let script = &server.scripts.settle;
-        match server.try_call(number, script, server.dice(), arguments.clone()).await {
+        match server.call(number, script, server.dice(), arguments.clone()).await {
             // Else whatever is on record as on the wire would take its place until its lease ends.
             // What did arrive settles nothing twice.
-            Err(e) if since.elapsed() < server.lease && !is_broken(&e) => {
+            Err(e) if since.elapsed() < server.lease && !has_failed(&e) => {
                 tokio::time::sleep(RETRY_PAUSE).await;
             }
-            answer => break answer.map_err(|e| QueueError(e.to_string())),
+            answer => break answer.map_err(QueueError::from),
         }
     };
     if let Ok((sleep,)) = &answer {

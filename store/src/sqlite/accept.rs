@@ -127,7 +127,7 @@ fn keep_recent(recent: &Recent, event: &NewEvent, seq: i64, registry_version: u6
         data: Bytes::copy_from_slice(&event.data),
     });
     recent.accepted(
-        &whole,
+        whole,
         InboxRow {
             event: event.uid,
             seq,

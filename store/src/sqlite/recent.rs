@@ -64,10 +64,9 @@ impl Recent {
         *self.inner() = Inner::default();
     }
 
-    pub(super) fn accepted(&self, event: &Arc<Event>, row: InboxRow) {
+    pub(super) fn accepted(&self, event: Arc<Event>, row: InboxRow) {
         let mut inner = self.inner();
-        let (event, seq) = (event.clone(), row.seq);
-        let entry = Entry { event, seq, inbox: Some(row), fresh: HashSet::new() };
+        let entry = Entry { event, seq: row.seq, inbox: Some(row), fresh: HashSet::new() };
         inner.bytes += entry.bytes();
         let uid = entry.event.uid;
         inner.order.push_back(uid);
