@@ -168,7 +168,7 @@ pub async fn get_event(
     Ok(Json(EventDetail::new(&event, deliveries)?))
 }
 
-/// Makes events durable, then queues those that are new. One answer per event, in their order.
+/// Makes events durable, then queues what is to fan out. One answer per event, in their order.
 pub(crate) async fn accept(
     app: &App,
     events: Vec<NewEvent>,
@@ -185,8 +185,8 @@ pub(crate) async fn accept(
     for (accepted, (tenant, id)) in accepted.into_iter().zip(kept) {
         app.metrics.event(EventResult::of(&accepted));
         answers.push(match accepted {
-            Accepted::New { uid, seq } => {
-                pushes.push(fan_out(tenant, uid, seq));
+            Accepted::New { uid, seq, names_row } => {
+                pushes.extend(names_row.then(|| fan_out(tenant, uid, seq)));
                 Ok(Published { id: id.unwrap_or_else(|| uid.to_string()), duplicate: false })
             }
             Accepted::Duplicate { id, .. } => Ok(Published { id, duplicate: true }),
@@ -204,8 +204,8 @@ pub(crate) async fn accept(
     Ok(answers)
 }
 
-fn fan_out(tenant: Tenant, event: EventUid, seq: i64) -> Push {
-    let item = Item { lane: Lane::fan_out(tenant), event };
+fn fan_out(tenant: Tenant, row: EventUid, seq: i64) -> Push {
+    let item = Item { lane: Lane::fan_out(tenant), event: row };
     Push::new(item, seq)
 }
 

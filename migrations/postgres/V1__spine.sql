@@ -12,8 +12,8 @@ CREATE TABLE tenants (
 -- did would hand out older ones later.
 CREATE SEQUENCE events_seq AS bigint CACHE 1;
 
--- events, deliveries and attempts have a partition for each day of the event's id, made ahead and
--- dropped together. What fits into none is in the default one.
+-- events, finished_deliveries and attempts have a partition for each day of the event's id, made ahead
+-- and dropped together. What fits into none is in the default one.
 CREATE TABLE events (
     uid         uuid NOT NULL,
     seq         bigint NOT NULL,
@@ -41,16 +41,21 @@ CREATE TABLE event_keys (
 -- They go with their events.
 CREATE INDEX event_keys_uid ON event_keys (uid);
 
--- Events still to fan out. A row goes only after the last delivery was pushed to the queue.
+-- Events still to fan out: a row for those of a tenant that were accepted together. It goes only
+-- after the last delivery was pushed to the queue.
 CREATE TABLE inbox (
-    event            uuid PRIMARY KEY,
-    seq              bigint NOT NULL,  -- of the event, like type and accepted_at
-    accepted_at      bigint NOT NULL,
-    registry_version bigint NOT NULL,  -- the tenant's, when the event was accepted
-    cursor           uuid,             -- webhooks up to this one have their deliveries
+    name             uuid PRIMARY KEY, -- one of the events
+    seq              bigint NOT NULL,  -- the lowest of the events
+    registry_version bigint NOT NULL,  -- the tenant's, when the events were accepted
+    cursor_seq       bigint,           -- deliveries up to that of this event
+    cursor           uuid,             -- to this webhook are made
+    begun            boolean NOT NULL DEFAULT false, -- some of its deliveries may be there already
     only_webhook     uuid,             -- a test event goes to this one webhook
     tenant           text COLLATE "C" NOT NULL,
-    type             text COLLATE "C" NOT NULL
+    events           uuid[] NOT NULL,
+    seqs             bigint[] NOT NULL, -- of each event, like the next two
+    accepted_at      bigint[] NOT NULL,
+    types            text[] NOT NULL
 ) WITH (
     -- Every row is deleted soon: without these the dead ones would pile up.
     autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_scale_factor = 0,
@@ -79,13 +84,14 @@ CREATE UNIQUE INDEX webhooks_tenant_url ON webhooks (tenant, url) WHERE deleted_
 CREATE INDEX webhooks_tenant ON webhooks (tenant, id) WHERE deleted_at IS NULL;
 CREATE INDEX webhooks_stranding ON webhooks (id) WHERE stranding;
 
-CREATE TABLE deliveries (
+-- A delivery is in one of two tables, so that each is written to as little as can be: what is
+-- unfinished in one that stays small, as a rule, and from there, once, in one that only grows.
+CREATE TABLE unfinished_deliveries (
     event         uuid NOT NULL,
     webhook       uuid NOT NULL,
     seq           bigint NOT NULL,  -- of the event
     due           bigint NOT NULL,
     opened_at     bigint NOT NULL,  -- from when its age counts
-    ended_at      bigint,
     last_at       bigint,
     last_total_us bigint,
     attempts      integer NOT NULL, -- the fence of what comes back from sending
@@ -95,34 +101,64 @@ CREATE TABLE deliveries (
     by_hand       boolean NOT NULL, -- one more attempt was asked for
     status        text NOT NULL,
     tenant        text COLLATE "C" NOT NULL,
-    ended_by      text,
     last_error    text,
     PRIMARY KEY (event, webhook),
-    CONSTRAINT status_is_known
-        CHECK (status IN ('pending', 'retrying', 'delivered', 'failed', 'cancelled')),
-    CONSTRAINT finished_says_what_ended_it CHECK (
-        (ended_at IS NULL) = (ended_by IS NULL)
-        AND (ended_at IS NULL) = (status IN ('pending', 'retrying'))
-    )
-) PARTITION BY RANGE (event);
+    CONSTRAINT status_is_unfinished CHECK (status IN ('pending', 'retrying'))
+) WITH (
+    -- As in the inbox.
+    autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_scale_factor = 0,
+    autovacuum_vacuum_cost_delay = 0
+);
 -- What the queue is fed with, and what is stranded.
-CREATE INDEX deliveries_unfinished ON deliveries (webhook, due, seq) WHERE ended_at IS NULL;
+CREATE INDEX unfinished_due ON unfinished_deliveries (webhook, due, seq);
 -- A few at most: those asked for by hand are fed first.
-CREATE INDEX deliveries_by_hand ON deliveries (webhook, seq) WHERE by_hand AND ended_at IS NULL;
--- With deliveries_unfinished, finds those that grew too old.
-CREATE INDEX deliveries_retrying ON deliveries (webhook, opened_at) WHERE status = 'retrying';
--- The lists, newest first: of all and of an event by the primary key, of a webhook and of a tenant
--- by the first two, of what failed or was cancelled by the others, which cost nothing for the rest.
--- Lists of what is unfinished have deliveries_unfinished if it is little, else one of the above.
-CREATE INDEX deliveries_webhook ON deliveries (webhook, event);
-CREATE INDEX deliveries_tenant ON deliveries (tenant, event, webhook);
-CREATE INDEX deliveries_lost ON deliveries (event, webhook)
+CREATE INDEX unfinished_by_hand ON unfinished_deliveries (webhook, seq) WHERE by_hand;
+-- With unfinished_due, finds those that grew too old.
+CREATE INDEX unfinished_retrying ON unfinished_deliveries (webhook, opened_at)
+    WHERE status = 'retrying';
+-- The lists, newest first: of all and of an event by the primary key, of a webhook, of a tenant.
+CREATE INDEX unfinished_webhook ON unfinished_deliveries (webhook, event);
+CREATE INDEX unfinished_tenant ON unfinished_deliveries (tenant, event, webhook);
+
+CREATE TABLE finished_deliveries (
+    event         uuid NOT NULL,
+    webhook       uuid NOT NULL,
+    seq           bigint NOT NULL,
+    opened_at     bigint NOT NULL,
+    ended_at      bigint NOT NULL,
+    last_at       bigint,
+    last_total_us bigint,
+    attempts      integer NOT NULL,
+    late          integer NOT NULL,
+    planned       integer NOT NULL,
+    last_status   smallint,
+    status        text NOT NULL,
+    tenant        text COLLATE "C" NOT NULL,
+    ended_by      text NOT NULL,
+    last_error    text,
+    PRIMARY KEY (event, webhook),
+    CONSTRAINT status_is_finished CHECK (status IN ('delivered', 'failed', 'cancelled'))
+) PARTITION BY RANGE (event);
+-- The same lists, and those of what failed or was cancelled, which cost nothing for the rest.
+CREATE INDEX finished_webhook ON finished_deliveries (webhook, event);
+CREATE INDEX finished_tenant ON finished_deliveries (tenant, event, webhook);
+CREATE INDEX finished_lost ON finished_deliveries (event, webhook)
     WHERE status IN ('failed', 'cancelled');
-CREATE INDEX deliveries_webhook_lost ON deliveries (webhook, event)
+CREATE INDEX finished_webhook_lost ON finished_deliveries (webhook, event)
     WHERE status IN ('failed', 'cancelled');
-CREATE INDEX deliveries_tenant_lost ON deliveries (tenant, event, webhook)
+CREATE INDEX finished_tenant_lost ON finished_deliveries (tenant, event, webhook)
     WHERE status IN ('failed', 'cancelled');
-CREATE TABLE deliveries_default PARTITION OF deliveries DEFAULT;
+CREATE TABLE finished_deliveries_default PARTITION OF finished_deliveries DEFAULT;
+
+-- To look at.
+CREATE VIEW deliveries AS
+SELECT event, webhook, tenant, seq, status, NULL::text AS ended_by, attempts, late, planned, by_hand,
+       due, opened_at, NULL::bigint AS ended_at, last_at, last_total_us, last_status, last_error
+FROM unfinished_deliveries
+UNION ALL
+SELECT event, webhook, tenant, seq, status, ended_by, attempts, late, planned, false, ended_at,
+       opened_at, ended_at, last_at, last_total_us, last_status, last_error
+FROM finished_deliveries;
 
 CREATE TABLE attempts (
     event         uuid NOT NULL,

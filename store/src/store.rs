@@ -21,22 +21,23 @@ use crate::queue::Lane;
 pub trait Store: Send + Sync {
     // Accepting.
 
-    /// Keeps each event with its keys and an inbox row that says "still to fan out", and returns
-    /// once they are durable. An event whose id or idempotency key was used before is not kept.
+    /// Keeps each event with its keys and in an inbox row that says "still to fan out", and returns
+    /// once they are durable. Events of a tenant that are accepted together may share a row. An event
+    /// whose id or idempotency key was used before is not kept.
     async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError>;
 
     // Fanning out.
 
-    /// The inbox rows of those of `events` that are still to fan out. With the events themselves if
-    /// `whole`; else they are left out where they would have to be read.
-    async fn inbox(&self, events: &[EventUid], whole: bool) -> Result<Vec<InboxRow>, StoreError>;
+    /// Those inbox rows of `rows` that are still to fan out. With the events themselves if `whole`;
+    /// else they are left out where they would have to be read.
+    async fn inbox(&self, rows: &[EventUid], whole: bool) -> Result<Vec<InboxRow>, StoreError>;
 
     /// Makes deliveries and moves the cursor of their inbox row; returns how many were made. A
     /// delivery that exists stays as it is.
     async fn fan_out(&self, chunks: Vec<Chunk>) -> Result<usize, StoreError>;
 
-    /// Deletes the inbox rows of events whose deliveries were all pushed. Repeated: nothing.
-    async fn fanned_out(&self, events: Vec<EventUid>) -> Result<(), StoreError>;
+    /// Deletes inbox rows whose deliveries were all pushed. Repeated: nothing.
+    async fn fanned_out(&self, rows: Vec<EventUid>) -> Result<(), StoreError>;
 
     // Delivering.
 
@@ -188,46 +189,65 @@ pub enum Accepted {
     New {
         uid: EventUid,
         seq: i64,
+        /// Whether its inbox row is called after it. Then it is what is pushed, for all that share
+        /// the row.
+        names_row: bool,
     },
     /// The same event was accepted before, under this id.
-    Duplicate {
-        uid: EventUid,
-        id: String,
-    },
+    Duplicate { uid: EventUid, id: String },
     /// Its id was used for another event.
     IdTaken,
     /// Its idempotency key was used for another event.
     KeyTaken,
 }
 
-/// An event that is still to fan out.
+/// Events of one tenant that were accepted together and are still to fan out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InboxRow {
-    pub event: EventUid,
-    pub seq: i64,
+    /// One of the events, after which it is called.
+    pub name: EventUid,
     pub tenant: Tenant,
-    pub event_type: EventType,
-    pub accepted_at: Timestamp,
-    /// The tenant's registry version when the event was accepted.
+    /// The tenant's registry version when the events were accepted.
     pub registry_version: u64,
     /// The same now.
     pub registry_now: u64,
-    /// Webhooks up to this one have their deliveries.
-    pub cursor: Option<WebhookId>,
+    /// Deliveries up to that of the event with this `seq` to this webhook are made.
+    pub cursor: Option<(i64, WebhookId)>,
     /// For a test: the one webhook it goes to.
     pub only_webhook: Option<WebhookId>,
+    /// In the order of their publishing.
+    pub events: Vec<InboxEvent>,
+}
+
+/// An event of an inbox row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxEvent {
+    pub uid: EventUid,
+    pub seq: i64,
+    pub event_type: EventType,
+    pub accepted_at: Timestamp,
     /// The event itself, if it was asked for or at hand.
     pub whole: Option<Arc<Event>>,
 }
 
-/// Part of an event's fan-out: its deliveries to `webhooks`.
+/// Part of the fan-out of an inbox row.
 #[derive(Debug, Clone)]
 pub struct Chunk {
-    pub row: InboxRow,
-    /// In order.
-    pub webhooks: Vec<WebhookId>,
+    pub row: EventUid,
+    pub tenant: Tenant,
+    /// In the order of their events, then of their webhooks.
+    pub deliveries: Vec<NewDelivery>,
     /// Whether others follow: then the last of these becomes the cursor.
     pub more: bool,
+}
+
+/// A delivery to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewDelivery {
+    pub id: DeliveryId,
+    /// Of the event, like `accepted_at`.
+    pub seq: i64,
+    pub accepted_at: Timestamp,
 }
 
 /// A delivery about to be sent.

@@ -1,6 +1,6 @@
-//! Makes the deliveries of an event: which of its tenant's webhooks want it.
+//! Makes the deliveries of events: which of their tenant's webhooks want them.
 //!
-//! An event with more webhooks than one transaction takes goes back to the queue after each, so
+//! An inbox row with more deliveries than one transaction takes goes back to the queue after each, so
 //! that a large one takes turns with the others. As long as half of the slots are free, what was just
 //! made is leased with the push and sent on what is known of it, without a claim and a load.
 
@@ -9,10 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::event::Event;
-use model::id::{EventUid, WebhookId};
+use model::id::{DeliveryId, EventUid, WebhookId};
 use model::webhook::WebhookStatus;
 use store::world::Stopwatch;
-use store::{AtOnce, Chunk, How, InboxRow, Item, Lane, Leased, Loaded, Pace, Push, StoreError};
+use store::{
+    AtOnce, Chunk, How, InboxEvent, InboxRow, Item, Lane, Leased, Loaded, NewDelivery, Pace, Push,
+    StoreError,
+};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -21,8 +24,8 @@ use crate::engine::{Engine, FAILURE_PAUSE, Held, gather, report_queue, report_st
 use crate::registry::TenantWebhooks;
 use crate::{Stop, deliver};
 
-/// Events of one round.
-const EVENTS_MAX: usize = 256;
+/// Inbox rows of one round.
+const ROWS_MAX: usize = 256;
 /// Deliveries of one transaction.
 const DELIVERIES_MAX: usize = 1_000;
 
@@ -40,7 +43,7 @@ pub(crate) async fn run(
 ) {
     let mut pace = Pace::new(engine.settings.pace);
     let mut whole = true;
-    while let Some(batch) = gather(&mut inbox, EVENTS_MAX, &mut pace, &over).await {
+    while let Some(batch) = gather(&mut inbox, ROWS_MAX, &mut pace, &over).await {
         fan_out(&engine, batch, &mut whole, &stop).await;
     }
 }
@@ -71,41 +74,51 @@ async fn fan_out(engine: &Arc<Engine>, batch: Vec<Held>, whole: &mut bool, stop:
     }
 }
 
-/// Matches, keeps, pushes; returns the events that have more webhooks to come. The inbox row of
-/// an event goes only after its last delivery was pushed: a crash anywhere repeats, and repeating
-/// changes nothing.
+/// Reads the inbox rows and makes their deliveries, as many at a time as one transaction takes. Returns
+/// the rows that have more to come.
 async fn make_deliveries(
     engine: &Arc<Engine>,
     batch: &[Held],
     whole: &mut bool,
     stop: &Stop,
 ) -> Result<Vec<EventUid>, StoreError> {
-    let events: Vec<_> = batch.iter().map(Held::event).collect();
-    let since = Stopwatch::start();
-    let rows = engine.store.inbox(&events, *whole).await?;
-    let (mut chunks, mut finished, mut unfinished) = (Vec::new(), Vec::new(), Vec::new());
-    let mut made = Made { since, of_event: HashMap::new() };
+    let names: Vec<_> = batch.iter().map(Held::event).collect();
+    let mut made = Made { since: Stopwatch::start(), of_event: HashMap::new() };
+    let rows = engine.store.inbox(&names, *whole).await?;
+    let (mut chunks, mut unfinished) = (Vec::new(), Vec::new());
     let mut room = DELIVERIES_MAX;
     for row in rows {
         let webhooks = engine.registry.of_tenant(&row.tenant, row.registry_now).await?;
-        let mut taken = matching(&webhooks, &row);
-        let all = taken.len() <= room;
-        taken.truncate(room);
-        engine.metrics.fanned_out(taken.len());
-        room -= taken.len();
-        if all {
-            finished.push(row.event)
-        } else {
-            unfinished.push(row.event)
+        let chunk = next_chunk(engine, &row, &webhooks);
+        if chunk.more {
+            unfinished.push(row.name);
         }
-        if !taken.is_empty() {
-            made.of_event.insert(row.event, (row.whole.clone(), webhooks));
-            chunks.push(Chunk { row, webhooks: taken, more: !all });
+        if chunk.deliveries.len() > room {
+            keep_and_push(engine, std::mem::take(&mut chunks), &mut made, whole, stop).await?;
+            room = DELIVERIES_MAX;
         }
+        room -= chunk.deliveries.len();
+        made.of_event.extend(row.events.into_iter().map(|e| (e.uid, (e.whole, webhooks.clone()))));
+        chunks.push(chunk);
     }
-    if !chunks.is_empty() {
-        let mut pushes: Vec<_> = chunks.iter().flat_map(pushes).collect();
-        let count = pushes.len();
+    keep_and_push(engine, chunks, &mut made, whole, stop).await?;
+    Ok(unfinished)
+}
+
+/// Keeps, then pushes. An inbox row goes only after its last delivery was pushed: a crash anywhere
+/// repeats, and repeating changes nothing.
+async fn keep_and_push(
+    engine: &Arc<Engine>,
+    chunks: Vec<Chunk>,
+    made: &mut Made,
+    whole: &mut bool,
+    stop: &Stop,
+) -> Result<(), StoreError> {
+    let finished = chunks.iter().filter(|chunk| !chunk.more).map(|chunk| chunk.row);
+    let finished: Vec<_> = finished.collect();
+    let mut pushes: Vec<_> = chunks.iter().flat_map(pushes).collect();
+    let count = pushes.len();
+    if count > 0 {
         let are_new = engine.store.fan_out(chunks).await? == count;
         if are_new && !stop.claim.is_cancelled() && !engine.cannot_record() {
             lease_at_once(engine, &mut pushes);
@@ -125,19 +138,43 @@ async fn make_deliveries(
     if !finished.is_empty() {
         engine.store.fanned_out(finished).await?;
     }
-    Ok(unfinished)
+    Ok(())
+}
+
+/// The next deliveries of an inbox row, at most as many as one transaction takes.
+fn next_chunk(engine: &Engine, row: &InboxRow, webhooks: &TenantWebhooks) -> Chunk {
+    let (mut deliveries, mut more) = (Vec::new(), false);
+    for event in row.events.iter().filter(|e| row.cursor.is_none_or(|(seq, _)| e.seq >= seq)) {
+        let mut matching = matching(webhooks, row, event);
+        let room = DELIVERIES_MAX - deliveries.len();
+        more = matching.len() > room;
+        if more && room == 0 {
+            break;
+        }
+        matching.truncate(room);
+        engine.metrics.fanned_out(matching.len());
+        deliveries.extend(matching.into_iter().map(|webhook| NewDelivery {
+            id: DeliveryId { event: event.uid, webhook },
+            seq: event.seq,
+            accepted_at: event.accepted_at,
+        }));
+        if more {
+            break;
+        }
+    }
+    Chunk { row: row.name, tenant: row.tenant.clone(), deliveries, more }
 }
 
 /// Registered when the event was accepted, active or paused now, and of its type; by id, and those
 /// after the cursor.
-fn matching(webhooks: &TenantWebhooks, row: &InboxRow) -> Vec<WebhookId> {
+fn matching(webhooks: &TenantWebhooks, row: &InboxRow, event: &InboxEvent) -> Vec<WebhookId> {
     let wanting = match row.only_webhook {
         Some(only) => webhooks.one(only).into_iter().collect(),
-        None => webhooks.wanting(row.event_type.as_str()),
+        None => webhooks.wanting(event.event_type.as_str()),
     };
     let webhooks = wanting.into_iter().map(|target| &target.webhook);
     let matching = webhooks.filter(|webhook| {
-        let is_after = row.cursor.is_none_or(|cursor| webhook.id > cursor);
+        let is_after = row.cursor.is_none_or(|cursor| (event.seq, webhook.id) > cursor);
         let was_there = webhook.registered_version <= row.registry_version;
         is_after && was_there && webhook.status != WebhookStatus::Disabled
     });
@@ -145,10 +182,9 @@ fn matching(webhooks: &TenantWebhooks, row: &InboxRow) -> Vec<WebhookId> {
 }
 
 fn pushes(chunk: &Chunk) -> impl Iterator<Item = Push> {
-    let row = &chunk.row;
-    chunk.webhooks.iter().map(|webhook| {
-        let lane = Lane::deliver(row.tenant.clone(), *webhook);
-        Push::new(Item { lane, event: row.event }, row.seq)
+    chunk.deliveries.iter().map(|delivery| {
+        let lane = Lane::deliver(chunk.tenant.clone(), delivery.id.webhook);
+        Push::new(Item { lane, event: delivery.id.event }, delivery.seq)
     })
 }
 

@@ -5,6 +5,8 @@
 //! that record; what is left lost its key to an event of the same batch that was itself refused,
 //! and goes into the next round.
 //!
+//! Events of a tenant that are kept by one statement share an inbox row, as long as it stays small.
+//!
 //! When the connection breaks at the commit, nobody knows whether it took place. The ids of the
 //! events are new, so those that are found on record were kept by this very batch.
 
@@ -22,8 +24,12 @@ use super::rows::{self, Result};
 use super::sql;
 use crate::store::Accepted;
 
-/// What an event was kept as.
-type Seqs = HashMap<Uuid, i64>;
+/// Events of one inbox row, and the bytes of their data: so much is fanned out in one piece.
+const ROW_EVENTS_MAX: usize = 32;
+const ROW_BYTES_MAX: usize = 256 * 1024;
+
+/// What each event was kept as.
+type Kept = HashMap<Uuid, Accepted>;
 
 pub(super) async fn accept(pool: &Pool, events: &[&NewEvent]) -> Result<Vec<Accepted>> {
     let events: Vec<_> = events.iter().map(|event| Candidate::new(event)).collect();
@@ -51,8 +57,7 @@ pub(super) async fn accept(pool: &Pool, events: &[&NewEvent]) -> Result<Vec<Acce
             kept => kept?,
         };
         for n in &open {
-            let uid = events[*n].event.uid;
-            answers[*n] = kept.get(&events[*n].uid).map(|seq| Accepted::New { uid, seq: *seq });
+            answers[*n] = kept.get(&events[*n].uid).cloned();
         }
         let refused: Vec<_> = open.into_iter().filter(|n| answers[*n].is_none()).collect();
         let keyed: Vec<_> =
@@ -94,9 +99,9 @@ impl<'e> Candidate<'e> {
 }
 
 /// Keeps those events whose keys are all new: by one statement if none has two.
-async fn keep(db: &mut Object, events: &[&Candidate<'_>]) -> Result<Seqs> {
+async fn keep(db: &mut Object, events: &[&Candidate<'_>]) -> Result<Kept> {
     if events.iter().all(|event| event.keys.len() <= 1) {
-        return seqs(&add(&*db, events, Candidate::key).await.map_err(Failure::of_commit)?);
+        return kept(&add(&*db, events, Candidate::key).await.map_err(Failure::of_commit)?);
     }
     let transaction = db.transaction().await?;
     let own = add_keys(&transaction, events).await?;
@@ -104,9 +109,9 @@ async fn keep(db: &mut Object, events: &[&Candidate<'_>]) -> Result<Seqs> {
         |event: &Candidate| event.keys.iter().all(|(kind, _)| own.contains(&(event.uid, *kind)));
     let (new, refused): (Vec<_>, Vec<_>) = events.iter().partition(|event| is_new(event));
     drop_keys(&transaction, &refused, &own).await?;
-    let kept = add(&transaction, &new, |_| None).await?;
+    let added = add(&transaction, &new, |_| None).await?;
     transaction.commit().await.map_err(Failure::of_commit)?;
-    seqs(&kept)
+    kept(&added)
 }
 
 /// `key`: which of its keys is added with an event, and has to be new.
@@ -144,20 +149,51 @@ async fn add<'e>(
             &kinds,
             &keys,
             &digests,
+            &parts(events),
         ],
     )
     .await
 }
 
-fn seqs(kept: &[Row]) -> Result<Seqs> {
-    kept.iter().map(|row| Ok((rows::get(row, 0)?, rows::get(row, 1)?))).collect()
+/// For each event, which of the inbox rows it goes to.
+fn parts(events: &[&Candidate<'_>]) -> Vec<i32> {
+    struct Part {
+        number: i32,
+        events: usize,
+        bytes: usize,
+    }
+    let mut open: HashMap<_, Part> = HashMap::new();
+    let mut count = 0;
+    let parts = events.iter().map(|candidate| {
+        let bytes = candidate.event.data.len();
+        let part = open.entry((candidate.tenant(), candidate.event.only_webhook));
+        let part = part.or_insert(Part { number: 0, events: ROW_EVENTS_MAX, bytes: 0 });
+        if part.events == ROW_EVENTS_MAX || part.bytes + bytes > ROW_BYTES_MAX {
+            count += 1;
+            *part = Part { number: count, events: 0, bytes: 0 };
+        }
+        part.events += 1;
+        part.bytes += bytes;
+        part.number
+    });
+    parts.collect()
+}
+
+fn kept(found: &[Row]) -> Result<Kept> {
+    let kept = found.iter().map(|row| {
+        let uid = rows::event_uid(row, 0)?;
+        let accepted =
+            Accepted::New { uid, seq: rows::get(row, 1)?, names_row: rows::get(row, 2)? };
+        Ok((rows::uuid(uid.0), accepted))
+    });
+    kept.collect()
 }
 
 /// Those of the events that are on record.
-async fn known(db: &Object, events: &[&Candidate<'_>]) -> Result<Seqs> {
+async fn known(db: &Object, events: &[&Candidate<'_>]) -> Result<Kept> {
     let uids: Vec<_> = events.iter().map(|c| c.uid).collect();
-    let Some(Bounds { low, high }) = Bounds::of(&uids) else { return Ok(Seqs::new()) };
-    seqs(&query(db, const { sql("accept_known") }, &[&uids, &low, &high]).await?)
+    let Some(Bounds { low, high }) = Bounds::of(&uids) else { return Ok(Kept::new()) };
+    kept(&query(db, const { sql("accept_known") }, &[&uids, &low, &high]).await?)
 }
 
 /// The keys of some events, a column each.

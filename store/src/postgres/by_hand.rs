@@ -1,12 +1,16 @@
 use deadpool_postgres::{Object, Transaction};
-use model::delivery::Status;
+use model::delivery::EndedBy;
 use model::id::DeliveryId;
 use model::time::Timestamp;
 
 use super::batch::{execute, query};
+use super::failure::Failure;
 use super::rows::{self, Result};
-use super::sql;
+use super::{look, sql};
 use crate::store::Delivery;
+
+/// How often a delivery is looked for that goes to and fro.
+const LOOKS_MAX: usize = 10;
 
 /// Repeated it makes the same, so a lost commit is repeated too.
 pub(super) async fn retry(
@@ -15,20 +19,20 @@ pub(super) async fn retry(
     now: Timestamp,
 ) -> Result<Option<Delivery>> {
     let transaction = db.transaction().await?;
-    let Some(before) = hold(&transaction, id).await? else { return Ok(None) };
+    let Some(place) = hold(&transaction, id).await? else { return Ok(None) };
+    let before = look::delivery(&transaction, id).await?;
     let (event, webhook) = (rows::uuid(id.event.0), rows::uuid(id.webhook.0));
-    match before.status {
-        Status::Pending | Status::Retrying => {
-            execute(&transaction, const { sql("retry_waiting") }, &[&event, &webhook]).await?;
+    match place {
+        Place::Unfinished => {
+            execute(&transaction, const { sql("retry_unfinished") }, &[&event, &webhook]).await?;
         }
-        Status::Failed | Status::Cancelled => {
-            let anew = const { sql("retry_ended") };
+        Place::Finished => {
+            let anew = const { sql("retry_finished") };
             execute(&transaction, anew, &[&event, &webhook, &now.0]).await?;
         }
-        Status::Delivered => {}
     }
     transaction.commit().await?;
-    Ok(Some(before))
+    Ok(before)
 }
 
 pub(super) async fn cancel(
@@ -37,16 +41,50 @@ pub(super) async fn cancel(
     now: Timestamp,
 ) -> Result<Option<Delivery>> {
     let transaction = db.transaction().await?;
-    let Some(before) = hold(&transaction, id).await? else { return Ok(None) };
-    let (event, webhook) = (rows::uuid(id.event.0), rows::uuid(id.webhook.0));
-    execute(&transaction, const { sql("cancel") }, &[&event, &webhook, &now.0]).await?;
+    let Some(place) = hold(&transaction, id).await? else { return Ok(None) };
+    let before = look::delivery(&transaction, id).await?;
+    if place == Place::Unfinished {
+        end(&transaction, id, EndedBy::Cancelled, now).await?;
+    }
     transaction.commit().await?;
-    Ok(Some(before))
+    Ok(before)
 }
 
-/// A delivery that nobody else changes until the transaction ends.
-async fn hold(db: &Transaction<'_>, id: DeliveryId) -> Result<Option<Delivery>> {
+/// In which of the tables a delivery is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Unfinished,
+    Finished,
+}
+
+/// Where a delivery is, which nobody else changes until the transaction ends.
+pub(super) async fn hold(db: &Transaction<'_>, id: DeliveryId) -> Result<Option<Place>> {
     let (event, webhook) = (rows::uuid(id.event.0), rows::uuid(id.webhook.0));
-    let found = query(db, const { sql("hold_delivery") }, &[&event, &webhook]).await?;
-    found.first().map(rows::delivery).transpose()
+    // It may go from one to the other between two looks: twice in a row is more than chance.
+    for _ in 0..LOOKS_MAX {
+        let unfinished = const { sql("hold_unfinished") };
+        if !query(db, unfinished, &[&event, &webhook]).await?.is_empty() {
+            return Ok(Some(Place::Unfinished));
+        }
+        if !query(db, const { sql("hold_finished") }, &[&event, &webhook]).await?.is_empty() {
+            return Ok(Some(Place::Finished));
+        }
+        if look::delivery(db, id).await?.is_none() {
+            return Ok(None);
+        }
+    }
+    Err(Failure::Unavailable("a delivery begins and ends again and again".into()))
+}
+
+/// Ends a delivery that is unfinished and held.
+pub(super) async fn end(
+    db: &Transaction<'_>,
+    id: DeliveryId,
+    by: EndedBy,
+    at: Timestamp,
+) -> Result<()> {
+    let (event, webhook) = (rows::uuid(id.event.0), rows::uuid(id.webhook.0));
+    let (status, by) = (by.status().as_str(), by.as_str());
+    execute(db, const { sql("end") }, &[&event, &webhook, &status, &by, &at.0]).await?;
+    Ok(())
 }

@@ -19,16 +19,20 @@ pub(super) async fn load(db: &Object, deliveries: &[DeliveryId]) -> Result<Vec<O
     let events: Vec<_> = deliveries.iter().map(|id| rows::uuid(id.event.0)).collect();
     let webhooks: Vec<_> = deliveries.iter().map(|id| rows::uuid(id.webhook.0)).collect();
     let Some(Bounds { low, high }) = Bounds::of(&events) else { return Ok(Vec::new()) };
-    let of_deliveries: Values<4> = [&events, &webhooks, &low, &high];
-    let (found, events) = tokio::try_join!(
-        async { Ok(query(db, const { sql("load") }, &of_deliveries).await?) },
+    let unfinished: Values<2> = [&events, &webhooks];
+    let (mut found, whole) = tokio::try_join!(
+        async { Ok(query(db, const { sql("load") }, &unfinished).await?) },
         self::events(db, &events),
     )?;
+    if found.len() < deliveries.len() {
+        // As a rule they are finished, and the queue does not know.
+        found = query(db, const { sql("load_all") }, &[&events, &webhooks, &low, &high]).await?;
+    }
     let mut loaded = vec![None; deliveries.len()];
     for row in &found {
         // Counted from one.
         let n = usize::try_from(rows::get::<i64>(row, 0)? - 1).unwrap_or(usize::MAX);
-        let event = deliveries.get(n).and_then(|id| events.get(&id.event));
+        let event = deliveries.get(n).and_then(|id| whole.get(&id.event));
         if let (Some(place), Some(event)) = (loaded.get_mut(n), event) {
             *place = Some(delivery(row, event.clone())?);
         }

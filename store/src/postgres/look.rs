@@ -1,4 +1,4 @@
-use deadpool_postgres::Object;
+use deadpool_postgres::{GenericClient, Object};
 use model::attempt::Attempt;
 use model::delivery::Status;
 use model::event::Event;
@@ -69,24 +69,21 @@ pub(super) async fn list_deliveries(
     conditions.query(db, "ORDER BY d.event DESC, d.webhook DESC", limit, rows::delivery).await
 }
 
-/// Spelled out, and with what follows of them, so that the partial indexes can serve them.
+/// Spelled out, so that the partial indexes can serve them, and of the two tables only the one is read
+/// that may have them.
 fn of_statuses(conditions: &mut Conditions, statuses: &[Status]) {
     let words: Vec<_> = statuses.iter().map(|s| format!("'{}'", s.as_str())).collect();
     match &words[..] {
-        [] => return,
+        [] => {}
         [word] => conditions.raw(&format!("d.status = {word}")),
         words => conditions.raw(&format!("d.status IN ({})", words.join(", "))),
     }
-    if !statuses.iter().any(|status| status.is_finished()) {
-        conditions.raw("d.ended_at IS NULL");
-    }
 }
 
-pub(super) async fn delivery(db: &Object, id: DeliveryId) -> Result<Option<Delivery>> {
-    let mut conditions = Conditions::new(const { sql("list_deliveries") });
-    conditions.also("d.event =", Some(rows::uuid(id.event.0)));
-    conditions.also("d.webhook =", Some(rows::uuid(id.webhook.0)));
-    Ok(conditions.query(db, "", 1, rows::delivery).await?.pop())
+pub(super) async fn delivery(db: &impl GenericClient, id: DeliveryId) -> Result<Option<Delivery>> {
+    let (event, webhook) = (rows::uuid(id.event.0), rows::uuid(id.webhook.0));
+    let found = query(db, const { sql("delivery") }, &[&event, &webhook]).await?;
+    found.first().map(rows::delivery).transpose()
 }
 
 /// One statement: the delivery and its attempts are of one moment.

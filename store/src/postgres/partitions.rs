@@ -14,7 +14,7 @@ use super::rows::{self, Result};
 use super::sql;
 
 /// Those with partitions, in the order in which they are dropped.
-const TABLES: [&str; 3] = ["attempts", "deliveries", "events"];
+const TABLES: [&str; 3] = ["attempts", "events", "finished_deliveries"];
 const DAY_US: i64 = 24 * 60 * 60 * 1_000_000;
 /// Who waits for a table is waited for by all who come after: not for longer than this.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '3s'";
@@ -186,7 +186,8 @@ mod tests {
 
     #[test]
     fn what_is_not_named_by_a_date_is_no_day() {
-        for table in ["events_default", "events_2027011", "deliveries_20270115", "events_20271315"]
+        for table in
+            ["events_default", "events_2027011", "finished_deliveries_2027", "events_20271315"]
         {
             assert_eq!(Day::parse("events", table), None, "{table}");
         }

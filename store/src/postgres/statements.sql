@@ -2,14 +2,16 @@
 -- several use it. A batch comes as one array for each column; where one is looked up in a table
 -- with partitions, the bounds of its ids say which of them are looked at.
 
--- Keeps the events that have no key here, and those whose key is new.
+-- Keeps the events that have no key here, and those whose key is new. Those of a part share an
+-- inbox row.
 -- name: accept
 WITH offered AS MATERIALIZED (
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[],
-                         $7::bytea[], $8::uuid[], $9::text[], $10::text[], $11::bytea[])
+                         $7::bytea[], $8::uuid[], $9::text[], $10::text[], $11::bytea[],
+                         $12::integer[])
         WITH ORDINALITY
         AS e (uid, tenant, id, type, timestamp, accepted_at, data, only_webhook, kind, key, digest,
-              n)
+              part, n)
 ), own AS (
     INSERT INTO event_keys (tenant, kind, key, uid, digest)
     SELECT tenant, kind, key, uid, digest FROM offered WHERE kind IS NOT NULL
@@ -22,16 +24,23 @@ WITH offered AS MATERIALIZED (
 ), kept AS (
     INSERT INTO events (uid, seq, tenant, id, type, timestamp, accepted_at, data)
     SELECT uid, seq, tenant, id, type, timestamp, accepted_at, data FROM given
+), parts AS (
+    SELECT tenant, only_webhook, min(seq) AS seq, array_agg(uid) AS events,
+           array_agg(seq) AS seqs, array_agg(accepted_at) AS accepted_at, array_agg(type) AS types
+    FROM given GROUP BY part, tenant, only_webhook
 ), queued AS (
-    INSERT INTO inbox (event, seq, tenant, type, accepted_at, registry_version, only_webhook)
-    SELECT g.uid, g.seq, g.tenant, g.type, g.accepted_at, coalesce(t.registry_version, 0),
-           g.only_webhook
-    FROM given g LEFT JOIN tenants t ON t.tenant = g.tenant
+    INSERT INTO inbox (name, seq, registry_version, only_webhook, tenant, events, seqs,
+                       accepted_at, types)
+    SELECT p.events[1], p.seq, coalesce(t.registry_version, 0), p.only_webhook, p.tenant, p.events,
+           p.seqs, p.accepted_at, p.types
+    FROM parts p LEFT JOIN tenants t ON t.tenant = p.tenant
+    RETURNING name
 )
-SELECT uid, seq FROM given
+SELECT uid, seq, uid IN (SELECT name FROM queued) FROM given
 
 -- name: accept_known
-SELECT uid, seq FROM events WHERE uid = ANY($1) AND uid >= $2 AND uid <= $3
+SELECT uid, seq, EXISTS (SELECT FROM inbox WHERE name = uid) FROM events
+WHERE uid = ANY($1) AND uid >= $2 AND uid <= $3
 
 -- name: accept_keys_add
 INSERT INTO event_keys (tenant, kind, key, uid, digest)
@@ -52,28 +61,58 @@ JOIN event_keys k ON k.tenant = q.tenant AND k.kind = q.kind AND k.key = q.key
 LEFT JOIN events e ON e.uid = k.uid
 
 -- name: inbox
-SELECT i.event, i.seq, i.tenant, i.type, i.accepted_at, i.registry_version,
-       coalesce(t.registry_version, 0), i.cursor, i.only_webhook
+SELECT i.name, i.tenant, i.registry_version, coalesce(t.registry_version, 0), i.cursor_seq,
+       i.cursor, i.only_webhook, i.events, i.seqs, i.accepted_at, i.types
 FROM inbox i LEFT JOIN tenants t ON t.tenant = i.tenant
-WHERE i.event = ANY($1)
+WHERE i.name = ANY($1)
 
+-- Makes the deliveries of inbox rows whose fan-out nobody has begun: so there are none of them yet.
 -- name: fan_out
-INSERT INTO deliveries
+WITH begun AS (
+    UPDATE inbox SET begun = true WHERE name = ANY($1) AND NOT begun RETURNING name
+)
+INSERT INTO unfinished_deliveries
+    (event, webhook, tenant, seq, status, attempts, late, planned, by_hand, due, opened_at)
+SELECT event, webhook, tenant, seq, 'pending', 0, 0, 0, false, accepted_at, accepted_at
+FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::bigint[], $7::bigint[])
+    AS d (name, event, webhook, tenant, seq, accepted_at)
+WHERE name IN (SELECT name FROM begun)
+
+-- name: fan_out_again
+INSERT INTO unfinished_deliveries
     (event, webhook, tenant, seq, status, attempts, late, planned, by_hand, due, opened_at)
 SELECT event, webhook, tenant, seq, 'pending', 0, 0, 0, false, accepted_at, accepted_at
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[])
     AS d (event, webhook, tenant, seq, accepted_at)
 ON CONFLICT (event, webhook) DO NOTHING
 
+-- Takes back those that were made before and are finished.
+-- name: fan_out_finished
+DELETE FROM unfinished_deliveries u
+USING unnest($1::uuid[], $2::uuid[]) AS d (event, webhook), finished_deliveries f
+WHERE u.event = d.event AND u.webhook = d.webhook
+  AND f.event = d.event AND f.webhook = d.webhook AND f.event >= $3 AND f.event <= $4
+
+-- name: fan_out_began
+UPDATE inbox SET begun = true WHERE name = ANY($1)
+
 -- name: fan_out_cursor
-UPDATE inbox SET cursor = c.cursor
-FROM unnest($1::uuid[], $2::uuid[]) AS c (event, cursor)
-WHERE inbox.event = c.event AND (inbox.cursor IS NULL OR inbox.cursor < c.cursor)
+UPDATE inbox SET cursor_seq = c.seq, cursor = c.webhook
+FROM unnest($1::uuid[], $2::bigint[], $3::uuid[]) AS c (name, seq, webhook)
+WHERE inbox.name = c.name
+  AND (cursor IS NULL OR (cursor_seq, cursor) < (c.seq, c.webhook))
 
 -- name: fanned_out
-DELETE FROM inbox WHERE event = ANY($1)
+DELETE FROM inbox WHERE name = ANY($1)
 
 -- name: load
+SELECT q.n, d.status, d.due, d.attempts, d.planned, d.opened_at, d.by_hand, w.status, w.version
+FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS q (event, webhook, n)
+JOIN unfinished_deliveries d ON d.event = q.event AND d.webhook = q.webhook
+LEFT JOIN webhooks w ON w.id = d.webhook AND w.deleted_at IS NULL
+
+-- The same, whether they are finished or not.
+-- name: load_all
 SELECT q.n, d.status, d.due, d.attempts, d.planned, d.opened_at, d.by_hand, w.status, w.version
 FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS q (event, webhook, n)
 CROSS JOIN LATERAL (
@@ -87,14 +126,51 @@ LEFT JOIN webhooks w ON w.id = d.webhook AND w.deleted_at IS NULL
 SELECT uid, tenant, id, type, timestamp, accepted_at, data
 FROM events WHERE uid = ANY($1) AND uid >= $2 AND uid <= $3
 
--- A partition of today has no statistics for its first minute. So that each outcome looks up its
--- delivery all the same, instead of all of a range being read for all outcomes, the planner is not
--- given what it would take for a good filter: a second bound, or a short list of statuses. For the
--- same reason who looks for one unfinished delivery says so by its status, not by ended_at.
--- name: record
-WITH applied AS (
-    UPDATE deliveries d SET
-        status = o.status, ended_by = o.ended_by, ended_at = o.ended_at,
+-- Ends what the outcomes end.
+-- name: record_ends
+WITH ended AS (
+    DELETE FROM unfinished_deliveries d USING unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::text[], $6::bigint[],
+                $7::bigint[], $8::integer[], $9::integer[], $10::boolean[], $11::text[],
+                $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],
+                $17::bigint[], $18::smallint[], $19::text[], $20::text[], $21::text[],
+                $22::bytea[], $23::boolean[])
+        AS o (event, webhook, attempts, status, ended_by, ended_at,
+              due, sent, planned, not_by_hand, trigger,
+              started_at, dns_us, connect_us, first_byte_us, body_us,
+              total_us, answer, error, detail, headers,
+              body, truncated)
+    WHERE d.event = o.event AND d.webhook = o.webhook AND d.attempts = o.attempts
+    RETURNING d.event, d.webhook, d.tenant, d.seq, d.opened_at, d.attempts + o.sent AS attempts,
+              d.late, d.planned + o.planned AS planned, d.attempts + o.sent + d.late AS n,
+              coalesce(o.started_at, d.last_at) AS last_at,
+              CASE WHEN o.sent = 0 THEN d.last_total_us ELSE o.total_us END AS last_total_us,
+              CASE WHEN o.sent = 0 THEN d.last_status ELSE o.answer END AS last_status,
+              CASE WHEN o.sent = 0 THEN d.last_error ELSE o.error END AS last_error,
+              o.status, o.ended_by, o.ended_at, o.sent, o.trigger, o.started_at, o.dns_us,
+              o.connect_us, o.first_byte_us, o.body_us, o.total_us, o.answer, o.error, o.detail,
+              o.headers, o.body, o.truncated
+), finished AS (
+    INSERT INTO finished_deliveries
+        (event, webhook, tenant, seq, opened_at, attempts, late, planned, last_at, last_total_us,
+         last_status, last_error, status, ended_by, ended_at)
+    SELECT event, webhook, tenant, seq, opened_at, attempts, late, planned, last_at, last_total_us,
+           last_status, last_error, status, ended_by, ended_at
+    FROM ended
+), kept AS (
+    INSERT INTO attempts
+        (event, webhook, n, tenant, trigger, started_at, dns_us, connect_us, first_byte_us,
+         body_us, total_us, status, error, detail, headers, body, truncated)
+    SELECT event, webhook, n, tenant, trigger, started_at, dns_us, connect_us, first_byte_us,
+           body_us, total_us, answer, error, detail, headers, body, truncated
+    FROM ended WHERE sent > 0
+)
+SELECT event, webhook, false, NULL::bigint, false FROM ended
+
+-- Plans anew what the outcomes do not end.
+-- name: record_plans
+WITH planned AS (
+    UPDATE unfinished_deliveries d SET
+        status = o.status,
         due = coalesce(o.due, d.due),
         attempts = d.attempts + o.sent,
         planned = d.planned + o.planned,
@@ -114,9 +190,7 @@ WITH applied AS (
               total_us, answer, error, detail, headers,
               body, truncated)
     WHERE d.event = o.event AND d.webhook = o.webhook AND d.attempts = o.attempts
-      AND d.status <> ALL ('{delivered,failed,cancelled}') AND d.event >= $24
-    RETURNING d.event, d.webhook, d.tenant, d.attempts + d.late AS n,
-              d.ended_at IS NULL AS waits, d.due, d.by_hand,
+    RETURNING d.event, d.webhook, d.tenant, d.attempts + d.late AS n, d.due, d.by_hand,
               o.sent, o.trigger, o.started_at, o.dns_us, o.connect_us, o.first_byte_us, o.body_us,
               o.total_us, o.answer, o.error, o.detail, o.headers, o.body, o.truncated
 ), kept AS (
@@ -125,29 +199,32 @@ WITH applied AS (
          body_us, total_us, status, error, detail, headers, body, truncated)
     SELECT event, webhook, n, tenant, trigger, started_at, dns_us, connect_us, first_byte_us,
            body_us, total_us, answer, error, detail, headers, body, truncated
-    FROM applied WHERE sent > 0
+    FROM planned WHERE sent > 0
 )
-SELECT event, webhook, waits, due, by_hand FROM applied
+SELECT event, webhook, true, due, by_hand FROM planned
+
+-- name: record_late_unfinished
+UPDATE unfinished_deliveries SET
+    late = late + 1, last_at = $3, last_total_us = $4, last_status = $5, last_error = $6
+WHERE event = $1 AND webhook = $2 RETURNING tenant, attempts + late
+
+-- name: record_late_finished
+UPDATE finished_deliveries SET
+    late = late + 1, last_at = $3, last_total_us = $4, last_status = $5, last_error = $6
+WHERE event = $1 AND webhook = $2 RETURNING tenant, attempts + late
 
 -- name: record_late
-WITH counted AS (
-    UPDATE deliveries SET
-        late = late + 1, last_at = $3, last_total_us = $8, last_status = $9, last_error = $10
-    WHERE event = $1 AND webhook = $2
-    RETURNING tenant, attempts + late AS n
-)
 INSERT INTO attempts
     (event, webhook, n, tenant, started_at, dns_us, connect_us, first_byte_us, body_us, total_us,
      status, error, trigger, detail, headers, body, truncated)
-SELECT $1, $2, n, tenant, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15 FROM counted
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 
 -- name: record_late_success
-UPDATE deliveries SET status = 'delivered', ended_by = 'delivered', ended_at = $3, by_hand = false
+UPDATE finished_deliveries SET status = 'delivered', ended_by = 'delivered', ended_at = $3
 WHERE event = $1 AND webhook = $2 AND status <> 'delivered'
 
 -- name: record_standing
-SELECT due, by_hand FROM deliveries
-WHERE event = $1 AND webhook = $2 AND status IN ('pending', 'retrying')
+SELECT due, by_hand FROM unfinished_deliveries WHERE event = $1 AND webhook = $2
 
 -- name: record_webhook
 SELECT tenant FROM webhooks WHERE id = $1 AND status <> 'disabled' AND deleted_at IS NULL
@@ -167,54 +244,47 @@ WITH RECURSIVE lanes AS (
 )
 SELECT tenant FROM lanes LIMIT $2
 
--- The order is that of the index of what is unfinished, and of no other: so the planner takes it
--- even where it has no statistics yet. Those below do the same.
 -- name: lanes_deliver
 WITH RECURSIVE lanes AS (
-    (SELECT webhook, tenant FROM deliveries
-     WHERE ended_at IS NULL AND webhook > $1 ORDER BY webhook, due, seq LIMIT 1)
+    (SELECT webhook, tenant FROM unfinished_deliveries
+     WHERE webhook > $1 ORDER BY webhook, due, seq LIMIT 1)
     UNION ALL
     SELECT next.webhook, next.tenant FROM lanes CROSS JOIN LATERAL (
-        SELECT d.webhook, d.tenant FROM deliveries d
-        WHERE d.ended_at IS NULL AND d.webhook > lanes.webhook
-        ORDER BY d.webhook, d.due, d.seq LIMIT 1
+        SELECT d.webhook, d.tenant FROM unfinished_deliveries d
+        WHERE d.webhook > lanes.webhook ORDER BY d.webhook, d.due, d.seq LIMIT 1
     ) AS next
 )
 SELECT webhook, tenant FROM lanes LIMIT $2
 
 -- name: unfinished_fan_out
-SELECT event, seq FROM inbox WHERE tenant = $1 ORDER BY seq LIMIT $2
+SELECT name, seq FROM inbox WHERE tenant = $1 ORDER BY seq LIMIT $2
 
 -- name: unfinished_by_hand
-SELECT event, seq, 0::bigint, attempts > 0 FROM deliveries
-WHERE webhook = $1 AND by_hand AND ended_at IS NULL ORDER BY seq LIMIT $2
+SELECT event, seq, 0::bigint, attempts > 0 FROM unfinished_deliveries
+WHERE webhook = $1 AND by_hand ORDER BY seq LIMIT $2
 
 -- name: unfinished_deliver
-SELECT event, seq, due, attempts > 0 FROM deliveries
-WHERE webhook = $1 AND ended_at IS NULL AND NOT by_hand ORDER BY due, seq LIMIT $2
+SELECT event, seq, due, attempts > 0 FROM unfinished_deliveries
+WHERE webhook = $1 AND NOT by_hand ORDER BY due, seq LIMIT $2
 
 -- name: stranded
 SELECT d.event, w.id, d.attempts, w.deleted_at IS NOT NULL
 FROM webhooks w CROSS JOIN LATERAL (
-    SELECT event, attempts FROM deliveries
-    WHERE webhook = w.id AND ended_at IS NULL ORDER BY due, seq LIMIT $1
+    SELECT event, attempts FROM unfinished_deliveries
+    WHERE webhook = w.id ORDER BY due, seq LIMIT $1
 ) AS d
 WHERE w.stranding ORDER BY w.id LIMIT $1
 
 -- name: stranded_over
 UPDATE webhooks w SET stranding = false
-WHERE stranding AND (
-    SELECT 1 FROM deliveries
-    WHERE webhook = w.id AND ended_at IS NULL ORDER BY due, seq LIMIT 1
-) IS NULL
+WHERE stranding AND NOT EXISTS (SELECT FROM unfinished_deliveries WHERE webhook = w.id)
 
 -- name: outlived_pending
-SELECT event, attempts FROM deliveries
-WHERE webhook = $1 AND ended_at IS NULL AND due < $2 AND status = 'pending' AND NOT by_hand
-ORDER BY due, seq LIMIT $3
+SELECT event, attempts FROM unfinished_deliveries
+WHERE webhook = $1 AND due < $2 AND status = 'pending' AND NOT by_hand ORDER BY due, seq LIMIT $3
 
 -- name: outlived_retrying
-SELECT event, attempts FROM deliveries
+SELECT event, attempts FROM unfinished_deliveries
 WHERE webhook = $1 AND status = 'retrying' AND opened_at < $2 AND NOT by_hand
 ORDER BY opened_at LIMIT $3
 
@@ -280,6 +350,13 @@ SELECT d.event, d.webhook, d.tenant, e.id, e.type, d.seq, d.status, d.ended_by,
        d.last_total_us, d.last_status, d.last_error
 FROM deliveries d JOIN events e ON e.uid = d.event WHERE true
 
+-- name: delivery
+SELECT d.event, d.webhook, d.tenant, e.id, e.type, d.seq, d.status, d.ended_by,
+       d.attempts + d.late, d.by_hand, e.accepted_at, d.opened_at, d.due, d.ended_at, d.last_at,
+       d.last_total_us, d.last_status, d.last_error
+FROM deliveries d JOIN events e ON e.uid = d.event
+WHERE d.event = $1 AND d.webhook = $2 AND e.uid = $1
+
 -- name: history
 SELECT d.event, d.webhook, d.tenant, e.id, e.type, d.seq, d.status, d.ended_by,
        d.attempts + d.late, d.by_hand, e.accepted_at, d.opened_at, d.due, d.ended_at, d.last_at,
@@ -292,26 +369,40 @@ LEFT JOIN LATERAL (
 ) AS a ON true
 WHERE d.event = $1 AND d.webhook = $2 AND e.uid = $1 ORDER BY a.n
 
--- name: hold_delivery
-SELECT d.event, d.webhook, d.tenant, e.id, e.type, d.seq, d.status, d.ended_by,
-       d.attempts + d.late, d.by_hand, e.accepted_at, d.opened_at, d.due, d.ended_at, d.last_at,
-       d.last_total_us, d.last_status, d.last_error
-FROM deliveries d JOIN events e ON e.uid = d.event
-WHERE d.event = $1 AND d.webhook = $2 AND e.uid = $1 FOR UPDATE OF d
+-- name: hold_unfinished
+SELECT FROM unfinished_deliveries WHERE event = $1 AND webhook = $2 FOR UPDATE
 
--- name: retry_waiting
-UPDATE deliveries SET by_hand = true
-WHERE event = $1 AND webhook = $2 AND status IN ('pending', 'retrying')
+-- name: hold_finished
+SELECT FROM finished_deliveries WHERE event = $1 AND webhook = $2 FOR UPDATE
 
--- name: retry_ended
-UPDATE deliveries SET
-    status = CASE WHEN attempts + late = 0 THEN 'pending' ELSE 'retrying' END,
-    ended_by = NULL, ended_at = NULL, planned = 0, by_hand = false, due = $3, opened_at = $3
-WHERE event = $1 AND webhook = $2 AND status IN ('failed', 'cancelled')
+-- name: retry_unfinished
+UPDATE unfinished_deliveries SET by_hand = true WHERE event = $1 AND webhook = $2
 
--- name: cancel
-UPDATE deliveries SET status = 'cancelled', ended_by = 'cancelled', ended_at = $3, by_hand = false
-WHERE event = $1 AND webhook = $2 AND status IN ('pending', 'retrying')
+-- name: retry_finished
+WITH anew AS (
+    DELETE FROM finished_deliveries
+    WHERE event = $1 AND webhook = $2 AND status IN ('failed', 'cancelled')
+    RETURNING *
+)
+INSERT INTO unfinished_deliveries
+    (event, webhook, tenant, seq, status, attempts, late, planned, by_hand, due, opened_at, last_at,
+     last_total_us, last_status, last_error)
+SELECT event, webhook, tenant, seq,
+       CASE WHEN attempts + late = 0 THEN 'pending' ELSE 'retrying' END, attempts, late, 0, false, $3,
+       $3, last_at, last_total_us, last_status, last_error
+FROM anew
+
+-- Ends an unfinished delivery in a way, at a time.
+-- name: end
+WITH ended AS (
+    DELETE FROM unfinished_deliveries WHERE event = $1 AND webhook = $2 RETURNING *
+)
+INSERT INTO finished_deliveries
+    (event, webhook, tenant, seq, opened_at, attempts, late, planned, last_at, last_total_us,
+     last_status, last_error, status, ended_by, ended_at)
+SELECT event, webhook, tenant, seq, opened_at, attempts, late, planned, last_at, last_total_us,
+       last_status, last_error, $3, $4, $5
+FROM ended
 
 -- name: put_key
 INSERT INTO keys (id, name, role, tenant, hash, created_at) VALUES ($1, $2, $3, $4, $5, $6)
@@ -335,13 +426,12 @@ SELECT p.relname, c.relname
 FROM pg_inherits i
 JOIN pg_class p ON p.oid = i.inhparent
 JOIN pg_class c ON c.oid = i.inhrelid
-WHERE p.oid = ANY (ARRAY['events'::regclass, 'deliveries'::regclass, 'attempts'::regclass])
+WHERE p.oid = ANY (ARRAY[
+    'events'::regclass, 'finished_deliveries'::regclass, 'attempts'::regclass])
 
 -- name: forget_in_use
-SELECT EXISTS (SELECT FROM inbox WHERE event >= $1 AND event < $2)
-    OR (SELECT true FROM deliveries
-        WHERE event >= $1 AND event < $2 AND ended_at IS NULL
-        ORDER BY webhook, due, seq LIMIT 1) IS NOT NULL
+SELECT EXISTS (SELECT FROM inbox i, unnest(i.events) AS e (uid) WHERE uid >= $1 AND uid < $2)
+    OR EXISTS (SELECT FROM unfinished_deliveries WHERE event >= $1 AND event < $2)
 
 -- name: forget_keys
 DELETE FROM event_keys WHERE ctid = ANY (ARRAY(
@@ -351,14 +441,13 @@ DELETE FROM event_keys WHERE ctid = ANY (ARRAY(
 WITH gone AS MATERIALIZED (
     SELECT uid FROM events_default e
     WHERE uid < $1
-      AND NOT EXISTS (SELECT FROM inbox i WHERE i.event = e.uid)
-      AND NOT EXISTS (SELECT FROM deliveries d
-                      WHERE d.event = e.uid AND d.status IN ('pending', 'retrying'))
+      AND uid NOT IN (SELECT unnest(events) FROM inbox)
+      AND NOT EXISTS (SELECT FROM unfinished_deliveries d WHERE d.event = e.uid)
     ORDER BY uid LIMIT $2
 ), attempts_gone AS (
     DELETE FROM attempts a USING gone WHERE a.event = gone.uid
 ), deliveries_gone AS (
-    DELETE FROM deliveries d USING gone WHERE d.event = gone.uid
+    DELETE FROM finished_deliveries d USING gone WHERE d.event = gone.uid
 ), keys_gone AS (
     DELETE FROM event_keys k USING gone WHERE k.uid = gone.uid
 )

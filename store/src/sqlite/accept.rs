@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::recent::Recent;
 use super::{rows, sql, webhooks};
-use crate::store::{Accepted, InboxRow};
+use crate::store::{Accepted, InboxEvent, InboxRow};
 
 pub(super) fn accept(
     db: &Connection,
@@ -40,7 +40,7 @@ fn accept_one(db: &Connection, recent: &Recent, event: &NewEvent) -> Result<Acce
         event.only_webhook.map(|w| w.0.0)
     ])?;
     keep_recent(recent, event, seq, registry_version);
-    Ok(Accepted::New { uid: event.uid, seq })
+    Ok(Accepted::New { uid: event.uid, seq, names_row: true })
 }
 
 /// Adds the keys of an event, or says what an earlier use of one makes of it. They are nearly always
@@ -128,17 +128,21 @@ fn keep_recent(recent: &Recent, event: &NewEvent, seq: i64, registry_version: u6
     });
     recent.accepted(
         whole,
+        seq,
         InboxRow {
-            event: event.uid,
-            seq,
+            name: event.uid,
             tenant: event.tenant.clone(),
-            event_type: event.event_type.clone(),
-            accepted_at: event.accepted_at,
             registry_version,
             registry_now: registry_version,
             cursor: None,
             only_webhook: event.only_webhook,
-            whole: None,
+            events: vec![InboxEvent {
+                uid: event.uid,
+                seq,
+                event_type: event.event_type.clone(),
+                accepted_at: event.accepted_at,
+                whole: None,
+            }],
         },
     );
 }

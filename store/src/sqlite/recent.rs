@@ -64,9 +64,9 @@ impl Recent {
         *self.inner() = Inner::default();
     }
 
-    pub(super) fn accepted(&self, event: Arc<Event>, row: InboxRow) {
+    pub(super) fn accepted(&self, event: Arc<Event>, seq: i64, row: InboxRow) {
         let mut inner = self.inner();
-        let entry = Entry { event, seq: row.seq, inbox: Some(row), fresh: HashSet::new() };
+        let entry = Entry { event, seq, inbox: Some(row), fresh: HashSet::new() };
         inner.bytes += entry.bytes();
         let uid = entry.event.uid;
         inner.order.push_back(uid);
@@ -85,7 +85,9 @@ impl Recent {
         let entry = inner.events.get(&event)?;
         let row = entry.inbox.as_ref()?;
         let registry_now = *inner.registries.get(&row.tenant)?;
-        Some(InboxRow { registry_now, whole: Some(entry.event.clone()), ..row.clone() })
+        let mut row = InboxRow { registry_now, ..row.clone() };
+        row.events.iter_mut().for_each(|event| event.whole = Some(entry.event.clone()));
+        Some(row)
     }
 
     /// The inbox row is changed or gone: the database knows it from here on.

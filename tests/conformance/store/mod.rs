@@ -37,7 +37,7 @@ use model::target::TargetUrl;
 use model::tenant::Tenant;
 use model::time::Timestamp;
 use model::webhook::{Webhook, WebhookConfig, WebhookSecret, WebhookStatus};
-use store::{Accepted, Chunk, Delivery, InboxRow, Loaded, Outcome, Recorded, Saved};
+use store::{Accepted, Chunk, Delivery, InboxRow, Loaded, NewDelivery, Outcome, Recorded, Saved};
 
 use crate::drivers::StoreRig;
 
@@ -87,9 +87,14 @@ each_store! {
         a_fan_out_says_how_many_deliveries_it_made,
         a_fan_out_repeated_late_does_not_move_the_cursor_back,
         a_fan_out_repeated_leaves_deliveries_that_went_on,
+        a_fan_out_repeated_while_deliveries_finish_makes_none_anew,
         what_is_fanned_out_is_in_the_inbox_no_more,
         fanned_out_is_believed_without_a_look_at_the_inbox,
         a_fan_out_to_nobody_makes_nothing,
+        events_accepted_together_are_each_in_one_row,
+        a_row_is_bounded,
+        a_cursor_stands_at_an_event_and_a_webhook,
+        a_row_goes_with_all_its_events,
         one_event_has_one_delivery_a_webhook,
     }
     deliver::{
@@ -233,7 +238,7 @@ impl StoreRig {
     /// Accepts an event that is new.
     async fn keep(&self, event: NewEvent) -> (EventUid, i64) {
         match self.offer(event).await {
-            Accepted::New { uid, seq } => (uid, seq),
+            Accepted::New { uid, seq, .. } => (uid, seq),
             other => panic!("it is new, not {other:?}"),
         }
     }
@@ -274,8 +279,7 @@ impl StoreRig {
 
     /// Makes deliveries of an event; returns how many there were not before.
     async fn chunk(&self, row: &InboxRow, to: &[WebhookId], more: bool) -> usize {
-        let chunk = Chunk { row: row.clone(), webhooks: to.to_vec(), more };
-        self.fan_out(vec![chunk]).await.expect("a store fans out")
+        self.fan_out(vec![chunk(row, to, more)]).await.expect("a store fans out")
     }
 
     async fn find(&self, id: DeliveryId) -> Loaded {
@@ -314,6 +318,18 @@ impl StoreRig {
     async fn version(&self, name: &str) -> u64 {
         self.registry(&tenant(name)).await.expect("a store has a registry").version
     }
+}
+
+/// A delivery of each event of an inbox row to each webhook.
+fn chunk(row: &InboxRow, to: &[WebhookId], more: bool) -> Chunk {
+    let deliveries = row.events.iter().flat_map(|event| {
+        to.iter().map(|webhook| NewDelivery {
+            id: DeliveryId { event: event.uid, webhook: *webhook },
+            seq: event.seq,
+            accepted_at: event.accepted_at,
+        })
+    });
+    Chunk { row: row.name, tenant: row.tenant.clone(), deliveries: deliveries.collect(), more }
 }
 
 /// Begins all jobs at once; their results come in their order.

@@ -9,11 +9,11 @@ use model::event::NewEvent;
 use model::id::{DeliveryId, EventUid, Uid};
 use store::postgres::{OpenError, Postgres, Settings};
 use store::world::Clock;
-use store::{Accepted, Chunk, Store, StoreError};
+use store::{Accepted, Store, StoreError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{at, at_once, event, event_uid, success, tenant, uid, webhook_id};
+use super::{at, at_once, chunk, event, event_uid, success, tenant, uid, webhook_id};
 use crate::drivers::postgres::{Database, open, run};
 
 /// Breaks every connection that is not of a test itself.
@@ -28,7 +28,7 @@ async fn tables(url: &str) -> Vec<String> {
     let (client, connection) =
         tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("a connection");
     tokio::spawn(connection);
-    let named = "SELECT relname FROM pg_class WHERE relname ~ '^(events|deliveries|attempts)_20' \
+    let named = "SELECT relname FROM pg_class WHERE relname ~ '^(events|finished_deliveries|attempts)_20' \
                  AND relkind = 'r' ORDER BY relname";
     client.query(named, &[]).await.expect("names").iter().map(|row| row.get(0)).collect()
 }
@@ -38,8 +38,7 @@ async fn send(store: &Postgres, event: NewEvent) -> DeliveryId {
     let id = event.uid;
     store.accept(vec![event]).await.expect("a store accepts");
     let row = store.inbox(&[id], false).await.expect("an inbox").remove(0);
-    let webhooks = vec![webhook_id(1)];
-    store.fan_out(vec![Chunk { row, webhooks, more: false }]).await.expect("a store fans out");
+    store.fan_out(vec![chunk(&row, &[webhook_id(1)], false)]).await.expect("a store fans out");
     store.fanned_out(vec![id]).await.expect("a fan-out ends");
     DeliveryId { event: id, webhook: webhook_id(1) }
 }
@@ -216,7 +215,8 @@ async fn a_day_of_events_is_forgotten_whole() {
     let database = Database::make().await;
     let store = open(&database.url()).await;
     let day = Duration::from_secs(24 * 3_600);
-    let of_first = ["attempts", "deliveries", "events"].map(|table| format!("{table}_20270115"));
+    let of_first =
+        ["attempts", "events", "finished_deliveries"].map(|table| format!("{table}_20270115"));
     assert_eq!(tables(&database.url()).await.len(), 6);
     let id = send(&store, event(1)).await;
     while store.retain(at(0) + day * 3, 10).await.expect("a store forgets") {}
