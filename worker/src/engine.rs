@@ -7,7 +7,9 @@ use std::time::Duration;
 use model::id::{EventUid, WebhookId, WorkerId};
 use model::time::Timestamp;
 use store::world::QueueTime;
-use store::{How, Hungry, Leased, Pace, Queue, QueueError, Settlement, Store, StoreError, begin};
+use store::{
+    How, Hungry, Leased, Pace, Queue, QueueError, Settlement, Store, StoreError, Token, begin,
+};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -67,6 +69,9 @@ pub(crate) struct Held {
     pub(crate) slot: Slot,
     /// Whether a place on the wire is with it.
     pub(crate) has_place: bool,
+    /// To which event, leased ahead under which token, its place went: the queue is told of it with what
+    /// comes of the item.
+    pub(crate) passed_on: Option<(EventUid, Token)>,
 }
 
 impl Held {
@@ -136,7 +141,7 @@ impl Engine {
         if let Some(webhook) = webhook {
             self.ahead.arrived(webhook);
         }
-        Ok(Held { leased, slot, has_place: webhook.is_some() })
+        Ok(Held { leased, slot, has_place: webhook.is_some(), passed_on: None })
     }
 
     /// Settles and frees the slots. Whoever settles waits for nothing: the queue tries again by itself,
@@ -151,8 +156,15 @@ impl Engine {
         // Whoever waited for the last place of their lane.
         held.extend(back.into_iter().map(|held| (held, How::Again { after: Duration::ZERO })));
         self.slots.over(held.iter_mut().map(|(held, _)| &mut held.slot));
-        let (settlements, slots): (Vec<_>, Vec<_>) =
-            held.into_iter().map(|(held, how)| (held.leased.settle(how), held.slot)).unzip();
+        let mut settlements = Vec::with_capacity(2 * held.len());
+        let mut slots = Vec::with_capacity(held.len());
+        for (Held { leased, slot, passed_on, .. }, how) in held {
+            if let Some((to, under)) = passed_on {
+                settlements.push(leased.clone().settle(How::PassedOn { to, under }));
+            }
+            settlements.push(leased.settle(how));
+            slots.push(slot);
+        }
         self.settle_all(settlements);
         drop(slots);
     }

@@ -80,11 +80,18 @@ async fn call(server: Arc<Server>, number: usize, jobs: Vec<Job<Settlement, ()>>
     }
 }
 
-/// See `settle.lua`. Items of one lane go together, in their order.
+/// See `settle.lua`. Items of one lane go together, in their order. What is passed on as it is done, as
+/// most are, is one settlement.
 fn encode<'s>(settlements: impl Iterator<Item = &'s Settlement>) -> Vec<Vec<u8>> {
     let mut arguments: Vec<Vec<u8>> = Vec::new();
     let mut places: HashMap<&Lane, usize> = HashMap::new();
-    for Settlement { subject, token, how } in settlements {
+    let mut settlements = settlements.peekable();
+    while let Some(Settlement { subject, token, how }) = settlements.next() {
+        let is_done_with_it = |next: &&Settlement| {
+            matches!((how, next.how), (How::PassedOn { .. }, How::Done))
+                && (&next.subject, next.token) == (subject, *token)
+        };
+        let is_done = settlements.next_if(is_done_with_it).is_some();
         match subject {
             Subject::Item(item) => {
                 let place = *places.entry(&item.lane).or_insert_with(|| {
@@ -92,7 +99,12 @@ fn encode<'s>(settlements: impl Iterator<Item = &'s Settlement>) -> Vec<Vec<u8>>
                     arguments.push(Vec::new());
                     arguments.len() - 1
                 });
-                encode_how(&mut arguments[place], *how, *token, item.event.0.as_bytes());
+                let code = &mut arguments[place];
+                let at = code.len();
+                encode_how(code, *how, *token, item.event.0.as_bytes());
+                if is_done {
+                    code[at] = b'e';
+                }
             }
             Subject::Hunger(hunger) => {
                 arguments.push(match hunger {

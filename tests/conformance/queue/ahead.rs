@@ -85,6 +85,34 @@ pub async fn a_place_passed_on_is_freed_by_who_has_it(rig: &QueueRig) {
     assert_eq!(numbers(&rig.take().await), [3]);
 }
 
+pub async fn a_place_goes_down_a_line_in_one_call(rig: &QueueRig) {
+    let lane = quick_lane(rig, 1, 1, 2).await;
+    rig.keep(news(&lane, 1..=4)).await;
+    let [first, second, third] = rig.take().await.try_into().expect("three are leased");
+    rig.end([
+        passed_on(&first, &second),
+        first.settle(How::Done),
+        passed_on(&second, &third),
+        second.settle(How::Done),
+    ])
+    .await;
+    let look = rig.look_at(&lane).await;
+    assert_eq!((look.queued, look.leased, look.in_flight), (1, 1, 1));
+    assert_eq!(rig.take().await, []);
+    rig.end([third.settle(quick(0))]).await;
+    assert_eq!(numbers(&rig.take().await), [4]);
+}
+
+/// Who has a place may be done with it before the queue hears whose it was.
+pub async fn a_place_passed_on_to_who_is_done_is_free(rig: &QueueRig) {
+    let (lane, first, second) = one_and_one_ahead(rig).await;
+    rig.end([second.clone().settle(quick(0)), second.clone().settle(How::Done)]).await;
+    assert_eq!(rig.take().await, []);
+    rig.end([passed_on(&first, &second), first.settle(How::Done)]).await;
+    assert_eq!(rig.look_at(&lane).await.in_flight, 0);
+    assert_eq!(numbers(&rig.take().await), [3]);
+}
+
 pub async fn a_place_passed_on_under_a_token_that_ended_is_free(rig: &QueueRig) {
     let (_, first, second) = one_and_one_ahead(rig).await;
     rig.done([second.clone()]).await;

@@ -97,6 +97,8 @@ each_queue! {
         a_place_passed_on_is_freed_by_who_has_it,
         a_place_passed_on_under_a_token_that_ended_is_free,
         a_place_passed_on_twice_is_one,
+        a_place_goes_down_a_line_in_one_call,
+        a_place_passed_on_to_who_is_done_is_free,
         a_place_passed_on_to_who_was_answered_is_free,
         a_place_that_is_passed_on_is_a_success,
         what_is_leased_ahead_takes_turns_with_other_lanes,

@@ -115,7 +115,7 @@ async fn settle(rig: &QueueRig, books: &mut Books, dice: &mut Dice) {
     let (item, held) = books.leased.iter_mut().nth(nth).expect("it is within bounds");
     let leased = Leased { item: item.clone(), token: held.token, ahead: held.ahead };
     if dice.below(4) == 0 {
-        return pass_on(rig, books, leased).await;
+        return pass_on(rig, books, leased, dice.below(2) == 0).await;
     }
     let how = how(dice);
     match how {
@@ -133,8 +133,8 @@ async fn settle(rig: &QueueRig, books: &mut Books, dice: &mut Dice) {
     rig.end([leased.settle(how)]).await;
 }
 
-/// To the first item of its lane that waits for a place, if there is one.
-async fn pass_on(rig: &QueueRig, books: &mut Books, leased: Leased) {
+/// To the first item of its lane that waits for a place, if there is one; and perhaps it is done.
+async fn pass_on(rig: &QueueRig, books: &mut Books, leased: Leased, done: bool) {
     let next = books.leased.iter().find(|(item, held)| item.lane == leased.item.lane && held.ahead);
     let Some((next, under)) = next.map(|(item, held)| (item.clone(), held.token)) else { return };
     if next == leased.item {
@@ -147,7 +147,16 @@ async fn pass_on(rig: &QueueRig, books: &mut Books, leased: Leased) {
     if let (true, Some(held)) = (was_placed, books.leased.get_mut(&next)) {
         (held.placed, held.ahead) = (true, false);
     }
-    rig.end([leased.settle(How::PassedOn { to: next.event, under })]).await;
+    let mut settlements = vec![leased.clone().settle(How::PassedOn { to: next.event, under })];
+    if done {
+        let pushed = books.leased.remove(&leased.item).and_then(|held| held.pushed);
+        books.stale.push(leased.clone());
+        if let Some(due) = pushed {
+            books.queued.insert(leased.item.clone(), due);
+        }
+        settlements.push(leased.settle(How::Done));
+    }
+    rig.end(settlements).await;
 }
 
 fn how(dice: &mut Dice) -> How {
