@@ -185,8 +185,8 @@ pub(crate) async fn accept(
     for (accepted, (tenant, id)) in accepted.into_iter().zip(kept) {
         app.metrics.event(EventResult::of(&accepted));
         answers.push(match accepted {
-            Accepted::New { uid, seq, names_row } => {
-                pushes.extend(names_row.then(|| fan_out(tenant, uid, seq)));
+            Accepted::New { uid, seq, row, push } => {
+                pushes.extend(push.then(|| fan_out(tenant, row, seq)));
                 Ok(Published { id: id.unwrap_or_else(|| uid.to_string()), duplicate: false })
             }
             Accepted::Duplicate { id, .. } => Ok(Published { id, duplicate: true }),

@@ -18,6 +18,11 @@ impl Uid {
         Self(*uuid::Builder::from_unix_timestamp_millis(ms, random).as_uuid().as_bytes())
     }
 
+    /// When it was made, in milliseconds since the epoch.
+    pub fn millis(self) -> i64 {
+        self.0[..6].iter().fold(0, |ms, byte| ms << 8 | i64::from(*byte))
+    }
+
     /// The smallest one of a millisecond: the bound of a range of times.
     pub fn floor(unix_ms: i64) -> Self {
         let ms = u64::try_from(unix_ms).unwrap_or(0) & 0xffff_ffff_ffff;

@@ -208,8 +208,7 @@ pub enum How {
     Answered { failed: bool, hold: Option<Duration>, ahead: u32 },
     /// The answer is in, a success, and the place is that of another item of the lane from now on:
     /// of `to`, leased ahead under the token `under`. It is free if that lease is over, or answered
-    /// already. May be said as late as with what comes of the item: until then it has the place
-    /// itself.
+    /// already.
     PassedOn { to: EventUid, under: Token },
     /// Recorded, nothing more to do. For a hunger: everything unfinished was pushed.
     Done,

@@ -189,9 +189,10 @@ pub enum Accepted {
     New {
         uid: EventUid,
         seq: i64,
-        /// Whether its inbox row is called after it. Then it is what is pushed, for all that share
-        /// the row.
-        names_row: bool,
+        /// The inbox row that it is in.
+        row: EventUid,
+        /// Whether it falls to its caller to push the row: to one of all whose events are in it.
+        push: bool,
     },
     /// The same event was accepted before, under this id.
     Duplicate { uid: EventUid, id: String },

@@ -257,19 +257,8 @@ async fn deliver(
         total: sent.timings.total,
         places: target.webhook.config.max_in_flight,
     };
-    let next = match engine.ahead.answered(id.webhook, answered) {
-        Follows::Send(next) => {
-            held.passed_on = Some((next.held.event(), next.held.leased.token));
-            Some(next)
-        }
-        Follows::Free(back, ahead) => {
-            let how = How::Answered { failed, hold: decision.hold_webhook, ahead };
-            engine.settle_all(vec![held.leased.clone().settle(how)]);
-            let again = How::Again { after: Duration::ZERO };
-            engine.settle(back.into_iter().map(|held| (held, again)).collect());
-            None
-        }
-    };
+    let follows = engine.ahead.answered(id.webhook, answered);
+    free_place(engine, &held, follows, failed, decision.hold_webhook, abort);
     held.slot.answered();
     let trigger = if loaded.by_hand { Trigger::Manual } else { Trigger::Schedule };
     engine.metrics.attempted(&sent, &loaded, trigger, &decision, now);
@@ -286,17 +275,39 @@ async fn deliver(
         disable_webhook: decision.disable_webhook.then(|| disable_reason(&answer)),
     };
     record(engine, Entry { held, outcome }).await;
-    if let Some(Waiting { mut held, ready, .. }) = next {
-        // Now, so that the queue hears who has the place in the order in which it was passed on.
-        held.has_place = true;
-        send(engine, held, ready, abort);
-    }
 }
 
 fn disable_reason(answer: &Answer) -> String {
     match answer {
         Answer::Status { code, .. } => format!("the subscriber answered {code}"),
         Answer::Error(class) => format!("the attempt ended with {}", class.as_str()),
+    }
+}
+
+/// The answer is in: another request may go to the webhook while this one is being recorded, the
+/// next that was leased ahead or whatever the queue has.
+fn free_place(
+    engine: &Arc<Engine>,
+    held: &Held,
+    follows: Follows,
+    failed: bool,
+    hold: Option<Duration>,
+    abort: &CancellationToken,
+) {
+    match follows {
+        Follows::Send(Waiting { held: mut next, ready, .. }) => {
+            // Whose place it is matters once it is free, or somebody's lease ends: it waits for company.
+            let how = How::PassedOn { to: next.event(), under: next.leased.token };
+            engine.settle_unhurried(held.leased.clone().settle(how));
+            next.has_place = true;
+            send(engine, next, ready, abort);
+        }
+        Follows::Free(back, ahead) => {
+            let how = How::Answered { failed, hold, ahead };
+            engine.settle_all(vec![held.leased.clone().settle(how)]);
+            let again = How::Again { after: Duration::ZERO };
+            engine.settle(back.into_iter().map(|held| (held, again)).collect());
+        }
     }
 }
 

@@ -7,9 +7,7 @@ use std::time::Duration;
 use model::id::{EventUid, WebhookId, WorkerId};
 use model::time::Timestamp;
 use store::world::QueueTime;
-use store::{
-    How, Hungry, Leased, Pace, Queue, QueueError, Settlement, Store, StoreError, Token, begin,
-};
+use store::{How, Hungry, Leased, Pace, Queue, QueueError, Settlement, Store, StoreError, begin};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -49,6 +47,8 @@ pub(crate) struct Engine {
     pub(crate) metrics: Metrics,
     pub(crate) ways: Ways,
     settling: TaskTracker,
+    /// What goes with the next settlement, before it.
+    unhurried: Mutex<Vec<Settlement>>,
     time: Mutex<QueueTime>,
     /// Set while the store refuses to record.
     cannot_record: AtomicBool,
@@ -69,9 +69,6 @@ pub(crate) struct Held {
     pub(crate) slot: Slot,
     /// Whether a place on the wire is with it.
     pub(crate) has_place: bool,
-    /// To which event, leased ahead under which token, its place went: the queue is told of it with what
-    /// comes of the item.
-    pub(crate) passed_on: Option<(EventUid, Token)>,
 }
 
 impl Held {
@@ -107,6 +104,7 @@ impl Engine {
             metrics,
             ways,
             settling: TaskTracker::new(),
+            unhurried: Mutex::default(),
             time,
             cannot_record,
         })
@@ -141,7 +139,7 @@ impl Engine {
         if let Some(webhook) = webhook {
             self.ahead.arrived(webhook);
         }
-        Ok(Held { leased, slot, has_place: webhook.is_some(), passed_on: None })
+        Ok(Held { leased, slot, has_place: webhook.is_some() })
     }
 
     /// Settles and frees the slots. Whoever settles waits for nothing: the queue tries again by itself,
@@ -156,24 +154,26 @@ impl Engine {
         // Whoever waited for the last place of their lane.
         held.extend(back.into_iter().map(|held| (held, How::Again { after: Duration::ZERO })));
         self.slots.over(held.iter_mut().map(|(held, _)| &mut held.slot));
-        let mut settlements = Vec::with_capacity(2 * held.len());
-        let mut slots = Vec::with_capacity(held.len());
-        for (Held { leased, slot, passed_on, .. }, how) in held {
-            if let Some((to, under)) = passed_on {
-                settlements.push(leased.clone().settle(How::PassedOn { to, under }));
-            }
-            settlements.push(leased.settle(how));
-            slots.push(slot);
-        }
+        let (settlements, slots): (Vec<_>, Vec<_>) =
+            held.into_iter().map(|(held, how)| (held.leased.settle(how), held.slot)).unzip();
         self.settle_all(settlements);
         drop(slots);
+    }
+
+    /// Settles with whatever is settled next. It stands before all that is settled later.
+    pub(crate) fn settle_unhurried(&self, settlement: Settlement) {
+        self.unhurried.lock().unwrap_or_else(PoisonError::into_inner).push(settlement);
     }
 
     pub(crate) fn settle_all(&self, settlements: Vec<Settlement>) {
         if settlements.is_empty() {
             return;
         }
-        let queue = self.queue.clone();
+        // Held until the settling has begun, so that nobody else's stands between.
+        let mut unhurried = self.unhurried.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut before = std::mem::take(&mut *unhurried);
+        before.extend(settlements);
+        let (queue, settlements) = (self.queue.clone(), before);
         let settling = async move {
             if let Err(e) = queue.settle(settlements).await {
                 report_queue(&e, "settle");

@@ -14,11 +14,13 @@ use std::collections::{HashMap, HashSet};
 
 use deadpool_postgres::{GenericClient, Object};
 use model::event::NewEvent;
+use model::id::{EventUid, Uid};
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
 use super::batch::{Bounds, execute, query};
 use super::failure::Failure;
+use super::partitions::Day;
 use super::pool::{Pool, run};
 use super::rows::{self, Result};
 use super::sql;
@@ -101,7 +103,7 @@ impl<'e> Candidate<'e> {
 /// Keeps those events whose keys are all new: by one statement if none has two.
 async fn keep(db: &mut Object, events: &[&Candidate<'_>]) -> Result<Kept> {
     if events.iter().all(|event| event.keys.len() <= 1) {
-        return kept(&add(&*db, events, Candidate::key).await.map_err(Failure::of_commit)?);
+        return kept(events, &add(&*db, events, Candidate::key).await.map_err(Failure::of_commit)?);
     }
     let transaction = db.transaction().await?;
     let own = add_keys(&transaction, events).await?;
@@ -111,7 +113,7 @@ async fn keep(db: &mut Object, events: &[&Candidate<'_>]) -> Result<Kept> {
     drop_keys(&transaction, &refused, &own).await?;
     let added = add(&transaction, &new, |_| None).await?;
     transaction.commit().await.map_err(Failure::of_commit)?;
-    kept(&added)
+    kept(&new, &added)
 }
 
 /// `key`: which of its keys is added with an event, and has to be new.
@@ -155,7 +157,8 @@ async fn add<'e>(
     .await
 }
 
-/// For each event, which of the inbox rows it goes to.
+/// For each event, which of the inbox rows it goes to. The events of one are of a day, so that they are
+/// forgotten together.
 fn parts(events: &[&Candidate<'_>]) -> Vec<i32> {
     struct Part {
         number: i32,
@@ -165,26 +168,37 @@ fn parts(events: &[&Candidate<'_>]) -> Vec<i32> {
     let mut open: HashMap<_, Part> = HashMap::new();
     let mut count = 0;
     let parts = events.iter().map(|candidate| {
-        let bytes = candidate.event.data.len();
-        let part = open.entry((candidate.tenant(), candidate.event.only_webhook));
+        let NewEvent { uid, only_webhook, data, .. } = candidate.event;
+        let part = open.entry((candidate.tenant(), only_webhook, Day::of_id(uid.0)));
         let part = part.or_insert(Part { number: 0, events: ROW_EVENTS_MAX, bytes: 0 });
-        if part.events == ROW_EVENTS_MAX || part.bytes + bytes > ROW_BYTES_MAX {
+        if part.events == ROW_EVENTS_MAX || part.bytes + data.len() > ROW_BYTES_MAX {
             count += 1;
             *part = Part { number: count, events: 0, bytes: 0 };
         }
         part.events += 1;
-        part.bytes += bytes;
+        part.bytes += data.len();
         part.number
     });
     parts.collect()
 }
 
-fn kept(found: &[Row]) -> Result<Kept> {
+/// `found`: of those that were kept id, seq, and whether an inbox row is called after it.
+fn kept(events: &[&Candidate<'_>], found: &[Row]) -> Result<Kept> {
+    let parts: HashMap<_, _> = events.iter().map(|c| c.uid).zip(parts(events)).collect();
+    let mut names = HashMap::new();
+    for row in found {
+        let uid: Uuid = rows::get(row, 0)?;
+        if rows::get(row, 2)? {
+            names.insert(parts.get(&uid), uid);
+        }
+    }
     let kept = found.iter().map(|row| {
-        let uid = rows::event_uid(row, 0)?;
-        let accepted =
-            Accepted::New { uid, seq: rows::get(row, 1)?, names_row: rows::get(row, 2)? };
-        Ok((rows::uuid(uid.0), accepted))
+        let uid: Uuid = rows::get(row, 0)?;
+        // None if it was fanned out meanwhile.
+        let name = names.get(&parts.get(&uid)).copied().unwrap_or(uid);
+        let event = |uid: Uuid| EventUid(Uid(uid.into_bytes()));
+        let (row, seq, push) = (event(name), rows::get(row, 1)?, name == uid);
+        Ok((uid, Accepted::New { uid: event(uid), seq, row, push }))
     });
     kept.collect()
 }
@@ -193,7 +207,7 @@ fn kept(found: &[Row]) -> Result<Kept> {
 async fn known(db: &Object, events: &[&Candidate<'_>]) -> Result<Kept> {
     let uids: Vec<_> = events.iter().map(|c| c.uid).collect();
     let Some(Bounds { low, high }) = Bounds::of(&uids) else { return Ok(Kept::new()) };
-    kept(&query(db, const { sql("accept_known") }, &[&uids, &low, &high]).await?)
+    kept(events, &query(db, const { sql("accept_known") }, &[&uids, &low, &high]).await?)
 }
 
 /// The keys of some events, a column each.

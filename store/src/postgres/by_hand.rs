@@ -9,7 +9,7 @@ use super::rows::{self, Result};
 use super::{look, sql};
 use crate::store::Delivery;
 
-/// How often a delivery is looked for that goes to and fro.
+/// How often a delivery is looked for that goes to and fro between the tables.
 const LOOKS_MAX: usize = 10;
 
 /// Repeated it makes the same, so a lost commit is repeated too.
@@ -19,14 +19,14 @@ pub(super) async fn retry(
     now: Timestamp,
 ) -> Result<Option<Delivery>> {
     let transaction = db.transaction().await?;
-    let Some(place) = hold(&transaction, id).await? else { return Ok(None) };
+    let Some(table) = hold(&transaction, id).await? else { return Ok(None) };
     let before = look::delivery(&transaction, id).await?;
     let (event, webhook) = (rows::uuid(id.event.0), rows::uuid(id.webhook.0));
-    match place {
-        Place::Unfinished => {
+    match table {
+        Table::Unfinished => {
             execute(&transaction, const { sql("retry_unfinished") }, &[&event, &webhook]).await?;
         }
-        Place::Finished => {
+        Table::Finished => {
             let anew = const { sql("retry_finished") };
             execute(&transaction, anew, &[&event, &webhook, &now.0]).await?;
         }
@@ -41,9 +41,9 @@ pub(super) async fn cancel(
     now: Timestamp,
 ) -> Result<Option<Delivery>> {
     let transaction = db.transaction().await?;
-    let Some(place) = hold(&transaction, id).await? else { return Ok(None) };
+    let Some(table) = hold(&transaction, id).await? else { return Ok(None) };
     let before = look::delivery(&transaction, id).await?;
-    if place == Place::Unfinished {
+    if table == Table::Unfinished {
         end(&transaction, id, EndedBy::Cancelled, now).await?;
     }
     transaction.commit().await?;
@@ -52,22 +52,22 @@ pub(super) async fn cancel(
 
 /// In which of the tables a delivery is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Table {
     Unfinished,
     Finished,
 }
 
 /// Where a delivery is, which nobody else changes until the transaction ends.
-pub(super) async fn hold(db: &Transaction<'_>, id: DeliveryId) -> Result<Option<Place>> {
+pub(super) async fn hold(db: &Transaction<'_>, id: DeliveryId) -> Result<Option<Table>> {
     let (event, webhook) = (rows::uuid(id.event.0), rows::uuid(id.webhook.0));
-    // It may go from one to the other between two looks: twice in a row is more than chance.
+    // It may go from one to the other between two looks.
     for _ in 0..LOOKS_MAX {
         let unfinished = const { sql("hold_unfinished") };
         if !query(db, unfinished, &[&event, &webhook]).await?.is_empty() {
-            return Ok(Some(Place::Unfinished));
+            return Ok(Some(Table::Unfinished));
         }
         if !query(db, const { sql("hold_finished") }, &[&event, &webhook]).await?.is_empty() {
-            return Ok(Some(Place::Finished));
+            return Ok(Some(Table::Finished));
         }
         if look::delivery(db, id).await?.is_none() {
             return Ok(None);

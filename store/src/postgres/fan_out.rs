@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use deadpool_postgres::Object;
 use model::event::EventType;
@@ -8,6 +8,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::batch::{Bounds, execute, query};
+use super::failure::Failure;
 use super::rows::{self, Result};
 use super::{load, sql};
 use crate::store::{Chunk, InboxEvent, InboxRow, NewDelivery};
@@ -19,7 +20,11 @@ pub(super) async fn inbox(db: &Object, names: &[EventUid], whole: bool) -> Resul
     if whole {
         let events = || rows.iter().flat_map(|row| &row.events);
         let uids: Vec<_> = events().map(|event| rows::uuid(event.uid.0)).collect();
-        let found = load::events(db, &uids).await?;
+        let found = match load::events(db, &uids).await {
+            // One that cannot be read must not keep the others of its row: it is met once it is loaded.
+            Err(Failure::Damaged(_)) => HashMap::new(),
+            found => found?,
+        };
         for event in rows.iter_mut().flat_map(|row| &mut row.events) {
             event.whole = found.get(&event.uid).cloned();
         }
@@ -108,15 +113,20 @@ impl<'c> Deliveries<'c> {
         }
         columns
     }
+
+    /// Of their inbox rows, in order.
+    fn names(&self) -> Vec<Uuid> {
+        let mut names = self.rows.clone();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
 }
 
 /// Makes those of inbox rows that nobody began; without more to come, as a rule, those are all.
 async fn begin(db: &Object, deliveries: &Deliveries<'_>) -> Result<usize> {
     let Deliveries { rows, events, webhooks, tenants, seqs, accepted } = deliveries;
-    let mut names = rows.clone();
-    names.sort_unstable();
-    names.dedup();
-    let begin = const { sql("fan_out") };
+    let (begin, names) = (const { sql("fan_out") }, deliveries.names());
     count(execute(db, begin, &[&names, rows, events, webhooks, tenants, seqs, accepted]).await?)
 }
 
@@ -137,7 +147,7 @@ async fn go_on(db: &mut Object, chunks: &[Chunk], deliveries: &Deliveries<'_>) -
         cursors.values().map(|(seq, webhook)| (*seq, rows::uuid(webhook.0))).unzip();
 
     let transaction = db.transaction().await?;
-    execute(&transaction, const { sql("fan_out_began") }, &[&moved]).await?;
+    execute(&transaction, const { sql("fan_out_began") }, &[&deliveries.names()]).await?;
     let again = const { sql("fan_out_again") };
     let made = execute(&transaction, again, &[events, webhooks, tenants, seqs, accepted]).await?;
     // A statement of its own sees what was finished before the last could make it once more.
@@ -147,7 +157,7 @@ async fn go_on(db: &mut Object, chunks: &[Chunk], deliveries: &Deliveries<'_>) -
     execute(&transaction, cursor, &[&moved, &to_seqs, &to_webhooks]).await?;
     // Repeated it changes nothing, so a lost commit is repeated too.
     transaction.commit().await?;
-    count(made - back)
+    count(made.saturating_sub(back))
 }
 
 fn count(rows: u64) -> Result<usize> {

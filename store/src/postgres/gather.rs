@@ -1,6 +1,7 @@
 //! Gathers events that come at the same time. While a few batches are being written, and for a moment
 //! after the last began, what comes in waits and goes together in the next.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -111,7 +112,8 @@ fn bytes(call: &Call) -> usize {
 async fn write(pool: &Pool, calls: Vec<Call>) {
     let events: Vec<_> = calls.iter().flat_map(|call| &call.events).collect();
     match accept(pool, &events).await.map_err(StoreError::from) {
-        Ok(accepted) => {
+        Ok(mut accepted) => {
+            share_out(&calls, &mut accepted);
             let mut accepted = accepted.into_iter();
             for call in calls {
                 let of_call = accepted.by_ref().take(call.events.len()).collect();
@@ -128,6 +130,20 @@ async fn write(pool: &Pool, calls: Vec<Call>) {
         Err(e) => {
             for call in calls {
                 let _ = call.reply.send(Err(e.clone()));
+            }
+        }
+    }
+}
+
+/// An inbox row that several share is pushed by the first of them who still waits for the answer.
+fn share_out(calls: &[Call], accepted: &mut [Accepted]) {
+    let mut shared = HashSet::new();
+    let mut accepted = accepted.iter_mut();
+    for call in calls {
+        let waits = !call.reply.is_closed();
+        for accepted in accepted.by_ref().take(call.events.len()) {
+            if let Accepted::New { row, push, .. } = accepted {
+                *push = waits && shared.insert(*row);
             }
         }
     }

@@ -219,16 +219,16 @@ impl Store for Postgres {
         self.gatherer.accept(events).await
     }
 
-    async fn inbox(&self, events: &[EventUid], whole: bool) -> Result<Vec<InboxRow>, StoreError> {
-        call!(relaxed of self, |db| fan_out::inbox(db, events, whole))
+    async fn inbox(&self, rows: &[EventUid], whole: bool) -> Result<Vec<InboxRow>, StoreError> {
+        call!(relaxed of self, |db| fan_out::inbox(db, rows, whole))
     }
 
     async fn fan_out(&self, chunks: Vec<Chunk>) -> Result<usize, StoreError> {
         call!(relaxed of self, |db| fan_out::fan_out(db, &chunks))
     }
 
-    async fn fanned_out(&self, events: Vec<EventUid>) -> Result<(), StoreError> {
-        call!(relaxed of self, |db| fan_out::fanned_out(db, &events))
+    async fn fanned_out(&self, rows: Vec<EventUid>) -> Result<(), StoreError> {
+        call!(relaxed of self, |db| fan_out::fanned_out(db, &rows))
     }
 
     async fn load(&self, deliveries: Vec<DeliveryId>) -> Result<Vec<Option<Loaded>>, StoreError> {

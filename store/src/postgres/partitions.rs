@@ -16,18 +16,23 @@ use super::sql;
 /// Those with partitions, in the order in which they are dropped.
 const TABLES: [&str; 3] = ["attempts", "events", "finished_deliveries"];
 const DAY_US: i64 = 24 * 60 * 60 * 1_000_000;
-/// Who waits for a table is waited for by all who come after: not for longer than this.
-const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '3s'";
+/// Who waits for a table is waited for by all who come after: not for longer than this. It is less than
+/// a server lets a deadlock stand (1 s), so that this gives up, and not one of the others.
+const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '300ms'";
 /// Rows deleted in one transaction.
 const DELETED_MAX: i64 = 5_000;
 
 /// A day in UTC, counted from the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Day(i64);
+pub(super) struct Day(i64);
 
 impl Day {
     fn of(time: Timestamp) -> Self {
         Self(time.0.div_euclid(DAY_US))
+    }
+
+    pub(super) fn of_id(uid: Uid) -> Self {
+        Self::of(Timestamp::from_millis(uid.millis()))
     }
 
     /// The smallest id of the day.
@@ -119,9 +124,29 @@ pub(super) async fn forget(db: &mut Object, since: Timestamp, limit: u32) -> Res
             return Ok(true);
         }
     }
-    let bound = rows::uuid(Uid::floor(since.millis()));
-    let deleted = execute(db, const { sql("forget") }, &[&bound, &i64::from(limit)]).await?;
-    Ok(deleted >= limit.into())
+    forget_one_by_one(db, since, limit).await
+}
+
+/// Those of the default partition.
+async fn forget_one_by_one(db: &mut Object, since: Timestamp, limit: u32) -> Result<bool> {
+    let transaction = db.transaction().await?;
+    let mut bound = rows::uuid(Uid::floor(since.millis()));
+    if let Some(row) = query(&transaction, const { sql("forget_inbox") }, &[]).await?.first() {
+        // The events of an inbox row are of the day of its name.
+        bound = bound.min(Day::of_id(rows::uid(row, 0)?).begin());
+    }
+    let old = const { sql("forget_events") };
+    let found = query(&transaction, old, &[&bound, &i64::from(limit)]).await?;
+    let mut gone = found.iter().map(|row| rows::get(row, 0)).collect::<Result<Vec<Uuid>>>()?;
+    // From here on nobody begins one of their deliveries anew; who did so before is seen.
+    query(&transaction, const { sql("forget_hold") }, &[&gone]).await?;
+    for row in &query(&transaction, const { sql("forget_unfinished") }, &[&gone]).await? {
+        let kept: Uuid = rows::get(row, 0)?;
+        gone.retain(|uid| *uid != kept);
+    }
+    execute(&transaction, const { sql("forget") }, &[&gone]).await?;
+    transaction.commit().await?;
+    Ok(found.len() >= limit as usize)
 }
 
 async fn drop_day(db: &mut Object, day: Day) -> Result<bool> {
@@ -136,14 +161,10 @@ async fn drop_day(db: &mut Object, day: Day) -> Result<bool> {
     let transaction = db.transaction().await?;
     transaction.batch_execute(LOCK_TIMEOUT).await?;
     transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&TABLES_LOCK]).await?;
-    // Nobody begins one of its deliveries anew between the look and the end.
-    for parent in TABLES {
-        let table = day.table(parent);
-        if exists(&transaction, &table).await? {
-            let hold = format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
-            transaction.batch_execute(&hold).await?;
-        }
-    }
+    // First the parents, as everybody does; nobody begins a delivery anew between the look and the end.
+    let parents = TABLES.map(|parent| format!("ONLY {parent}")).join(", ");
+    let hold = format!("LOCK TABLE {parents} IN ACCESS EXCLUSIVE MODE");
+    transaction.batch_execute(&hold).await?;
     if is_in_use(&transaction, day).await? {
         return Ok(false);
     }

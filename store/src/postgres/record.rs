@@ -1,8 +1,8 @@
 //! Recording what came of deliveries.
 //!
-//! One statement ends deliveries by compare-and-set and keeps the attempts of a batch, another does it
-//! for those that go on. What they did not apply came late and is rare: each of those is recorded in a
-//! transaction of its own, as is an outcome that disables its webhook.
+//! One statement applies a batch by compare-and-set and keeps its attempts. What it did not apply
+//! came late and is rare: each of those is recorded in a transaction of its own, as is an outcome
+//! that disables its webhook.
 //!
 //! When the connection breaks at the commit the batch is not repeated here: what was applied would
 //! count as late. Who called repeats it; then the state is as it should be, and the attempt may
@@ -18,7 +18,7 @@ use model::time::Timestamp;
 use tokio_postgres::Row;
 
 use super::batch::{execute, query};
-use super::by_hand::{Place, end, hold};
+use super::by_hand::{Table, end, hold};
 use super::failure::Failure;
 use super::pool::{Pool, run};
 use super::rows::{self, Result, micros, prose};
@@ -28,13 +28,9 @@ use crate::store::{Outcome, Recorded};
 pub(super) async fn record(pool: &Pool, outcomes: &[Outcome]) -> Result<Vec<Recorded>> {
     let mut recorded: Vec<Option<Recorded>> = vec![None; outcomes.len()];
     for round in rounds(outcomes) {
-        let plain = round.iter().map(|n| &outcomes[*n]).filter(|o| o.disable_webhook.is_none());
-        let (ends, plans): (Vec<_>, Vec<_>) = plain.partition(|outcome| is_end(outcome));
-        let (ended, planned) =
-            tokio::try_join!(async { run!(pool, |db| apply(db, &ends)) }, async {
-                run!(pool, |db| apply(db, &plans))
-            },)?;
-        let applied: HashMap<_, _> = ended.into_iter().chain(planned).collect();
+        let batch = round.iter().map(|n| &outcomes[*n]).filter(|o| o.disable_webhook.is_none());
+        let batch: Vec<_> = batch.collect();
+        let applied = run!(pool, |db| apply(db, &batch))?;
         for n in round {
             let outcome = &outcomes[n];
             recorded[n] = Some(match applied.get(&outcome.delivery) {
@@ -60,10 +56,6 @@ fn rounds(outcomes: &[Outcome]) -> Vec<Vec<usize>> {
         left = others;
     }
     rounds
-}
-
-fn is_end(outcome: &Outcome) -> bool {
-    matches!(outcome.next, Next::End(_))
 }
 
 async fn record_alone(db: &mut Object, outcome: &Outcome) -> Result<Recorded> {
@@ -149,24 +141,23 @@ impl<'o> AttemptColumns<'o> {
     }
 }
 
-/// The compare-and-set, of outcomes that all end their delivery or all do not. Those that are not
-/// returned went on without their outcome.
+/// The compare-and-set. Those that are not returned went on without their outcome.
 async fn apply(
     db: &impl GenericClient,
     outcomes: &[&Outcome],
 ) -> Result<HashMap<DeliveryId, Recorded>> {
     let events: Vec<_> = outcomes.iter().map(|o| rows::uuid(o.delivery.event.0)).collect();
     let webhooks: Vec<_> = outcomes.iter().map(|o| rows::uuid(o.delivery.webhook.0)).collect();
-    let Some(first) = outcomes.first() else { return Ok(HashMap::new()) };
-    let statement =
-        if is_end(first) { const { sql("record_ends") } } else { const { sql("record_plans") } };
+    if outcomes.is_empty() {
+        return Ok(HashMap::new());
+    }
     let before = outcomes.iter().map(|o| rows::int(o.attempts_before));
     let before = before.collect::<Result<Vec<_>>>()?;
     let c = Columns::of(outcomes)?;
     let timing = |of: fn(&Attempt) -> Option<i64>| c.of_attempts(|a| of(a.attempt));
     let found = query(
         db,
-        statement,
+        const { sql("record") },
         &[
             &events,
             &webhooks,
@@ -221,15 +212,15 @@ async fn record_late(db: &Transaction<'_>, outcome: &Outcome) -> Result<Recorded
     let event = rows::uuid(outcome.delivery.event.0);
     let webhook = rows::uuid(outcome.delivery.webhook.0);
     if let Some(attempt) = &outcome.attempt
-        && let Some(place) = hold(db, outcome.delivery).await?
+        && let Some(table) = hold(db, outcome.delivery).await?
     {
-        record_late_attempt(db, outcome.delivery, place, attempt).await?;
+        record_late_attempt(db, outcome.delivery, table, attempt).await?;
         if attempt.answer.is_success() {
-            match place {
-                Place::Unfinished => {
+            match table {
+                Table::Unfinished => {
                     end(db, outcome.delivery, EndedBy::Delivered, outcome.at).await?;
                 }
-                Place::Finished => {
+                Table::Finished => {
                     let won = const { sql("record_late_success") };
                     execute(db, won, &[&event, &webhook, &outcome.at.0]).await?;
                 }
@@ -244,16 +235,16 @@ async fn record_late(db: &Transaction<'_>, outcome: &Outcome) -> Result<Recorded
 async fn record_late_attempt(
     db: &Transaction<'_>,
     id: DeliveryId,
-    place: Place,
+    table: Table,
     attempt: &Attempt,
 ) -> Result<()> {
     let (event, webhook) = (rows::uuid(id.event.0), rows::uuid(id.webhook.0));
     let AttemptColumns { answer, error, detail, headers, .. } = AttemptColumns::of(attempt)?;
     let (timings, response) = (&attempt.timings, attempt.response.as_ref());
     let (started_at, total) = (attempt.started_at.0, micros(timings.total));
-    let count = match place {
-        Place::Unfinished => const { sql("record_late_unfinished") },
-        Place::Finished => const { sql("record_late_finished") },
+    let count = match table {
+        Table::Unfinished => const { sql("record_late_unfinished") },
+        Table::Finished => const { sql("record_late_finished") },
     };
     let counted =
         query(db, count, &[&event, &webhook, &started_at, &total, &answer, &error]).await?;

@@ -3,15 +3,13 @@
 -- with partitions, the bounds of its ids say which of them are looked at.
 
 -- Keeps the events that have no key here, and those whose key is new. Those of a part share an
--- inbox row.
+-- inbox row. Their data is taken where it goes: every row that carries it on the way is a copy.
 -- name: accept
 WITH offered AS MATERIALIZED (
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[],
-                         $7::bytea[], $8::uuid[], $9::text[], $10::text[], $11::bytea[],
-                         $12::integer[])
+                         $8::uuid[], $9::text[], $10::text[], $11::bytea[], $12::integer[])
         WITH ORDINALITY
-        AS e (uid, tenant, id, type, timestamp, accepted_at, data, only_webhook, kind, key, digest,
-              part, n)
+        AS e (uid, tenant, id, type, timestamp, accepted_at, only_webhook, kind, key, digest, part, n)
 ), own AS (
     INSERT INTO event_keys (tenant, kind, key, uid, digest)
     SELECT tenant, kind, key, uid, digest FROM offered WHERE kind IS NOT NULL
@@ -23,7 +21,7 @@ WITH offered AS MATERIALIZED (
     WHERE kind IS NULL OR uid IN (SELECT uid FROM own)
 ), kept AS (
     INSERT INTO events (uid, seq, tenant, id, type, timestamp, accepted_at, data)
-    SELECT uid, seq, tenant, id, type, timestamp, accepted_at, data FROM given
+    SELECT uid, seq, tenant, id, type, timestamp, accepted_at, ($7::bytea[])[n] FROM given
 ), parts AS (
     SELECT tenant, only_webhook, min(seq) AS seq, array_agg(uid) AS events,
            array_agg(seq) AS seqs, array_agg(accepted_at) AS accepted_at, array_agg(type) AS types
@@ -76,7 +74,7 @@ INSERT INTO unfinished_deliveries
 SELECT event, webhook, tenant, seq, 'pending', 0, 0, 0, false, accepted_at, accepted_at
 FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::bigint[], $7::bigint[])
     AS d (name, event, webhook, tenant, seq, accepted_at)
-WHERE name IN (SELECT name FROM begun)
+WHERE (name IN (SELECT name FROM begun)) IS TRUE -- so that it is hashed
 
 -- name: fan_out_again
 INSERT INTO unfinished_deliveries
@@ -88,10 +86,18 @@ ON CONFLICT (event, webhook) DO NOTHING
 
 -- Takes back those that were made before and are finished.
 -- name: fan_out_finished
-DELETE FROM unfinished_deliveries u
-USING unnest($1::uuid[], $2::uuid[]) AS d (event, webhook), finished_deliveries f
-WHERE u.event = d.event AND u.webhook = d.webhook
-  AND f.event = d.event AND f.webhook = d.webhook AND f.event >= $3 AND f.event <= $4
+DELETE FROM unfinished_deliveries USING (
+    SELECT u.place FROM unnest($1::uuid[], $2::uuid[]) AS d (event, webhook)
+    CROSS JOIN LATERAL (
+        SELECT FROM finished_deliveries
+        WHERE event = d.event AND webhook = d.webhook AND event >= $3 AND event <= $4 LIMIT 1
+    ) AS f
+    CROSS JOIN LATERAL (
+        SELECT ctid AS place FROM unfinished_deliveries
+        WHERE event = d.event AND webhook = d.webhook LIMIT 1
+    ) AS u
+) AS back
+WHERE unfinished_deliveries.ctid = back.place
 
 -- name: fan_out_began
 UPDATE inbox SET begun = true WHERE name = ANY($1)
@@ -105,10 +111,14 @@ WHERE inbox.name = c.name
 -- name: fanned_out
 DELETE FROM inbox WHERE name = ANY($1)
 
+-- Much or nothing may be unfinished, and the planner believes what it was when it planned. So that each
+-- item of a batch is looked up all the same, it is given a limit.
 -- name: load
 SELECT q.n, d.status, d.due, d.attempts, d.planned, d.opened_at, d.by_hand, w.status, w.version
 FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS q (event, webhook, n)
-JOIN unfinished_deliveries d ON d.event = q.event AND d.webhook = q.webhook
+CROSS JOIN LATERAL (
+    SELECT * FROM unfinished_deliveries WHERE event = q.event AND webhook = q.webhook LIMIT 1
+) AS d
 LEFT JOIN webhooks w ON w.id = d.webhook AND w.deleted_at IS NULL
 
 -- The same, whether they are finished or not.
@@ -126,10 +136,11 @@ LEFT JOIN webhooks w ON w.id = d.webhook AND w.deleted_at IS NULL
 SELECT uid, tenant, id, type, timestamp, accepted_at, data
 FROM events WHERE uid = ANY($1) AND uid >= $2 AND uid <= $3
 
--- Ends what the outcomes end.
--- name: record_ends
-WITH ended AS (
-    DELETE FROM unfinished_deliveries d USING unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::text[], $6::bigint[],
+-- Ends what the outcomes end, and plans the others anew. Each is looked up, as in load.
+-- name: record
+WITH outcomes AS MATERIALIZED (
+    SELECT o.*, u.place
+    FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::text[], $6::bigint[],
                 $7::bigint[], $8::integer[], $9::integer[], $10::boolean[], $11::text[],
                 $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],
                 $17::bigint[], $18::smallint[], $19::text[], $20::text[], $21::text[],
@@ -139,7 +150,13 @@ WITH ended AS (
               started_at, dns_us, connect_us, first_byte_us, body_us,
               total_us, answer, error, detail, headers,
               body, truncated)
-    WHERE d.event = o.event AND d.webhook = o.webhook AND d.attempts = o.attempts
+    CROSS JOIN LATERAL (
+        SELECT ctid AS place FROM unfinished_deliveries
+        WHERE event = o.event AND webhook = o.webhook LIMIT 1
+    ) AS u
+), ended AS (
+    DELETE FROM unfinished_deliveries d USING outcomes o
+    WHERE d.ctid = o.place AND d.attempts = o.attempts AND o.ended_at IS NOT NULL
     RETURNING d.event, d.webhook, d.tenant, d.seq, d.opened_at, d.attempts + o.sent AS attempts,
               d.late, d.planned + o.planned AS planned, d.attempts + o.sent + d.late AS n,
               coalesce(o.started_at, d.last_at) AS last_at,
@@ -149,6 +166,22 @@ WITH ended AS (
               o.status, o.ended_by, o.ended_at, o.sent, o.trigger, o.started_at, o.dns_us,
               o.connect_us, o.first_byte_us, o.body_us, o.total_us, o.answer, o.error, o.detail,
               o.headers, o.body, o.truncated
+), planned AS (
+    UPDATE unfinished_deliveries d SET
+        status = o.status,
+        due = o.due,
+        attempts = d.attempts + o.sent,
+        planned = d.planned + o.planned,
+        by_hand = d.by_hand AND NOT o.not_by_hand,
+        last_at = coalesce(o.started_at, d.last_at),
+        last_total_us = CASE WHEN o.sent = 0 THEN d.last_total_us ELSE o.total_us END,
+        last_status = CASE WHEN o.sent = 0 THEN d.last_status ELSE o.answer END,
+        last_error = CASE WHEN o.sent = 0 THEN d.last_error ELSE o.error END
+    FROM outcomes o
+    WHERE d.ctid = o.place AND d.attempts = o.attempts AND o.ended_at IS NULL
+    RETURNING d.event, d.webhook, d.tenant, d.attempts + d.late AS n, d.due, d.by_hand,
+              o.sent, o.trigger, o.started_at, o.dns_us, o.connect_us, o.first_byte_us, o.body_us,
+              o.total_us, o.answer, o.error, o.detail, o.headers, o.body, o.truncated
 ), finished AS (
     INSERT INTO finished_deliveries
         (event, webhook, tenant, seq, opened_at, attempts, late, planned, last_at, last_total_us,
@@ -163,44 +196,13 @@ WITH ended AS (
     SELECT event, webhook, n, tenant, trigger, started_at, dns_us, connect_us, first_byte_us,
            body_us, total_us, answer, error, detail, headers, body, truncated
     FROM ended WHERE sent > 0
-)
-SELECT event, webhook, false, NULL::bigint, false FROM ended
-
--- Plans anew what the outcomes do not end.
--- name: record_plans
-WITH planned AS (
-    UPDATE unfinished_deliveries d SET
-        status = o.status,
-        due = coalesce(o.due, d.due),
-        attempts = d.attempts + o.sent,
-        planned = d.planned + o.planned,
-        by_hand = d.by_hand AND NOT o.not_by_hand,
-        last_at = coalesce(o.started_at, d.last_at),
-        last_total_us = CASE WHEN o.sent = 0 THEN d.last_total_us ELSE o.total_us END,
-        last_status = CASE WHEN o.sent = 0 THEN d.last_status ELSE o.answer END,
-        last_error = CASE WHEN o.sent = 0 THEN d.last_error ELSE o.error END
-    FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::text[], $6::bigint[],
-                $7::bigint[], $8::integer[], $9::integer[], $10::boolean[], $11::text[],
-                $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],
-                $17::bigint[], $18::smallint[], $19::text[], $20::text[], $21::text[],
-                $22::bytea[], $23::boolean[])
-        AS o (event, webhook, attempts, status, ended_by, ended_at,
-              due, sent, planned, not_by_hand, trigger,
-              started_at, dns_us, connect_us, first_byte_us, body_us,
-              total_us, answer, error, detail, headers,
-              body, truncated)
-    WHERE d.event = o.event AND d.webhook = o.webhook AND d.attempts = o.attempts
-    RETURNING d.event, d.webhook, d.tenant, d.attempts + d.late AS n, d.due, d.by_hand,
-              o.sent, o.trigger, o.started_at, o.dns_us, o.connect_us, o.first_byte_us, o.body_us,
-              o.total_us, o.answer, o.error, o.detail, o.headers, o.body, o.truncated
-), kept AS (
-    INSERT INTO attempts
-        (event, webhook, n, tenant, trigger, started_at, dns_us, connect_us, first_byte_us,
-         body_us, total_us, status, error, detail, headers, body, truncated)
+    UNION ALL
     SELECT event, webhook, n, tenant, trigger, started_at, dns_us, connect_us, first_byte_us,
            body_us, total_us, answer, error, detail, headers, body, truncated
     FROM planned WHERE sent > 0
 )
+SELECT event, webhook, false, NULL::bigint, false FROM ended
+UNION ALL
 SELECT event, webhook, true, due, by_hand FROM planned
 
 -- name: record_late_unfinished
@@ -430,28 +432,36 @@ WHERE p.oid = ANY (ARRAY[
     'events'::regclass, 'finished_deliveries'::regclass, 'attempts'::regclass])
 
 -- name: forget_in_use
-SELECT EXISTS (SELECT FROM inbox i, unnest(i.events) AS e (uid) WHERE uid >= $1 AND uid < $2)
+SELECT EXISTS (SELECT FROM inbox WHERE name >= $1 AND name < $2)
     OR EXISTS (SELECT FROM unfinished_deliveries WHERE event >= $1 AND event < $2)
 
 -- name: forget_keys
 DELETE FROM event_keys WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM event_keys WHERE uid >= $1 AND uid < $2 LIMIT $3))
 
+-- name: forget_inbox
+SELECT name FROM inbox ORDER BY name LIMIT 1
+
+-- name: forget_events
+SELECT uid FROM events_default e
+WHERE uid < $1 AND NOT EXISTS (SELECT FROM unfinished_deliveries d WHERE d.event = e.uid)
+ORDER BY uid LIMIT $2
+
+-- name: forget_hold
+SELECT FROM finished_deliveries WHERE event = ANY($1) ORDER BY event, webhook FOR UPDATE
+
+-- name: forget_unfinished
+SELECT event FROM unfinished_deliveries WHERE event = ANY($1)
+
 -- name: forget
-WITH gone AS MATERIALIZED (
-    SELECT uid FROM events_default e
-    WHERE uid < $1
-      AND uid NOT IN (SELECT unnest(events) FROM inbox)
-      AND NOT EXISTS (SELECT FROM unfinished_deliveries d WHERE d.event = e.uid)
-    ORDER BY uid LIMIT $2
-), attempts_gone AS (
-    DELETE FROM attempts a USING gone WHERE a.event = gone.uid
+WITH attempts_gone AS (
+    DELETE FROM attempts WHERE event = ANY($1)
 ), deliveries_gone AS (
-    DELETE FROM finished_deliveries d USING gone WHERE d.event = gone.uid
+    DELETE FROM finished_deliveries WHERE event = ANY($1)
 ), keys_gone AS (
-    DELETE FROM event_keys k USING gone WHERE k.uid = gone.uid
+    DELETE FROM event_keys WHERE uid = ANY($1)
 )
-DELETE FROM events_default e USING gone WHERE e.uid = gone.uid
+DELETE FROM events_default WHERE uid = ANY($1)
 
 -- name: announce
 INSERT INTO workers (id, version, slots, held, started_at, seen_at)

@@ -5,13 +5,12 @@
 --          of an item its event, and more by the letter.
 --          a answered, f answered by a failure: µs of quiet that was asked for (a double, -1 if
 --          none), and how many may be leased ahead (a byte); p answered, and its place passed on:
---          the event it goes to and the token of that lease; e the same and done; d done; g again:
---          after so many µs
+--          the event it goes to and the token of that lease; d done; g again: after so many µs
 -- returns  for how long the caller may sleep
 
 local FIRST = 9
 -- Bytes of what becomes of an item.
-local SIZE = { a = 34, f = 34, p = 49, e = 49, d = 25, g = 33 }
+local SIZE = { a = 34, f = 34, p = 49, d = 25, g = 33 }
 
 -- Every settlement of an item: its lane, how, token, event, and its place in the argument.
 local names, fields, lane_of, hows, tokens, args, places = {}, {}, {}, {}, {}, {}, {}
@@ -60,7 +59,7 @@ local function answer(L, i, how, state)
     leave_state(L, state)
     L.failures = how == 'f' and L.failures + 1 or 0
     touch(L)
-    if how == 'p' or how == 'e' then
+    if how == 'p' then
         if state == 's' then pass_on(L, i) end
     else
         local us, ahead = struct.unpack('>dB', args[i], places[i] + 25)
@@ -73,7 +72,7 @@ local function settle_item(i)
     local field, how = fields[i], hows[i]
     local lease = leases[field]
     if not lease or sub(lease, 1, 8) ~= tokens[i] then return end
-    local L, state = lanes[lane_of[i]], state_of(lease)
+    local L = lanes[lane_of[i]]
     if how == 'd' then
         release(L, lease, sub(field, -16), nil)
         leases[field] = false
@@ -81,16 +80,11 @@ local function settle_item(i)
         local after = struct.unpack('>d', args[i], places[i] + 25)
         release(L, lease, sub(field, -16), math.min(now + after, NEVER - 1))
         leases[field] = false
-    elseif state ~= 'a' then
-        lease = with_state(lease, 'a')
-        leases[field] = lease
+    else
+        local state = state_of(lease)
+        if state == 'a' then return end
+        leases[field] = with_state(lease, 'a')
         answer(L, i, how, state)
-    elseif how ~= 'e' then
-        return
-    end
-    if how == 'e' then
-        release(L, lease, sub(field, -16), nil)
-        leases[field] = false
     end
     changed[field] = true
 end

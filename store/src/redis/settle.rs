@@ -80,18 +80,11 @@ async fn call(server: Arc<Server>, number: usize, jobs: Vec<Job<Settlement, ()>>
     }
 }
 
-/// See `settle.lua`. Items of one lane go together, in their order. What is passed on as it is done, as
-/// most are, is one settlement.
+/// See `settle.lua`. Items of one lane go together, in their order.
 fn encode<'s>(settlements: impl Iterator<Item = &'s Settlement>) -> Vec<Vec<u8>> {
     let mut arguments: Vec<Vec<u8>> = Vec::new();
     let mut places: HashMap<&Lane, usize> = HashMap::new();
-    let mut settlements = settlements.peekable();
-    while let Some(Settlement { subject, token, how }) = settlements.next() {
-        let is_done_with_it = |next: &&Settlement| {
-            matches!((how, next.how), (How::PassedOn { .. }, How::Done))
-                && (&next.subject, next.token) == (subject, *token)
-        };
-        let is_done = settlements.next_if(is_done_with_it).is_some();
+    for Settlement { subject, token, how } in settlements {
         match subject {
             Subject::Item(item) => {
                 let place = *places.entry(&item.lane).or_insert_with(|| {
@@ -99,12 +92,7 @@ fn encode<'s>(settlements: impl Iterator<Item = &'s Settlement>) -> Vec<Vec<u8>>
                     arguments.push(Vec::new());
                     arguments.len() - 1
                 });
-                let code = &mut arguments[place];
-                let at = code.len();
-                encode_how(code, *how, *token, item.event.0.as_bytes());
-                if is_done {
-                    code[at] = b'e';
-                }
+                encode_how(&mut arguments[place], *how, *token, item.event.0.as_bytes());
             }
             Subject::Hunger(hunger) => {
                 arguments.push(match hunger {

@@ -40,7 +40,7 @@ fn accept_one(db: &Connection, recent: &Recent, event: &NewEvent) -> Result<Acce
         event.only_webhook.map(|w| w.0.0)
     ])?;
     keep_recent(recent, event, seq, registry_version);
-    Ok(Accepted::New { uid: event.uid, seq, names_row: true })
+    Ok(Accepted::New { uid: event.uid, seq, row: event.uid, push: true })
 }
 
 /// Adds the keys of an event, or says what an earlier use of one makes of it. They are nearly always

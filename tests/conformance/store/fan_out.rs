@@ -127,12 +127,12 @@ async fn to_fan_out(rig: &StoreRig, accepted: &[Accepted]) -> Vec<InboxRow> {
     let names: Vec<_> = accepted
         .iter()
         .filter_map(|accepted| match accepted {
-            Accepted::New { uid, names_row: true, .. } => Some(*uid),
+            Accepted::New { row, push: true, .. } => Some(*row),
             _ => None,
         })
         .collect();
     let rows = rig.inbox(&names, true).await.expect("an inbox");
-    assert_eq!(rows.len(), names.len(), "what is named after an event is there");
+    assert_eq!(rows.len(), names.len(), "what is to be pushed is there");
     rows
 }
 
@@ -206,6 +206,23 @@ pub async fn a_row_goes_with_all_its_events(rig: &mut StoreRig) {
     rig.fanned_out(names.clone()).await.expect("a fan-out ends");
     assert_eq!(rig.inbox(&names, false).await.expect("an inbox"), []);
     assert_eq!(rig.unfinished(&lane, 100).await.expect("a store feeds"), []);
+}
+
+/// Then all of it is repeated.
+pub async fn some_rows_may_be_done_and_others_not(rig: &mut StoreRig) {
+    let mut chunks = Vec::new();
+    for n in 1..=2 {
+        let (uid, _) = rig.keep(event(n)).await;
+        let row = rig.row(uid).await.expect("it is to fan out");
+        chunks.push(chunk(&row, &[webhook_id(1)], n == 1));
+    }
+    assert_eq!(rig.fan_out(chunks.clone()).await.expect("it fans out"), 2);
+    let last = chunks[1].clone();
+    assert_eq!(rig.fan_out(vec![last.clone()]).await.expect("it fans out"), 0);
+    rig.write_down(success(last.deliveries[0].id, 0)).await;
+    assert_eq!(rig.fan_out(vec![last.clone()]).await.expect("it fans out"), 0);
+    assert_eq!(rig.find(last.deliveries[0].id).await.status, Status::Delivered);
+    assert_eq!(rig.fan_out(chunks).await.expect("it fans out"), 0);
 }
 
 /// Of a worker that was paused for longer than its lease.

@@ -6,6 +6,7 @@ mod fan_out;
 mod deliver;
 mod late;
 mod by_hand;
+mod at_once;
 
 mod feed;
 mod stranded;
@@ -25,6 +26,7 @@ mod living;
 mod one_at_a_time;
 /// What only a store on a server does.
 mod on_a_server;
+mod on_a_server_rows;
 
 use std::time::Duration;
 
@@ -95,6 +97,7 @@ each_store! {
         a_row_is_bounded,
         a_cursor_stands_at_an_event_and_a_webhook,
         a_row_goes_with_all_its_events,
+        some_rows_may_be_done_and_others_not,
         one_event_has_one_delivery_a_webhook,
     }
     deliver::{
@@ -138,6 +141,10 @@ each_store! {
         an_ended_delivery_is_not_cancelled,
         what_does_not_exist_is_neither_retried_nor_cancelled,
         cancelled_in_flight_it_stays_cancelled,
+    }
+    at_once::{
+        whatever_happens_at_once_no_attempt_is_lost,
+        of_several_who_fan_out_at_once_each_delivery_is_made_by_one,
     }
     feed::{
         lanes_are_those_with_unfinished_work,

@@ -34,7 +34,7 @@ async fn tables(url: &str) -> Vec<String> {
 }
 
 /// Sends an event to the first webhook.
-async fn send(store: &Postgres, event: NewEvent) -> DeliveryId {
+pub(super) async fn send(store: &Postgres, event: NewEvent) -> DeliveryId {
     let id = event.uid;
     store.accept(vec![event]).await.expect("a store accepts");
     let row = store.inbox(&[id], false).await.expect("an inbox").remove(0);
