@@ -69,9 +69,8 @@ async fn a_shared_row_is_pushed_by_who_still_waits() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     tokio::time::sleep(Duration::from_millis(100)).await;
-    // The first of each batch is among those who leave.
-    (0..12).step_by(2).for_each(|n| calls[n].abort());
-    calls[1].abort();
+    // The first few are kept each alone, the others together: the first of these leave too.
+    calls[..6].iter().for_each(|call| call.abort());
     holding.await.expect("no panic");
     let (mut answered, mut pushed) = (Vec::new(), Vec::new());
     for call in calls {
@@ -82,7 +81,7 @@ async fn a_shared_row_is_pushed_by_who_still_waits() {
             pushed.extend(push.then_some(row));
         }
     }
-    assert_eq!(answered.len(), 5);
+    assert_eq!(answered.len(), 6);
     assert!(answered.iter().all(|row| pushed.contains(row)), "{answered:?} {pushed:?}");
     let count = pushed.len();
     pushed.sort_unstable();
@@ -164,15 +163,15 @@ async fn plans_of_a_quiet_moment_do_not_read_all_that_is_unfinished_later() {
         let chunks = rows.iter().map(|row| chunk(row, &[webhook_id(1)], false)).collect();
         store.fan_out(chunks).await.expect("it fans out");
     }
-    let waiting = store.unfinished(&lane, 300).await.expect("a store feeds");
+    let waiting = store.unfinished(&lane, 20).await.expect("a store feeds");
     let ids: Vec<_> = waiting
         .iter()
         .map(|waiting| model::id::DeliveryId { event: waiting.event, webhook: webhook_id(1) })
         .collect();
     let before = entries_read(&url).await;
-    store.load(ids[..256].to_vec()).await.expect("it loads");
-    let outcomes: Vec<_> = ids[..256].iter().map(|id| success(*id, 0)).collect();
+    store.load(ids.clone()).await.expect("it loads");
+    let outcomes: Vec<_> = ids.iter().map(|id| success(*id, 0)).collect();
     store.record(outcomes.into()).await.expect("it records");
     let read = entries_read(&url).await - before;
-    assert!((1..256 * 10).contains(&read), "{read} entries for 256 deliveries");
+    assert!((1..200).contains(&read), "{read} entries for 20 deliveries");
 }
