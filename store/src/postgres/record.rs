@@ -1,8 +1,8 @@
 //! Recording what came of deliveries.
 //!
-//! One statement applies a batch by compare-and-set and keeps its attempts. What it did not apply
-//! came late and is rare: each of those is recorded in a transaction of its own, as is an outcome
-//! that disables its webhook.
+//! One statement ends deliveries by compare-and-set and keeps their attempts, another does it for those
+//! that go on; a batch that needs both is a transaction. What they did not apply came late and is rare:
+//! each of those is recorded in a transaction of its own, as is an outcome that disables its webhook.
 //!
 //! When the connection breaks at the commit the batch is not repeated here: what was applied would
 //! count as late. Who called repeats it; then the state is as it should be, and the attempt may
@@ -64,7 +64,7 @@ async fn record_alone(db: &mut Object, outcome: &Outcome) -> Result<Recorded> {
         let webhook = outcome.delivery.webhook;
         webhooks::disable(&transaction, webhook, reason, outcome.at).await?;
     }
-    let applied = apply(&transaction, &[outcome]).await?;
+    let applied = apply_alike(&transaction, &[outcome]).await?;
     let recorded = match applied.get(&outcome.delivery) {
         Some(applied) => *applied,
         None => record_late(&transaction, outcome).await?,
@@ -142,22 +142,39 @@ impl<'o> AttemptColumns<'o> {
 }
 
 /// The compare-and-set. Those that are not returned went on without their outcome.
-async fn apply(
+async fn apply(db: &mut Object, outcomes: &[&Outcome]) -> Result<HashMap<DeliveryId, Recorded>> {
+    let (ends, plans): (Vec<_>, Vec<_>) = outcomes.iter().copied().partition(|o| is_end(o));
+    if ends.is_empty() || plans.is_empty() {
+        return apply_alike(&*db, outcomes).await;
+    }
+    let transaction = db.transaction().await?;
+    let mut applied = apply_alike(&transaction, &ends).await?;
+    applied.extend(apply_alike(&transaction, &plans).await?);
+    transaction.commit().await.map_err(Failure::of_commit)?;
+    Ok(applied)
+}
+
+fn is_end(outcome: &Outcome) -> bool {
+    matches!(outcome.next, Next::End(_))
+}
+
+/// Of outcomes that all end their delivery, or all do not.
+async fn apply_alike(
     db: &impl GenericClient,
     outcomes: &[&Outcome],
 ) -> Result<HashMap<DeliveryId, Recorded>> {
     let events: Vec<_> = outcomes.iter().map(|o| rows::uuid(o.delivery.event.0)).collect();
     let webhooks: Vec<_> = outcomes.iter().map(|o| rows::uuid(o.delivery.webhook.0)).collect();
-    if outcomes.is_empty() {
-        return Ok(HashMap::new());
-    }
+    let Some(first) = outcomes.first() else { return Ok(HashMap::new()) };
+    let statement =
+        if is_end(first) { const { sql("record_ends") } } else { const { sql("record_plans") } };
     let before = outcomes.iter().map(|o| rows::int(o.attempts_before));
     let before = before.collect::<Result<Vec<_>>>()?;
     let c = Columns::of(outcomes)?;
     let timing = |of: fn(&Attempt) -> Option<i64>| c.of_attempts(|a| of(a.attempt));
     let found = query(
         db,
-        const { sql("record") },
+        statement,
         &[
             &events,
             &webhooks,

@@ -136,9 +136,9 @@ LEFT JOIN webhooks w ON w.id = d.webhook AND w.deleted_at IS NULL
 SELECT uid, tenant, id, type, timestamp, accepted_at, data
 FROM events WHERE uid = ANY($1) AND uid >= $2 AND uid <= $3
 
--- Ends what the outcomes end, and plans the others anew. Each is looked up, as in load.
--- name: record
-WITH outcomes AS MATERIALIZED (
+-- Of outcomes that end their delivery. Each is looked up, as in load.
+-- name: record_ends
+WITH outcomes AS (
     SELECT o.*, u.place
     FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::text[], $6::bigint[],
                 $7::bigint[], $8::integer[], $9::integer[], $10::boolean[], $11::text[],
@@ -156,7 +156,7 @@ WITH outcomes AS MATERIALIZED (
     ) AS u
 ), ended AS (
     DELETE FROM unfinished_deliveries d USING outcomes o
-    WHERE d.ctid = o.place AND d.attempts = o.attempts AND o.ended_at IS NOT NULL
+    WHERE d.ctid = o.place AND d.attempts = o.attempts
     RETURNING d.event, d.webhook, d.tenant, d.seq, d.opened_at, d.attempts + o.sent AS attempts,
               d.late, d.planned + o.planned AS planned, d.attempts + o.sent + d.late AS n,
               coalesce(o.started_at, d.last_at) AS last_at,
@@ -166,22 +166,6 @@ WITH outcomes AS MATERIALIZED (
               o.status, o.ended_by, o.ended_at, o.sent, o.trigger, o.started_at, o.dns_us,
               o.connect_us, o.first_byte_us, o.body_us, o.total_us, o.answer, o.error, o.detail,
               o.headers, o.body, o.truncated
-), planned AS (
-    UPDATE unfinished_deliveries d SET
-        status = o.status,
-        due = o.due,
-        attempts = d.attempts + o.sent,
-        planned = d.planned + o.planned,
-        by_hand = d.by_hand AND NOT o.not_by_hand,
-        last_at = coalesce(o.started_at, d.last_at),
-        last_total_us = CASE WHEN o.sent = 0 THEN d.last_total_us ELSE o.total_us END,
-        last_status = CASE WHEN o.sent = 0 THEN d.last_status ELSE o.answer END,
-        last_error = CASE WHEN o.sent = 0 THEN d.last_error ELSE o.error END
-    FROM outcomes o
-    WHERE d.ctid = o.place AND d.attempts = o.attempts AND o.ended_at IS NULL
-    RETURNING d.event, d.webhook, d.tenant, d.attempts + d.late AS n, d.due, d.by_hand,
-              o.sent, o.trigger, o.started_at, o.dns_us, o.connect_us, o.first_byte_us, o.body_us,
-              o.total_us, o.answer, o.error, o.detail, o.headers, o.body, o.truncated
 ), finished AS (
     INSERT INTO finished_deliveries
         (event, webhook, tenant, seq, opened_at, attempts, late, planned, last_at, last_total_us,
@@ -196,13 +180,51 @@ WITH outcomes AS MATERIALIZED (
     SELECT event, webhook, n, tenant, trigger, started_at, dns_us, connect_us, first_byte_us,
            body_us, total_us, answer, error, detail, headers, body, truncated
     FROM ended WHERE sent > 0
-    UNION ALL
+)
+SELECT event, webhook, false, NULL::bigint, false FROM ended
+
+-- Of outcomes after which their delivery goes on. Each is looked up, as in load.
+-- name: record_plans
+WITH outcomes AS (
+    SELECT o.*, u.place
+    FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::text[], $6::bigint[],
+                $7::bigint[], $8::integer[], $9::integer[], $10::boolean[], $11::text[],
+                $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],
+                $17::bigint[], $18::smallint[], $19::text[], $20::text[], $21::text[],
+                $22::bytea[], $23::boolean[])
+        AS o (event, webhook, attempts, status, ended_by, ended_at,
+              due, sent, planned, not_by_hand, trigger,
+              started_at, dns_us, connect_us, first_byte_us, body_us,
+              total_us, answer, error, detail, headers,
+              body, truncated)
+    CROSS JOIN LATERAL (
+        SELECT ctid AS place FROM unfinished_deliveries
+        WHERE event = o.event AND webhook = o.webhook LIMIT 1
+    ) AS u
+), planned AS (
+    UPDATE unfinished_deliveries d SET
+        status = o.status,
+        due = o.due,
+        attempts = d.attempts + o.sent,
+        planned = d.planned + o.planned,
+        by_hand = d.by_hand AND NOT o.not_by_hand,
+        last_at = coalesce(o.started_at, d.last_at),
+        last_total_us = CASE WHEN o.sent = 0 THEN d.last_total_us ELSE o.total_us END,
+        last_status = CASE WHEN o.sent = 0 THEN d.last_status ELSE o.answer END,
+        last_error = CASE WHEN o.sent = 0 THEN d.last_error ELSE o.error END
+    FROM outcomes o
+    WHERE d.ctid = o.place AND d.attempts = o.attempts
+    RETURNING d.event, d.webhook, d.tenant, d.attempts + d.late AS n, d.due, d.by_hand,
+              o.sent, o.trigger, o.started_at, o.dns_us, o.connect_us, o.first_byte_us, o.body_us,
+              o.total_us, o.answer, o.error, o.detail, o.headers, o.body, o.truncated
+), kept AS (
+    INSERT INTO attempts
+        (event, webhook, n, tenant, trigger, started_at, dns_us, connect_us, first_byte_us,
+         body_us, total_us, status, error, detail, headers, body, truncated)
     SELECT event, webhook, n, tenant, trigger, started_at, dns_us, connect_us, first_byte_us,
            body_us, total_us, answer, error, detail, headers, body, truncated
     FROM planned WHERE sent > 0
 )
-SELECT event, webhook, false, NULL::bigint, false FROM ended
-UNION ALL
 SELECT event, webhook, true, due, by_hand FROM planned
 
 -- name: record_late_unfinished
