@@ -186,21 +186,23 @@ end
 
 -- Ends a lease: the item is gone, or due again.
 local function release(L, lease, event, due)
-    local state, member = state_of(lease), sub(lease, 10, 17) .. event
+    local state = state_of(lease)
     leave_state(L, state)
     L.leased = L.leased - 1
+    touch(L)
     if #lease > 17 then
         local pushed = struct.unpack('>d', lease, 18)
         if not due or pushed < due then due = pushed end
     end
-    if due and not room(L, due) then
+    if not due then return end
+    local member = sub(lease, 10, 17) .. event
+    if not room(L, due) then
         starve(L, due)
-    elseif due and state == 'w' and due <= now then
+    elseif state == 'w' and due <= now then
         add_first(L, member)
-    elseif due then
+    else
         add_timed(L, member, due)
     end
-    touch(L)
 end
 
 -- Requests it may have on the wire: one after three failures in a row, until one succeeds. Fanning

@@ -13,7 +13,7 @@ local FIRST = 9
 local SIZE = { a = 34, f = 34, p = 49, d = 25, g = 33 }
 
 -- Every settlement of an item: its lane, how, token, event, and its place in the argument.
-local names, fields, lane_of, hows, tokens, args, places = {}, {}, {}, {}, {}, {}, {}
+local names, fields, lane_of, hows, tokens, events, args, places = {}, {}, {}, {}, {}, {}, {}, {}
 local n, others = 0, {}
 for i = FIRST, #ARGV, 2 do
     local name, arg = sub(ARGV[i], 2), ARGV[i + 1]
@@ -24,7 +24,7 @@ for i = FIRST, #ARGV, 2 do
             local how, token, event = struct.unpack('>c1c8c16', arg, at)
             n = n + 1
             fields[n], lane_of[n], hows[n], tokens[n] = name .. event, name, how, token
-            args[n], places[n] = arg, at
+            events[n], args[n], places[n] = event, arg, at
             at = at + SIZE[how]
         end
     else
@@ -74,11 +74,11 @@ local function settle_item(i)
     if not lease or sub(lease, 1, 8) ~= tokens[i] then return end
     local L = lanes[lane_of[i]]
     if how == 'd' then
-        release(L, lease, sub(field, -16), nil)
+        release(L, lease, events[i], nil)
         leases[field] = false
     elseif how == 'g' then
         local after = struct.unpack('>d', args[i], places[i] + 25)
-        release(L, lease, sub(field, -16), math.min(now + after, NEVER - 1))
+        release(L, lease, events[i], math.min(now + after, NEVER - 1))
         leases[field] = false
     else
         local state = state_of(lease)
