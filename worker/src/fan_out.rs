@@ -94,14 +94,14 @@ async fn make_deliveries(
             unfinished.push(row.name);
         }
         if chunk.deliveries.len() > room {
-            keep_and_push(engine, std::mem::take(&mut chunks), &mut made, whole, stop).await?;
+            keep_and_push(engine, std::mem::take(&mut chunks), &made, whole, stop).await?;
             room = DELIVERIES_MAX;
         }
         room -= chunk.deliveries.len();
         made.of_event.extend(row.events.into_iter().map(|e| (e.uid, (e.whole, webhooks.clone()))));
         chunks.push(chunk);
     }
-    keep_and_push(engine, chunks, &mut made, whole, stop).await?;
+    keep_and_push(engine, chunks, &made, whole, stop).await?;
     Ok(unfinished)
 }
 
@@ -110,7 +110,7 @@ async fn make_deliveries(
 async fn keep_and_push(
     engine: &Arc<Engine>,
     chunks: Vec<Chunk>,
-    made: &mut Made,
+    made: &Made,
     whole: &mut bool,
     stop: &Stop,
 ) -> Result<(), StoreError> {
