@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use model::event::Event;
 use model::id::{DeliveryId, EventUid, WebhookId};
+use model::tenant::Tenant;
 use model::webhook::WebhookStatus;
 use store::world::Stopwatch;
 use store::{
@@ -28,6 +29,8 @@ use crate::{Stop, deliver};
 const ROWS_MAX: usize = 256;
 /// Deliveries of one transaction.
 const DELIVERIES_MAX: usize = 1_000;
+/// Transactions of one round.
+const TRANSACTIONS_MAX: usize = 4;
 
 pub(crate) type Inbox = mpsc::Receiver<Held>;
 
@@ -75,7 +78,7 @@ async fn fan_out(engine: &Arc<Engine>, batch: Vec<Held>, whole: &mut bool, stop:
 }
 
 /// Reads the inbox rows and makes their deliveries, as many at a time as one transaction takes. Returns
-/// the rows that have more to come.
+/// the rows that have more to come: whoever comes meanwhile waits for a few transactions only.
 async fn make_deliveries(
     engine: &Arc<Engine>,
     batch: &[Held],
@@ -86,23 +89,45 @@ async fn make_deliveries(
     let mut made = Made { since: Stopwatch::start(), of_event: HashMap::new() };
     let rows = engine.store.inbox(&names, *whole).await?;
     let (mut chunks, mut unfinished) = (Vec::new(), Vec::new());
-    let mut room = DELIVERIES_MAX;
-    for row in rows {
+    let (mut room, mut left) = (DELIVERIES_MAX, TRANSACTIONS_MAX);
+    for row in in_turns(rows) {
+        if left == 0 {
+            unfinished.push(row.name);
+            continue;
+        }
         let webhooks = engine.registry.of_tenant(&row.tenant, row.registry_now).await?;
-        let chunk = next_chunk(engine, &row, &webhooks);
+        let (chunk, counts) = next_chunk(&row, &webhooks);
+        if chunk.deliveries.len() > room {
+            keep_and_push(engine, std::mem::take(&mut chunks), &made, whole, stop).await?;
+            (room, left) = (DELIVERIES_MAX, left - 1);
+            if left == 0 {
+                unfinished.push(row.name);
+                continue;
+            }
+        }
         if chunk.more {
             unfinished.push(row.name);
         }
-        if chunk.deliveries.len() > room {
-            keep_and_push(engine, std::mem::take(&mut chunks), &made, whole, stop).await?;
-            room = DELIVERIES_MAX;
-        }
+        counts.into_iter().for_each(|count| engine.metrics.fanned_out(count));
         room -= chunk.deliveries.len();
         made.of_event.extend(row.events.into_iter().map(|e| (e.uid, (e.whole, webhooks.clone()))));
         chunks.push(chunk);
     }
     keep_and_push(engine, chunks, &made, whole, stop).await?;
     Ok(unfinished)
+}
+
+/// The first row of each tenant, then the second of each, and so on.
+fn in_turns(rows: Vec<InboxRow>) -> Vec<InboxRow> {
+    let mut turns: HashMap<Tenant, usize> = HashMap::new();
+    let turn_of = |row: InboxRow| {
+        let turn = turns.entry(row.tenant.clone()).or_default();
+        *turn += 1;
+        (*turn, row)
+    };
+    let mut rows: Vec<_> = rows.into_iter().map(turn_of).collect();
+    rows.sort_by_key(|(turn, _)| *turn);
+    rows.into_iter().map(|(_, row)| row).collect()
 }
 
 /// Keeps, then pushes. An inbox row goes only after its last delivery was pushed: a crash anywhere
@@ -141,9 +166,10 @@ async fn keep_and_push(
     Ok(())
 }
 
-/// The next deliveries of an inbox row, at most as many as one transaction takes.
-fn next_chunk(engine: &Engine, row: &InboxRow, webhooks: &TenantWebhooks) -> Chunk {
-    let (mut deliveries, mut more) = (Vec::new(), false);
+/// The next deliveries of an inbox row, at most as many as one transaction takes, and how many there
+/// are of each event.
+fn next_chunk(row: &InboxRow, webhooks: &TenantWebhooks) -> (Chunk, Vec<usize>) {
+    let (mut deliveries, mut counts, mut more) = (Vec::new(), Vec::new(), false);
     for event in row.events.iter().filter(|e| row.cursor.is_none_or(|(seq, _)| e.seq >= seq)) {
         let mut matching = matching(webhooks, row, event);
         let room = DELIVERIES_MAX - deliveries.len();
@@ -152,7 +178,7 @@ fn next_chunk(engine: &Engine, row: &InboxRow, webhooks: &TenantWebhooks) -> Chu
             break;
         }
         matching.truncate(room);
-        engine.metrics.fanned_out(matching.len());
+        counts.push(matching.len());
         deliveries.extend(matching.into_iter().map(|webhook| NewDelivery {
             id: DeliveryId { event: event.uid, webhook },
             seq: event.seq,
@@ -162,7 +188,7 @@ fn next_chunk(engine: &Engine, row: &InboxRow, webhooks: &TenantWebhooks) -> Chu
             break;
         }
     }
-    Chunk { row: row.name, tenant: row.tenant.clone(), deliveries, more }
+    (Chunk { row: row.name, tenant: row.tenant.clone(), deliveries, more }, counts)
 }
 
 /// Registered when the event was accepted, active or paused now, and of its type; by id, and those
@@ -234,5 +260,26 @@ impl Made {
         let is_fresh = self.since.elapsed() <= LOADED_AGE_MAX;
         let event = whole.clone().filter(|_| is_fresh)?;
         Some(Loaded::new(event, (webhook.status, webhook.version)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tenants_take_turns_in_a_round() {
+        let row = |(n, tenant): (u8, &str)| InboxRow {
+            name: EventUid(model::id::Uid([n; 16])),
+            tenant: Tenant::parse(tenant).expect("a name"),
+            registry_version: 0,
+            registry_now: 0,
+            cursor: None,
+            only_webhook: None,
+            events: Vec::new(),
+        };
+        let rows = [(1, "a"), (2, "a"), (3, "a"), (4, "b"), (5, "c"), (6, "b")].map(row);
+        let turns = in_turns(rows.into()).into_iter().map(|row| row.name.0.0[0]);
+        assert_eq!(turns.collect::<Vec<_>>(), [1, 4, 5, 2, 6, 3]);
     }
 }
