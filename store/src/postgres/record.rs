@@ -9,6 +9,7 @@
 //! stand on record twice.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 
 use deadpool_postgres::{GenericClient, Object, Transaction};
 use model::attempt::{Answer, Attempt, Trigger};
@@ -24,6 +25,15 @@ use super::pool::{Pool, run};
 use super::rows::{self, Result, micros, prose};
 use super::{sql, webhooks};
 use crate::store::{Outcome, Recorded};
+
+static RECORD_ENDS: LazyLock<String> = LazyLock::new(|| of_outcomes(const { sql("record_ends") }));
+static RECORD_PLANS: LazyLock<String> =
+    LazyLock::new(|| of_outcomes(const { sql("record_plans") }));
+
+/// What both begin and end with.
+fn of_outcomes(applied: &str) -> String {
+    [const { sql("record_outcomes") }, applied, const { sql("record_attempts") }].join("\n")
+}
 
 pub(super) async fn record(pool: &Pool, outcomes: &[Outcome]) -> Result<Vec<Recorded>> {
     let mut recorded: Vec<Option<Recorded>> = vec![None; outcomes.len()];
@@ -166,8 +176,7 @@ async fn apply_alike(
     let events: Vec<_> = outcomes.iter().map(|o| rows::uuid(o.delivery.event.0)).collect();
     let webhooks: Vec<_> = outcomes.iter().map(|o| rows::uuid(o.delivery.webhook.0)).collect();
     let Some(first) = outcomes.first() else { return Ok(HashMap::new()) };
-    let statement =
-        if is_end(first) { const { sql("record_ends") } } else { const { sql("record_plans") } };
+    let statement: &'static str = if is_end(first) { &RECORD_ENDS } else { &RECORD_PLANS };
     let before = outcomes.iter().map(|o| rows::int(o.attempts_before));
     let before = before.collect::<Result<Vec<_>>>()?;
     let c = Columns::of(outcomes)?;

@@ -136,8 +136,10 @@ LEFT JOIN webhooks w ON w.id = d.webhook AND w.deleted_at IS NULL
 SELECT uid, tenant, id, type, timestamp, accepted_at, data
 FROM events WHERE uid = ANY($1) AND uid >= $2 AND uid <= $3
 
--- Of outcomes that end their delivery. Each is looked up, as in load.
--- name: record_ends
+-- The next four make two statements: record_outcomes, then one of record_ends, of outcomes that end
+-- their delivery, and record_plans, of those after which it goes on, then record_attempts. Each
+-- delivery is looked up, as in load.
+-- name: record_outcomes
 WITH outcomes AS (
     SELECT o.*, u.place
     FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::text[], $6::bigint[],
@@ -154,7 +156,10 @@ WITH outcomes AS (
         SELECT ctid AS place FROM unfinished_deliveries
         WHERE event = o.event AND webhook = o.webhook LIMIT 1
     ) AS u
-), ended AS (
+),
+
+-- name: record_ends
+applied AS (
     DELETE FROM unfinished_deliveries d USING outcomes o
     WHERE d.ctid = o.place AND d.attempts = o.attempts
     RETURNING d.event, d.webhook, d.tenant, d.seq, d.opened_at, d.attempts + o.sent AS attempts,
@@ -163,45 +168,20 @@ WITH outcomes AS (
               CASE WHEN o.sent = 0 THEN d.last_total_us ELSE o.total_us END AS last_total_us,
               CASE WHEN o.sent = 0 THEN d.last_status ELSE o.answer END AS last_status,
               CASE WHEN o.sent = 0 THEN d.last_error ELSE o.error END AS last_error,
-              o.status, o.ended_by, o.ended_at, o.sent, o.trigger, o.started_at, o.dns_us,
-              o.connect_us, o.first_byte_us, o.body_us, o.total_us, o.answer, o.error, o.detail,
-              o.headers, o.body, o.truncated
+              false AS waits, NULL::bigint AS due, false AS by_hand, o.status, o.ended_by,
+              o.ended_at, o.sent, o.trigger, o.started_at, o.dns_us, o.connect_us, o.first_byte_us,
+              o.body_us, o.total_us, o.answer, o.error, o.detail, o.headers, o.body, o.truncated
 ), finished AS (
     INSERT INTO finished_deliveries
         (event, webhook, tenant, seq, opened_at, attempts, late, planned, last_at, last_total_us,
          last_status, last_error, status, ended_by, ended_at)
     SELECT event, webhook, tenant, seq, opened_at, attempts, late, planned, last_at, last_total_us,
            last_status, last_error, status, ended_by, ended_at
-    FROM ended
-), kept AS (
-    INSERT INTO attempts
-        (event, webhook, n, tenant, trigger, started_at, dns_us, connect_us, first_byte_us,
-         body_us, total_us, status, error, detail, headers, body, truncated)
-    SELECT event, webhook, n, tenant, trigger, started_at, dns_us, connect_us, first_byte_us,
-           body_us, total_us, answer, error, detail, headers, body, truncated
-    FROM ended WHERE sent > 0
-)
-SELECT event, webhook, false, NULL::bigint, false FROM ended
+    FROM applied
+),
 
--- Of outcomes after which their delivery goes on. Each is looked up, as in load.
 -- name: record_plans
-WITH outcomes AS (
-    SELECT o.*, u.place
-    FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::text[], $6::bigint[],
-                $7::bigint[], $8::integer[], $9::integer[], $10::boolean[], $11::text[],
-                $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],
-                $17::bigint[], $18::smallint[], $19::text[], $20::text[], $21::text[],
-                $22::bytea[], $23::boolean[])
-        AS o (event, webhook, attempts, status, ended_by, ended_at,
-              due, sent, planned, not_by_hand, trigger,
-              started_at, dns_us, connect_us, first_byte_us, body_us,
-              total_us, answer, error, detail, headers,
-              body, truncated)
-    CROSS JOIN LATERAL (
-        SELECT ctid AS place FROM unfinished_deliveries
-        WHERE event = o.event AND webhook = o.webhook LIMIT 1
-    ) AS u
-), planned AS (
+applied AS (
     UPDATE unfinished_deliveries d SET
         status = o.status,
         due = o.due,
@@ -214,18 +194,22 @@ WITH outcomes AS (
         last_error = CASE WHEN o.sent = 0 THEN d.last_error ELSE o.error END
     FROM outcomes o
     WHERE d.ctid = o.place AND d.attempts = o.attempts
-    RETURNING d.event, d.webhook, d.tenant, d.attempts + d.late AS n, d.due, d.by_hand,
+    RETURNING d.event, d.webhook, d.tenant, d.attempts + d.late AS n, true AS waits, d.due,
+              d.by_hand,
               o.sent, o.trigger, o.started_at, o.dns_us, o.connect_us, o.first_byte_us, o.body_us,
               o.total_us, o.answer, o.error, o.detail, o.headers, o.body, o.truncated
-), kept AS (
+),
+
+-- name: record_attempts
+kept AS (
     INSERT INTO attempts
         (event, webhook, n, tenant, trigger, started_at, dns_us, connect_us, first_byte_us,
          body_us, total_us, status, error, detail, headers, body, truncated)
     SELECT event, webhook, n, tenant, trigger, started_at, dns_us, connect_us, first_byte_us,
            body_us, total_us, answer, error, detail, headers, body, truncated
-    FROM planned WHERE sent > 0
+    FROM applied WHERE sent > 0
 )
-SELECT event, webhook, true, due, by_hand FROM planned
+SELECT event, webhook, waits, due, by_hand FROM applied
 
 -- name: record_late_unfinished
 UPDATE unfinished_deliveries SET
