@@ -1,11 +1,12 @@
 //! The receiver: answers 200 to every webhook and counts what came, on one thread.
 
 use std::cell::RefCell;
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::sleep;
 
@@ -16,6 +17,9 @@ use crate::ledger::{Begin, Ledger, Receipt};
 use crate::wire::{Connection, Message};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+/// Connections that may wait to be accepted. Thousands come at once when as many webhooks hang, and
+/// what the kernel drops it tries again after seconds.
+const CONNECTING_MAX: u32 = 4_096;
 const POLL: Duration = Duration::from_millis(5);
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -63,7 +67,9 @@ async fn obey(ledger: Shared) -> Result<()> {
 }
 
 async fn listen(ledger: Shared) -> Result<Listening> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    let listener = socket.listen(CONNECTING_MAX)?;
     let port = listener.local_addr()?.port();
     spawn_local(async move {
         while let Ok((stream, _)) = listener.accept().await {

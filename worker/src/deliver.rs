@@ -22,6 +22,9 @@ use crate::send::Sent;
 
 /// Claims of one load.
 const CLAIMS_MAX: usize = 4;
+/// Requests that are begun before whoever else is ready has a turn: connecting to a thousand
+/// subscribers takes a while.
+const BEGUN_AT_ONCE: usize = 16;
 /// How long one waits that cannot be read at all.
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(60);
 /// A delivery this close to its time is sent: the queue's clock and the store's round differently.
@@ -47,7 +50,7 @@ pub(crate) async fn run(
         match load(&engine, &batch).await {
             Ok(loaded) => {
                 let loaded = batch.into_iter().zip(loaded).collect();
-                start(&engine, loaded, since, &abort).await;
+                start(&engine, loaded, since, &abort);
             }
             Err(e) => {
                 report_store(&e, "load");
@@ -84,8 +87,18 @@ async fn load(engine: &Engine, batch: &[Held]) -> Result<Vec<Said>, StoreError> 
 }
 
 /// Begins each delivery of a batch, or settles it without a request. `since`: what the store said is
-/// not older.
-pub(crate) async fn start(
+/// not older. Nobody waits for it.
+pub(crate) fn start(
+    engine: &Arc<Engine>,
+    batch: Vec<(Held, Said)>,
+    since: Stopwatch,
+    abort: &CancellationToken,
+) {
+    let (engine, abort) = (engine.clone(), abort.clone());
+    tokio::spawn(async move { begin(&engine, batch, since, &abort).await });
+}
+
+async fn begin(
     engine: &Arc<Engine>,
     batch: Vec<(Held, Said)>,
     since: Stopwatch,
@@ -96,7 +109,7 @@ pub(crate) async fn start(
         // What cannot be read of one webhook must not keep the others.
         Err(StoreError::Damaged(_)) if batch.len() > 1 => {
             for one in batch {
-                Box::pin(start(engine, vec![one], since, abort)).await;
+                Box::pin(begin(engine, vec![one], since, abort)).await;
             }
             return;
         }
@@ -107,7 +120,10 @@ pub(crate) async fn start(
         }
     };
     let mut settled = Vec::new();
-    for (held, loaded) in batch {
+    for (n, (held, loaded)) in batch.into_iter().enumerate() {
+        if n % BEGUN_AT_ONCE == BEGUN_AT_ONCE - 1 {
+            tokio::task::yield_now().await;
+        }
         let Some(id) = held.leased.item.delivery() else { continue };
         match readiness(id, loaded, targets.get(&id.webhook), engine.now()) {
             Readiness::Send(ready) if held.has_place => send(engine, held, ready, abort),

@@ -249,7 +249,7 @@ impl Made {
             let _ = engine.ways.to_load.send(to_load).await;
         }
         if !loaded.is_empty() {
-            deliver::start(engine, loaded, self.since, &stop.abort).await;
+            deliver::start(engine, loaded, self.since, &stop.abort);
         }
     }
 
