@@ -1,6 +1,11 @@
 -- Ids are UUIDv7, so they sort by time; times are microseconds since the epoch (UTC), durations
 -- microseconds. Every table names the tenant its rows belong to. What is compared is compared byte
 -- by byte (COLLATE "C"), whatever the language of the database.
+--
+-- To a planner that believes a table to be empty all of its indexes are as good, and its plan is kept
+-- when the table is not empty any more. So that one row is always looked up by the primary key, the
+-- other indexes of the large tables have a condition, and serve only who states it: seq > 0 holds for
+-- all.
 
 -- A tenant is made by use. registry_version counts the changes of its webhooks.
 CREATE TABLE tenants (
@@ -25,18 +30,16 @@ CREATE TABLE events (
     data        bytea NOT NULL,    -- the published bytes
     PRIMARY KEY (uid)
 ) PARTITION BY RANGE (uid);
-CREATE INDEX events_tenant ON events (tenant, uid);
-CREATE INDEX events_type ON events (type, uid);
+CREATE INDEX events_tenant ON events (tenant, uid) WHERE seq > 0;
+CREATE INDEX events_type ON events (type, uid) WHERE seq > 0;
 CREATE TABLE events_default PARTITION OF events DEFAULT;
 
--- What a publisher chose: its event id ('id') or its Idempotency-Key ('key').
+-- What a publisher chose, its event id or its Idempotency-Key: `<tenant>/id/…` or `<tenant>/key/…`,
+-- one text, since three columns cost more to compare.
 CREATE TABLE event_keys (
-    tenant text COLLATE "C" NOT NULL,
-    kind   text COLLATE "C" NOT NULL CONSTRAINT kind_is_known CHECK (kind IN ('id', 'key')),
-    key    text COLLATE "C" NOT NULL,
     uid    uuid NOT NULL,
     digest bytea NOT NULL,
-    PRIMARY KEY (tenant, kind, key)
+    key    text COLLATE "C" PRIMARY KEY
 );
 -- They go with their events.
 CREATE INDEX event_keys_uid ON event_keys (uid);
@@ -110,15 +113,15 @@ CREATE TABLE unfinished_deliveries (
     autovacuum_vacuum_cost_delay = 0
 );
 -- What the queue is fed with, and what is stranded.
-CREATE INDEX unfinished_due ON unfinished_deliveries (webhook, due, seq);
+CREATE INDEX unfinished_due ON unfinished_deliveries (webhook, due, seq) WHERE seq > 0;
 -- A few at most: those asked for by hand are fed first.
 CREATE INDEX unfinished_by_hand ON unfinished_deliveries (webhook, seq) WHERE by_hand;
 -- With unfinished_due, finds those that grew too old.
 CREATE INDEX unfinished_retrying ON unfinished_deliveries (webhook, opened_at)
     WHERE status = 'retrying';
 -- The lists, newest first: of all and of an event by the primary key, of a webhook, of a tenant.
-CREATE INDEX unfinished_webhook ON unfinished_deliveries (webhook, event);
-CREATE INDEX unfinished_tenant ON unfinished_deliveries (tenant, event, webhook);
+CREATE INDEX unfinished_webhook ON unfinished_deliveries (webhook, event) WHERE seq > 0;
+CREATE INDEX unfinished_tenant ON unfinished_deliveries (tenant, event, webhook) WHERE seq > 0;
 
 CREATE TABLE finished_deliveries (
     event         uuid NOT NULL,
@@ -128,20 +131,32 @@ CREATE TABLE finished_deliveries (
     ended_at      bigint NOT NULL,
     last_at       bigint,
     last_total_us bigint,
+    -- The attempt that ended it, unless others came after: with the last_ columns it is the whole
+    -- attempt, and costs no row of its own.
+    dns_us        bigint,
+    connect_us    bigint,
+    first_byte_us bigint,
+    body_us       bigint,
+    n             integer,          -- NULL: all its attempts are in the table of those
     attempts      integer NOT NULL,
     late          integer NOT NULL,
     planned       integer NOT NULL,
     last_status   smallint,
+    truncated     boolean,
     status        text NOT NULL,
     tenant        text COLLATE "C" NOT NULL,
     ended_by      text NOT NULL,
     last_error    text,
+    trigger       text,
+    detail        text,
+    headers       text,
+    body          bytea,
     PRIMARY KEY (event, webhook),
     CONSTRAINT status_is_finished CHECK (status IN ('delivered', 'failed', 'cancelled'))
 ) PARTITION BY RANGE (event);
 -- The same lists, and those of what failed or was cancelled, which cost nothing for the rest.
-CREATE INDEX finished_webhook ON finished_deliveries (webhook, event);
-CREATE INDEX finished_tenant ON finished_deliveries (tenant, event, webhook);
+CREATE INDEX finished_webhook ON finished_deliveries (webhook, event) WHERE seq > 0;
+CREATE INDEX finished_tenant ON finished_deliveries (tenant, event, webhook) WHERE seq > 0;
 CREATE INDEX finished_lost ON finished_deliveries (event, webhook)
     WHERE status IN ('failed', 'cancelled');
 CREATE INDEX finished_webhook_lost ON finished_deliveries (webhook, event)
@@ -160,6 +175,7 @@ SELECT event, webhook, tenant, seq, status, ended_by, attempts, late, planned, f
        opened_at, ended_at, last_at, last_total_us, last_status, last_error
 FROM finished_deliveries;
 
+-- But for those that ended their delivery.
 CREATE TABLE attempts (
     event         uuid NOT NULL,
     webhook       uuid NOT NULL,

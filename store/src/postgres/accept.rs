@@ -10,11 +10,12 @@
 //! When the connection breaks at the commit, nobody knows whether it took place. The ids of the
 //! events are new, so those that are found on record were kept by this very batch.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use deadpool_postgres::{GenericClient, Object};
 use model::event::NewEvent;
 use model::id::{EventUid, Uid};
+use model::tenant::Tenant;
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
@@ -76,16 +77,26 @@ pub(super) async fn accept(pool: &Pool, events: &[&NewEvent]) -> Result<Vec<Acce
 struct Candidate<'e> {
     event: &'e NewEvent,
     uid: Uuid,
-    /// Kind and text.
-    keys: Vec<(&'static str, &'e str)>,
+    keys: Vec<EventKey>,
     digest: [u8; 32],
+}
+
+/// What its publisher chose for an event.
+struct EventKey {
+    is_id: bool,
+    text: String,
 }
 
 impl<'e> Candidate<'e> {
     fn new(event: &'e NewEvent) -> Self {
-        let keys = [("id", &event.id), ("key", &event.idempotency_key)];
-        let keys: Vec<_> =
-            keys.into_iter().filter_map(|(kind, key)| Some((kind, key.as_deref()?))).collect();
+        let id = event.id.as_deref();
+        let id = id.map(|id| EventKey { is_id: true, text: id_key(&event.tenant, id) });
+        let key = event.idempotency_key.as_deref();
+        let key = key.map(|key| EventKey {
+            is_id: false,
+            text: format!("{}/key/{key}", event.tenant.as_str()),
+        });
+        let keys: Vec<_> = id.into_iter().chain(key).collect();
         let digest = if keys.is_empty() { [0; 32] } else { event.digest() };
         Self { event, uid: rows::uuid(event.uid.0), keys, digest }
     }
@@ -95,22 +106,32 @@ impl<'e> Candidate<'e> {
     }
 
     /// The first, if it has any.
-    fn key(&self) -> Option<(&'static str, &'e str)> {
-        self.keys.first().copied()
+    fn key(&self) -> Option<&str> {
+        self.keys.first().map(|key| &key.text[..])
     }
 }
 
+/// The key of the event that a publisher called `id`.
+pub(super) fn id_key(tenant: &Tenant, id: &str) -> String {
+    format!("{}/id/{id}", tenant.as_str())
+}
+
 /// Keeps those events whose keys are all new: by one statement if none has two.
-async fn keep(db: &mut Object, events: &[&Candidate<'_>]) -> Result<Kept> {
+async fn keep<'e>(db: &mut Object, events: &[&'e Candidate<'e>]) -> Result<Kept> {
     if events.iter().all(|event| event.keys.len() <= 1) {
         return kept(events, &add(&*db, events, Candidate::key).await.map_err(Failure::of_commit)?);
     }
     let transaction = db.transaction().await?;
     let own = add_keys(&transaction, events).await?;
-    let is_new =
-        |event: &Candidate| event.keys.iter().all(|(kind, _)| own.contains(&(event.uid, *kind)));
-    let (new, refused): (Vec<_>, Vec<_>) = events.iter().partition(|event| is_new(event));
-    drop_keys(&transaction, &refused, &own).await?;
+    let is_own = |event: &Candidate, key: &EventKey| own.get(&key.text) == Some(&event.uid);
+    let is_new = |event: &Candidate| event.keys.iter().all(|key| is_own(event, key));
+    let (new, refused): (Vec<&Candidate>, Vec<&Candidate>) =
+        events.iter().partition(|event| is_new(event));
+    let taken = |event: &'e Candidate<'e>| event.keys.iter().filter(|key| is_own(event, key));
+    let back: Vec<_> = refused.iter().copied().flat_map(taken).map(|key| &key.text).collect();
+    if !back.is_empty() {
+        execute(&transaction, const { sql("accept_keys_drop") }, &[&back]).await?;
+    }
     let added = add(&transaction, &new, |_| None).await?;
     transaction.commit().await.map_err(Failure::of_commit)?;
     kept(&new, &added)
@@ -119,8 +140,8 @@ async fn keep(db: &mut Object, events: &[&Candidate<'_>]) -> Result<Kept> {
 /// `key`: which of its keys is added with an event, and has to be new.
 async fn add<'e>(
     db: &impl GenericClient,
-    events: &[&Candidate<'e>],
-    key: impl Fn(&Candidate<'e>) -> Option<(&'static str, &'e str)>,
+    events: &[&'e Candidate<'e>],
+    key: impl Fn(&'e Candidate<'e>) -> Option<&'e str>,
 ) -> std::result::Result<Vec<Row>, Error> {
     let column = |value: fn(&NewEvent) -> Option<&str>| -> Vec<_> {
         events.iter().map(|c| value(c.event)).collect()
@@ -134,7 +155,7 @@ async fn add<'e>(
     let data: Vec<_> = events.iter().map(|c| &c.event.data[..]).collect();
     let only: Vec<_> =
         events.iter().map(|c| c.event.only_webhook.map(|id| rows::uuid(id.0))).collect();
-    let (kinds, keys): (Vec<_>, Vec<_>) = events.iter().map(|c| key(c).unzip()).unzip();
+    let keys: Vec<_> = events.iter().map(|c| key(c)).collect();
     let digests: Vec<_> = events.iter().map(|c| &c.digest[..]).collect();
     query(
         db,
@@ -148,7 +169,6 @@ async fn add<'e>(
             &accepted,
             &data,
             &only,
-            &kinds,
             &keys,
             &digests,
             &parts(events),
@@ -210,92 +230,45 @@ async fn known(db: &Object, events: &[&Candidate<'_>]) -> Result<Kept> {
     kept(events, &query(db, const { sql("accept_known") }, &[&uids, &low, &high]).await?)
 }
 
-/// The keys of some events, a column each.
-#[derive(Default)]
-struct Keys<'e> {
-    tenants: Vec<&'e str>,
-    kinds: Vec<&'static str>,
-    keys: Vec<&'e str>,
-    uids: Vec<Uuid>,
-    digests: Vec<&'e [u8]>,
-}
-
-impl<'e> Keys<'e> {
-    /// In order; of two events with the same one, the first comes first.
-    fn of(events: &[&'e Candidate<'e>], which: impl Fn(&Candidate, &'static str) -> bool) -> Self {
-        let mut all: Vec<_> = events
-            .iter()
-            .flat_map(|event| event.keys.iter().map(move |(kind, key)| (*event, *kind, *key)))
-            .filter(|(event, kind, _)| which(event, kind))
-            .collect();
-        all.sort_by_key(|(event, kind, key)| (event.tenant(), *kind, *key));
-        let mut columns = Self::default();
-        for (event, kind, key) in all {
-            columns.tenants.push(event.tenant());
-            columns.kinds.push(kind);
-            columns.keys.push(key);
-            columns.uids.push(event.uid);
-            columns.digests.push(&event.digest);
-        }
-        columns
-    }
-}
-
-/// Adds the keys that are new and returns them, by event and kind.
+/// Adds the keys that are new; whose they are. In order, so that two processes never wait for each
+/// other; of two events with the same one, the first comes first.
 async fn add_keys(
     db: &impl GenericClient,
     events: &[&Candidate<'_>],
-) -> Result<HashSet<(Uuid, &'static str)>> {
-    let Keys { tenants, kinds, keys, uids, digests } = Keys::of(events, |_, _| true);
-    let added =
-        query(db, const { sql("accept_keys_add") }, &[&tenants, &kinds, &keys, &uids, &digests])
-            .await?;
-    added.iter().map(|row| Ok((rows::get(row, 0)?, kind(row)?))).collect()
-}
-
-fn kind(row: &Row) -> Result<&'static str> {
-    match rows::get(row, 1)? {
-        "id" => Ok("id"),
-        "key" => Ok("key"),
-        other => Err(rows::damaged(format!("unknown kind of key {other}"))),
-    }
-}
-
-/// Takes back what refused events added.
-async fn drop_keys(
-    db: &impl GenericClient,
-    refused: &[&Candidate<'_>],
-    own: &HashSet<(Uuid, &'static str)>,
-) -> Result<()> {
-    let Keys { tenants, kinds, keys, .. } =
-        Keys::of(refused, |event, kind| own.contains(&(event.uid, kind)));
-    if !keys.is_empty() {
-        execute(db, const { sql("accept_keys_drop") }, &[&tenants, &kinds, &keys]).await?;
-    }
-    Ok(())
+) -> Result<HashMap<String, Uuid>> {
+    let mut all: Vec<_> = events
+        .iter()
+        .flat_map(|event| event.keys.iter().map(move |key| (&key.text, event)))
+        .collect();
+    all.sort_by_key(|(key, _)| *key);
+    let keys: Vec<_> = all.iter().map(|(key, _)| *key).collect();
+    let uids: Vec<_> = all.iter().map(|(_, event)| event.uid).collect();
+    let digests: Vec<_> = all.iter().map(|(_, event)| &event.digest[..]).collect();
+    let added = query(db, const { sql("accept_keys_add") }, &[&keys, &uids, &digests]).await?;
+    added.iter().map(|row| Ok((rows::get(row, 0)?, rows::get(row, 1)?))).collect()
 }
 
 /// What earlier uses of their keys make of some events. Where both keys were used the id decides.
 async fn find(db: &Object, events: &[&Candidate<'_>]) -> Result<HashMap<Uuid, Accepted>> {
-    let Keys { tenants, kinds, keys, uids, .. } = Keys::of(events, |_, _| true);
-    let found =
-        query(db, const { sql("accept_keys_find") }, &[&tenants, &kinds, &keys, &uids]).await?;
-    let digests: HashMap<_, _> = events.iter().map(|event| (event.uid, event.digest)).collect();
+    let keys: Vec<_> = events.iter().flat_map(|e| e.keys.iter().map(|key| &key.text[..])).collect();
+    let found = query(db, const { sql("accept_keys_find") }, &[&keys]).await?;
+    let found = found.iter().map(|row| Ok((rows::get::<&str>(row, 0)?, row)));
+    let found = found.collect::<Result<HashMap<_, _>>>()?;
     let mut used = HashMap::new();
-    for row in &found {
-        let (uid, kind): (Uuid, _) = (rows::get(row, 0)?, kind(row)?);
-        let first = rows::event_uid(row, 2)?;
-        let id: Option<String> = rows::get(row, 4)?;
-        let is_same = digests.get(&uid).map(|digest| &digest[..]) == rows::get(row, 3)?;
-        let answer = if is_same {
-            Accepted::Duplicate { uid: first, id: id.unwrap_or_else(|| first.to_string()) }
-        } else if kind == "id" {
-            Accepted::IdTaken
-        } else {
-            Accepted::KeyTaken
-        };
-        if kind == "id" || !used.contains_key(&uid) {
-            used.insert(uid, answer);
+    for event in events {
+        // The id comes first.
+        for key in &event.keys {
+            let Some(row) = found.get(&key.text[..]) else { continue };
+            let first = rows::event_uid(row, 1)?;
+            let digest: &[u8] = rows::get(row, 2)?;
+            let id: Option<String> = rows::get(row, 3)?;
+            used.entry(event.uid).or_insert(if digest == event.digest {
+                Accepted::Duplicate { uid: first, id: id.unwrap_or_else(|| first.to_string()) }
+            } else if key.is_id {
+                Accepted::IdTaken
+            } else {
+                Accepted::KeyTaken
+            });
         }
     }
     Ok(used)

@@ -11,14 +11,14 @@ use super::batch::query;
 use super::conditions::Conditions;
 use super::failure::Failure;
 use super::rows::{self, Result};
-use super::sql;
+use super::{accept, sql};
 use crate::store::{Delivery, DeliveryFilter, EventFilter};
 
 pub(super) async fn event(db: &Object, tenant: &Tenant, id: &str) -> Result<Option<Event>> {
     let found = match EventUid::parse(id) {
         Some(uid) => query(db, const { sql("event_by_uid") }, &[&rows::uuid(uid.0)]).await?,
         None if rows::may_be_stored(id) => {
-            query(db, const { sql("event_by_id") }, &[&tenant.as_str(), &id]).await?
+            query(db, const { sql("event_by_id") }, &[&accept::id_key(tenant, id)]).await?
         }
         None => Vec::new(),
     };
@@ -35,8 +35,9 @@ pub(super) async fn list_events(
         return Ok(Vec::new());
     }
     let mut conditions = Conditions::new(const { sql("list_events") });
-    conditions.also("tenant =", filter.tenant.as_ref().map(|t| t.as_str().to_owned()));
-    conditions.also("type =", filter.event_type.clone());
+    // What always holds lets the indexes serve that have this condition.
+    conditions.also("seq > 0 AND tenant =", filter.tenant.as_ref().map(|t| t.as_str().to_owned()));
+    conditions.also("seq > 0 AND type =", filter.event_type.clone());
     conditions.also("uid >=", filter.since.map(floor));
     conditions.also("uid <", filter.until.map(floor));
     conditions.also("uid <", after.map(|uid| rows::uuid(uid.0)));
@@ -53,9 +54,10 @@ pub(super) async fn list_deliveries(
         return Ok(Vec::new());
     }
     let mut conditions = Conditions::new(const { sql("list_deliveries") });
-    conditions.also("d.webhook =", filter.webhook.map(|id| rows::uuid(id.0)));
+    conditions.also("d.seq > 0 AND d.webhook =", filter.webhook.map(|id| rows::uuid(id.0)));
     conditions.also("d.event =", filter.event.map(|id| rows::uuid(id.0)));
-    conditions.also("d.tenant =", filter.tenant.as_ref().map(|t| t.as_str().to_owned()));
+    let tenant = filter.tenant.as_ref().map(|t| t.as_str().to_owned());
+    conditions.also("d.seq > 0 AND d.tenant =", tenant);
     conditions.also("e.type =", filter.event_type.clone());
     conditions.also("d.event >=", filter.since.map(floor));
     conditions.also("d.event <", filter.until.map(floor));

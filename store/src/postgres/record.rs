@@ -1,7 +1,8 @@
 //! Recording what came of deliveries.
 //!
-//! One statement ends deliveries by compare-and-set and keeps their attempts, another does it for those
-//! that go on; a batch that needs both is a transaction. What they did not apply came late and is rare:
+//! One statement ends deliveries by compare-and-set, each with the attempt that ended it in its row;
+//! another plans those that go on and adds their attempts to those before. A batch that needs both is
+//! a transaction. What they did not apply came late and is rare:
 //! each of those is recorded in a transaction of its own, as is an outcome that disables its webhook.
 //!
 //! When the connection breaks at the commit the batch is not repeated here: what was applied would
@@ -30,9 +31,9 @@ static RECORD_ENDS: LazyLock<String> = LazyLock::new(|| of_outcomes(const { sql(
 static RECORD_PLANS: LazyLock<String> =
     LazyLock::new(|| of_outcomes(const { sql("record_plans") }));
 
-/// What both begin and end with.
+/// What both begin with.
 fn of_outcomes(applied: &str) -> String {
-    [const { sql("record_outcomes") }, applied, const { sql("record_attempts") }].join("\n")
+    [const { sql("record_outcomes") }, applied].join("\n")
 }
 
 pub(super) async fn record(pool: &Pool, outcomes: &[Outcome]) -> Result<Vec<Recorded>> {

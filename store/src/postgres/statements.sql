@@ -7,18 +7,18 @@
 -- name: accept
 WITH offered AS MATERIALIZED (
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[],
-                         $8::uuid[], $9::text[], $10::text[], $11::bytea[], $12::integer[])
+                         $8::uuid[], $9::text[], $10::bytea[], $11::integer[])
         WITH ORDINALITY
-        AS e (uid, tenant, id, type, timestamp, accepted_at, only_webhook, kind, key, digest, part, n)
+        AS e (uid, tenant, id, type, timestamp, accepted_at, only_webhook, key, digest, part, n)
 ), own AS (
-    INSERT INTO event_keys (tenant, kind, key, uid, digest)
-    SELECT tenant, kind, key, uid, digest FROM offered WHERE kind IS NOT NULL
-    ORDER BY tenant, kind, key, n
-    ON CONFLICT (tenant, kind, key) DO NOTHING
+    INSERT INTO event_keys (key, uid, digest)
+    SELECT key, uid, digest FROM offered WHERE key IS NOT NULL
+    ORDER BY key COLLATE "C", n
+    ON CONFLICT (key) DO NOTHING
     RETURNING uid
 ), given AS MATERIALIZED (
     SELECT nextval('events_seq') AS seq, o.* FROM offered o
-    WHERE kind IS NULL OR uid IN (SELECT uid FROM own)
+    WHERE key IS NULL OR uid IN (SELECT uid FROM own)
 ), kept AS (
     INSERT INTO events (uid, seq, tenant, id, type, timestamp, accepted_at, data)
     SELECT uid, seq, tenant, id, type, timestamp, accepted_at, ($7::bytea[])[n] FROM given
@@ -41,22 +41,17 @@ SELECT uid, seq, EXISTS (SELECT FROM inbox WHERE name = uid) FROM events
 WHERE uid = ANY($1) AND uid >= $2 AND uid <= $3
 
 -- name: accept_keys_add
-INSERT INTO event_keys (tenant, kind, key, uid, digest)
-SELECT tenant, kind, key, uid, digest
-FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::bytea[])
-    AS k (tenant, kind, key, uid, digest)
-ON CONFLICT (tenant, kind, key) DO NOTHING
-RETURNING uid, kind
+INSERT INTO event_keys (key, uid, digest)
+SELECT key, uid, digest FROM unnest($1::text[], $2::uuid[], $3::bytea[]) AS k (key, uid, digest)
+ON CONFLICT (key) DO NOTHING
+RETURNING key, uid
 
 -- name: accept_keys_drop
-DELETE FROM event_keys k USING unnest($1::text[], $2::text[], $3::text[]) AS d (tenant, kind, key)
-WHERE k.tenant = d.tenant AND k.kind = d.kind AND k.key = d.key
+DELETE FROM event_keys WHERE key = ANY($1)
 
 -- name: accept_keys_find
-SELECT q.uid, q.kind, k.uid, k.digest, e.id
-FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[]) AS q (tenant, kind, key, uid)
-JOIN event_keys k ON k.tenant = q.tenant AND k.kind = q.kind AND k.key = q.key
-LEFT JOIN events e ON e.uid = k.uid
+SELECT k.key, k.uid, k.digest, e.id
+FROM event_keys k LEFT JOIN events e ON e.uid = k.uid WHERE k.key = ANY($1)
 
 -- name: inbox
 SELECT i.name, i.tenant, i.registry_version, coalesce(t.registry_version, 0), i.cursor_seq,
@@ -136,9 +131,9 @@ LEFT JOIN webhooks w ON w.id = d.webhook AND w.deleted_at IS NULL
 SELECT uid, tenant, id, type, timestamp, accepted_at, data
 FROM events WHERE uid = ANY($1) AND uid >= $2 AND uid <= $3
 
--- The next four make two statements: record_outcomes, then one of record_ends, of outcomes that end
--- their delivery, and record_plans, of those after which it goes on, then record_attempts. Each
--- delivery is looked up, as in load.
+-- The next three make two statements: record_outcomes, then one of record_ends, of outcomes that end
+-- their delivery, and record_plans, of those after which it goes on. Each delivery is looked up, as
+-- in load.
 -- name: record_outcomes
 WITH outcomes AS (
     SELECT o.*, u.place
@@ -163,22 +158,24 @@ applied AS (
     DELETE FROM unfinished_deliveries d USING outcomes o
     WHERE d.ctid = o.place AND d.attempts = o.attempts
     RETURNING d.event, d.webhook, d.tenant, d.seq, d.opened_at, d.attempts + o.sent AS attempts,
-              d.late, d.planned + o.planned AS planned, d.attempts + o.sent + d.late AS n,
+              d.late, d.planned + o.planned AS planned,
+              CASE WHEN o.sent > 0 THEN d.attempts + o.sent + d.late END AS n,
               coalesce(o.started_at, d.last_at) AS last_at,
               CASE WHEN o.sent = 0 THEN d.last_total_us ELSE o.total_us END AS last_total_us,
               CASE WHEN o.sent = 0 THEN d.last_status ELSE o.answer END AS last_status,
               CASE WHEN o.sent = 0 THEN d.last_error ELSE o.error END AS last_error,
-              false AS waits, NULL::bigint AS due, false AS by_hand, o.status, o.ended_by,
-              o.ended_at, o.sent, o.trigger, o.started_at, o.dns_us, o.connect_us, o.first_byte_us,
-              o.body_us, o.total_us, o.answer, o.error, o.detail, o.headers, o.body, o.truncated
-), finished AS (
-    INSERT INTO finished_deliveries
-        (event, webhook, tenant, seq, opened_at, attempts, late, planned, last_at, last_total_us,
-         last_status, last_error, status, ended_by, ended_at)
-    SELECT event, webhook, tenant, seq, opened_at, attempts, late, planned, last_at, last_total_us,
-           last_status, last_error, status, ended_by, ended_at
-    FROM applied
-),
+              o.status, o.ended_by, o.ended_at, o.trigger, o.dns_us, o.connect_us,
+              o.first_byte_us, o.body_us, o.detail, o.headers, o.body, o.truncated
+)
+INSERT INTO finished_deliveries
+    (event, webhook, tenant, seq, opened_at, attempts, late, planned, n, last_at, last_total_us,
+     last_status, last_error, status, ended_by, ended_at, trigger, dns_us, connect_us,
+     first_byte_us, body_us, detail, headers, body, truncated)
+SELECT event, webhook, tenant, seq, opened_at, attempts, late, planned, n, last_at, last_total_us,
+       last_status, last_error, status, ended_by, ended_at, trigger, dns_us, connect_us,
+       first_byte_us, body_us, detail, headers, body, truncated
+FROM applied
+RETURNING event, webhook, false, NULL::bigint, false
 
 -- name: record_plans
 applied AS (
@@ -194,14 +191,10 @@ applied AS (
         last_error = CASE WHEN o.sent = 0 THEN d.last_error ELSE o.error END
     FROM outcomes o
     WHERE d.ctid = o.place AND d.attempts = o.attempts
-    RETURNING d.event, d.webhook, d.tenant, d.attempts + d.late AS n, true AS waits, d.due,
-              d.by_hand,
-              o.sent, o.trigger, o.started_at, o.dns_us, o.connect_us, o.first_byte_us, o.body_us,
+    RETURNING d.event, d.webhook, d.tenant, d.attempts + d.late AS n, d.due, d.by_hand, o.sent,
+              o.trigger, o.started_at, o.dns_us, o.connect_us, o.first_byte_us, o.body_us,
               o.total_us, o.answer, o.error, o.detail, o.headers, o.body, o.truncated
-),
-
--- name: record_attempts
-kept AS (
+), kept AS (
     INSERT INTO attempts
         (event, webhook, n, tenant, trigger, started_at, dns_us, connect_us, first_byte_us,
          body_us, total_us, status, error, detail, headers, body, truncated)
@@ -209,16 +202,27 @@ kept AS (
            body_us, total_us, answer, error, detail, headers, body, truncated
     FROM applied WHERE sent > 0
 )
-SELECT event, webhook, waits, due, by_hand FROM applied
+SELECT event, webhook, true, due, by_hand FROM applied
 
 -- name: record_late_unfinished
 UPDATE unfinished_deliveries SET
     late = late + 1, last_at = $3, last_total_us = $4, last_status = $5, last_error = $6
 WHERE event = $1 AND webhook = $2 RETURNING tenant, attempts + late
 
+-- The attempt that ended it is not its last any more.
 -- name: record_late_finished
+WITH kept AS (
+    INSERT INTO attempts
+        (event, webhook, n, tenant, trigger, started_at, dns_us, connect_us, first_byte_us,
+         body_us, total_us, status, error, detail, headers, body, truncated)
+    SELECT event, webhook, n, tenant, trigger, last_at, dns_us, connect_us, first_byte_us,
+           body_us, last_total_us, last_status, last_error, detail, headers, body, truncated
+    FROM finished_deliveries WHERE event = $1 AND webhook = $2 AND n IS NOT NULL
+)
 UPDATE finished_deliveries SET
-    late = late + 1, last_at = $3, last_total_us = $4, last_status = $5, last_error = $6
+    late = late + 1, last_at = $3, last_total_us = $4, last_status = $5, last_error = $6,
+    n = NULL, trigger = NULL, dns_us = NULL, connect_us = NULL, first_byte_us = NULL, body_us = NULL,
+    detail = NULL, headers = NULL, body = NULL, truncated = NULL
 WHERE event = $1 AND webhook = $2 RETURNING tenant, attempts + late
 
 -- name: record_late
@@ -255,11 +259,11 @@ SELECT tenant FROM lanes LIMIT $2
 -- name: lanes_deliver
 WITH RECURSIVE lanes AS (
     (SELECT webhook, tenant FROM unfinished_deliveries
-     WHERE webhook > $1 ORDER BY webhook, due, seq LIMIT 1)
+     WHERE webhook > $1 AND seq > 0 ORDER BY webhook, due, seq LIMIT 1)
     UNION ALL
     SELECT next.webhook, next.tenant FROM lanes CROSS JOIN LATERAL (
         SELECT d.webhook, d.tenant FROM unfinished_deliveries d
-        WHERE d.webhook > lanes.webhook ORDER BY d.webhook, d.due, d.seq LIMIT 1
+        WHERE d.webhook > lanes.webhook AND d.seq > 0 ORDER BY d.webhook, d.due, d.seq LIMIT 1
     ) AS next
 )
 SELECT webhook, tenant FROM lanes LIMIT $2
@@ -273,23 +277,25 @@ WHERE webhook = $1 AND by_hand ORDER BY seq LIMIT $2
 
 -- name: unfinished_deliver
 SELECT event, seq, due, attempts > 0 FROM unfinished_deliveries
-WHERE webhook = $1 AND NOT by_hand ORDER BY due, seq LIMIT $2
+WHERE webhook = $1 AND NOT by_hand AND seq > 0 ORDER BY due, seq LIMIT $2
 
 -- name: stranded
 SELECT d.event, w.id, d.attempts, w.deleted_at IS NOT NULL
 FROM webhooks w CROSS JOIN LATERAL (
     SELECT event, attempts FROM unfinished_deliveries
-    WHERE webhook = w.id ORDER BY due, seq LIMIT $1
+    WHERE webhook = w.id AND seq > 0 ORDER BY due, seq LIMIT $1
 ) AS d
 WHERE w.stranding ORDER BY w.id LIMIT $1
 
 -- name: stranded_over
 UPDATE webhooks w SET stranding = false
-WHERE stranding AND NOT EXISTS (SELECT FROM unfinished_deliveries WHERE webhook = w.id)
+WHERE stranding AND NOT EXISTS (
+    SELECT FROM unfinished_deliveries WHERE webhook = w.id AND seq > 0)
 
 -- name: outlived_pending
 SELECT event, attempts FROM unfinished_deliveries
-WHERE webhook = $1 AND due < $2 AND status = 'pending' AND NOT by_hand ORDER BY due, seq LIMIT $3
+WHERE webhook = $1 AND due < $2 AND status = 'pending' AND NOT by_hand AND seq > 0
+ORDER BY due, seq LIMIT $3
 
 -- name: outlived_retrying
 SELECT event, attempts FROM unfinished_deliveries
@@ -347,7 +353,7 @@ SELECT uid, tenant, id, type, timestamp, accepted_at, data FROM events WHERE uid
 -- name: event_by_id
 SELECT e.uid, e.tenant, e.id, e.type, e.timestamp, e.accepted_at, e.data
 FROM event_keys k JOIN events e ON e.uid = k.uid
-WHERE k.tenant = $1 AND k.kind = 'id' AND k.key = $2
+WHERE k.key = $1
 
 -- name: list_events
 SELECT uid, tenant, id, type, timestamp, accepted_at, ''::bytea FROM events WHERE true
@@ -373,7 +379,14 @@ SELECT d.event, d.webhook, d.tenant, e.id, e.type, d.seq, d.status, d.ended_by,
        a.total_us, a.status, a.error, a.detail, a.headers, a.body, a.truncated
 FROM deliveries d JOIN events e ON e.uid = d.event
 LEFT JOIN LATERAL (
-    SELECT * FROM attempts WHERE event = $1 AND webhook = $2 ORDER BY n LIMIT $3
+    SELECT n, trigger, started_at, dns_us, connect_us, first_byte_us, body_us, total_us, status,
+           error, detail, headers, body, truncated
+    FROM attempts WHERE event = $1 AND webhook = $2
+    UNION ALL
+    SELECT n, trigger, last_at, dns_us, connect_us, first_byte_us, body_us, last_total_us,
+           last_status, last_error, detail, headers, body, truncated
+    FROM finished_deliveries WHERE event = $1 AND webhook = $2 AND n IS NOT NULL
+    ORDER BY n LIMIT $3
 ) AS a ON true
 WHERE d.event = $1 AND d.webhook = $2 AND e.uid = $1 ORDER BY a.n
 
@@ -391,6 +404,13 @@ WITH anew AS (
     DELETE FROM finished_deliveries
     WHERE event = $1 AND webhook = $2 AND status IN ('failed', 'cancelled')
     RETURNING *
+), kept AS (
+    INSERT INTO attempts
+        (event, webhook, n, tenant, trigger, started_at, dns_us, connect_us, first_byte_us,
+         body_us, total_us, status, error, detail, headers, body, truncated)
+    SELECT event, webhook, n, tenant, trigger, last_at, dns_us, connect_us, first_byte_us,
+           body_us, last_total_us, last_status, last_error, detail, headers, body, truncated
+    FROM anew WHERE n IS NOT NULL
 )
 INSERT INTO unfinished_deliveries
     (event, webhook, tenant, seq, status, attempts, late, planned, by_hand, due, opened_at, last_at,

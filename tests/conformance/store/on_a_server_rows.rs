@@ -138,6 +138,23 @@ async fn entries_read(url: &str) -> i64 {
     }
 }
 
+/// A planner may take any index that has the columns, and keeps to a plan that it made when all of
+/// them were empty.
+#[tokio::test]
+async fn one_row_is_looked_up_by_nothing_but_the_primary_key() {
+    let database = Database::make().await;
+    let _store = open(&database.url()).await;
+    let others = "SELECT indexrelid::regclass::text FROM pg_index \
+                  WHERE indrelid::regclass::text ~ '^(events|(un)?finished_deliveries|attempts)(_|$)' \
+                  AND NOT indisprimary AND indpred IS NULL";
+    let (client, connection) = tokio_postgres::connect(&database.url(), tokio_postgres::NoTls)
+        .await
+        .expect("a connection");
+    tokio::spawn(connection);
+    let others = client.query(others, &[]).await.expect("names");
+    assert_eq!(others.iter().map(|row| row.get(0)).collect::<Vec<String>>(), Vec::<String>::new());
+}
+
 /// When there is nearly nothing unfinished, it would do to read it all.
 #[tokio::test]
 async fn plans_of_a_quiet_moment_do_not_read_all_that_is_unfinished_later() {
