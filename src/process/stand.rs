@@ -22,7 +22,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 const SAID_EVERY: u32 = 10;
 
 /// Between two rounds over PostgreSQL and Redis.
-const PACE: Duration = Duration::from_millis(3);
+const PACE: Duration = Duration::from_millis(4);
 
 pub struct Stand {
     pub store: Arc<dyn Store>,

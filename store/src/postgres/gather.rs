@@ -1,5 +1,5 @@
-//! Gathers events that come at the same time. While a few batches are being written, and for a moment
-//! after the last began, what comes in waits and goes together in the next.
+//! Gathers events that come at the same time. While a batch is being written what comes in waits, and
+//! goes together in the next. Where the disk is slow, a few are on their way at once.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -7,20 +7,18 @@ use std::time::Duration;
 
 use model::event::NewEvent;
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::accept::accept;
 use super::pool::Pool;
 use crate::StoreError;
-use crate::pace::Pace;
 use crate::store::Accepted;
 
 /// Batches being written, each on a connection of its own.
 const IN_FLIGHT_MAX: usize = 3;
-/// Between the beginnings of two batches: after a small one the next need not wait for more, since
-/// there is little to do.
-const PACE: Duration = Duration::from_millis(2);
-const PACE_AFTER_FEW: Duration = Duration::from_millis(1);
-const FEW: usize = 12;
+/// How long the next batch waits for the last: more at once are smaller, and cost more in all.
+const TURN_MAX: Duration = Duration::from_millis(5);
 /// Events of one batch, and the bytes of their data. A call that alone has more is a batch too.
 const EVENTS_MAX: usize = 256;
 const BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -54,7 +52,7 @@ impl Gatherer {
 async fn run(pool: Arc<Pool>, mut waiting: mpsc::Receiver<Call>) {
     let places = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
     let mut put_off = None;
-    let mut pace = Pace::new(PACE);
+    let mut last: Option<JoinHandle<()>> = None;
     loop {
         // First the place, then the batch: so it holds whatever came until there was one.
         let Ok(place) = places.clone().acquire_owned().await else { return };
@@ -63,7 +61,10 @@ async fn run(pool: Arc<Pool>, mut waiting: mpsc::Receiver<Call>) {
             None => waiting.recv().await,
         };
         let Some(first) = first else { return };
-        pace.keep().await;
+        if let Some(last) = last.take() {
+            // It goes on if it takes longer.
+            let _ = timeout(TURN_MAX, last).await;
+        }
         let mut batch = Batch::of(first);
         while let Ok(call) = waiting.try_recv() {
             if let Some(call) = batch.add(call) {
@@ -71,13 +72,11 @@ async fn run(pool: Arc<Pool>, mut waiting: mpsc::Receiver<Call>) {
                 break;
             }
         }
-        pace = Pace::new(if batch.events <= FEW { PACE_AFTER_FEW } else { PACE });
-        pace.begin();
         let pool = pool.clone();
-        tokio::spawn(async move {
+        last = Some(tokio::spawn(async move {
             write(&pool, batch.calls).await;
             drop(place);
-        });
+        }));
     }
 }
 

@@ -10,7 +10,7 @@ use crate::pace::Pace;
 use crate::queue::QueueError;
 
 /// Between the beginnings of two calls.
-const PACE: Duration = Duration::from_millis(1);
+const PACE: Duration = Duration::from_millis(2);
 /// Items of one call of a script.
 pub(super) const BATCH_MAX: usize = 256;
 /// Callers that may wait for the call that is under way.
