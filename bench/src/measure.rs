@@ -5,7 +5,9 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +17,8 @@ use crate::Result;
 
 const FSYNCS: usize = 300;
 const FSYNC_LIMIT: Duration = Duration::from_secs(5);
+/// Between two of them beside a run: few enough to be no load themselves.
+const FSYNC_PAUSE: Duration = Duration::from_millis(20);
 /// A process is quiet when it used less than this in one look.
 const QUIET_MICROS: u64 = 20_000;
 const QUIET_LOOK: Duration = Duration::from_millis(250);
@@ -148,15 +152,44 @@ pub async fn until_quiet(watched: &[Watched]) -> Result<()> {
 
 /// What it costs to append 4 KiB and have them on the disk of this folder.
 pub fn fsync(folder: &Path) -> Result<Percentiles> {
+    let begun = Instant::now();
+    fsyncs(folder, Duration::ZERO, |done| done < FSYNCS && begun.elapsed() < FSYNC_LIMIT)
+}
+
+/// The same, a few times a second while something else is measured.
+pub struct FsyncProbe {
+    over: Arc<AtomicBool>,
+    probing: JoinHandle<Result<Percentiles>>,
+}
+
+impl FsyncProbe {
+    pub fn start(folder: &Path) -> Self {
+        let (folder, over) = (folder.to_owned(), Arc::<AtomicBool>::default());
+        let goes_on = {
+            let over = over.clone();
+            move |_| !over.load(Ordering::Relaxed)
+        };
+        let probing = std::thread::spawn(move || fsyncs(&folder, FSYNC_PAUSE, goes_on));
+        Self { over, probing }
+    }
+
+    pub fn stop(self) -> Result<Percentiles> {
+        self.over.store(true, Ordering::Relaxed);
+        self.probing.join().map_err(|_| "the probe of the disk panicked")?
+    }
+}
+
+/// `goes_on` is told how many are done.
+fn fsyncs(folder: &Path, pause: Duration, goes_on: impl Fn(usize) -> bool) -> Result<Percentiles> {
     let path = folder.join("fsync.probe");
     let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
-    let mut micros = Vec::with_capacity(FSYNCS);
-    let begun = Instant::now();
-    while micros.len() < FSYNCS && begun.elapsed() < FSYNC_LIMIT {
+    let mut micros = Vec::new();
+    while goes_on(micros.len()) {
         let one = Instant::now();
         file.write_all(&[b'x'; 4_096])?;
         file.sync_data()?;
         micros.push(u32::try_from(one.elapsed().as_micros()).unwrap_or(u32::MAX));
+        std::thread::sleep(pause);
     }
     fs::remove_file(path)?;
     Ok(Percentiles::of(&mut micros))

@@ -21,6 +21,7 @@ const DRAIN_MIN: f64 = 1.3;
 const IDLE_MAX_MIB: f64 = 40.0;
 const FLEET_RATE_MIN: f64 = 0.30;
 const FLEET_CPU_MAX: f64 = 5.2;
+/// Beside twice the p99 of an fsync in the same run.
 const FLEET_ACCEPT_MAX_MS: f64 = 5.0;
 const REDIS_BYTES_MAX: f64 = 190.0;
 const GROWTH_MAX: f64 = 1.25;
@@ -146,7 +147,7 @@ impl Results {
             runs.push(("fleet: relay", fleet.one_worker.yardstick.iter().collect()));
             runs.push(("fleet: one worker", fleet.one_worker.postrider.iter().collect()));
             runs.push(("fleet: two workers", fleet.two_workers.iter().collect()));
-            runs.push(("fleet: 30 % load", vec![&fleet.paced]));
+            runs.push(("fleet: 30 % load", fleet.paced.iter().map(|(run, _)| run).collect()));
         }
         if let Some(growth) = &self.growth {
             for (name, steps) in [
@@ -245,13 +246,13 @@ fn fleet_targets(fleet: &Fleet) -> Vec<Target> {
     if let Some(ratio) = fleet.one_worker.ratio(|run| run.cpu_us) {
         targets.push(at_most("fleet 1→1, of the relay's CPU", FLEET_CPU_MAX, ratio));
     }
-    let (limit, p99) = (FLEET_ACCEPT_MAX_MS + 2.0 * fleet.fsync.p99_ms, fleet.paced.accept.p99_ms);
-    targets.push(Target {
-        name: "fleet 30 % load, accept p99",
-        wanted: format!("≤ {FLEET_ACCEPT_MAX_MS} + 2×{:.2} ms", fleet.fsync.p99_ms),
-        measured: format!("{p99:.2} ms"),
-        verdict: verdict(p99 - limit, limit, " ms"),
-    });
+    let parts = fleet
+        .paced
+        .iter()
+        .map(|(run, fsync)| run.accept.p99_ms / (FLEET_ACCEPT_MAX_MS + 2.0 * fsync.p99_ms));
+    if let Some(part) = Spread::of(parts) {
+        targets.push(at_most("fleet 30 % load, accept p99 of 5 ms + 2 fsyncs p99", 1.0, part));
+    }
     let bytes = fleet.redis_bytes_each;
     targets.push(Target {
         name: "fleet, Redis bytes a waiting one",

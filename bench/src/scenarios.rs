@@ -13,7 +13,7 @@ use crate::control::Role;
 use crate::event::now_micros;
 use crate::fairness::{Fairness, fairness};
 use crate::growth::{Growth, growth};
-use crate::measure::{Memory, Percentiles, Spread, fsync, memory, until_quiet};
+use crate::measure::{FsyncProbe, Memory, Percentiles, Spread, fsync, memory, until_quiet};
 use crate::run::{Bench, Load, Run};
 use crate::services::Services;
 use crate::target::Target;
@@ -85,9 +85,8 @@ pub struct Results {
 pub struct Fleet {
     pub one_worker: Compared,
     pub two_workers: Vec<Run>,
-    /// At 30 % of the rate with one worker.
-    pub paced: Run,
-    pub fsync: Percentiles,
+    /// At 30 % of the rate with one worker, each with what an fsync took meanwhile.
+    pub paced: Vec<(Run, Percentiles)>,
     /// What Redis holds for each delivery that waits in it.
     pub redis_bytes_each: f64,
 }
@@ -257,12 +256,20 @@ async fn fleet(bench: &mut Bench, settings: &Settings, services: &Services) -> R
         tell(&format!("fleet: two workers, round {round}"), &two);
         two_workers.push(two);
     }
-    let fsync = fsync(&settings.folder)?;
     let load = Load::paced(1, settings.time, SHARE * one_worker.rate());
-    let paced = on_fleet(bench, settings, services, 1, load).await?;
-    tell("fleet: 30 % load", &paced);
+    let mut paced = Vec::new();
+    for round in 1..=settings.rounds {
+        let target = registered(bench, settings, services, 1, load).await?;
+        bench.run(&target, warm_up(settings, load)).await?;
+        let probe = FsyncProbe::start(&settings.folder);
+        let run = bench.run(&target, load).await?;
+        let fsync = probe.stop()?;
+        tell(&format!("fleet: 30 %, fsync p99 {:.2} ms, {round}", fsync.p99_ms), &run);
+        paced.push((run, fsync));
+        target.stop().await?;
+    }
     let redis_bytes_each = redis_bytes_each(bench, settings, services).await?;
-    Ok(Fleet { one_worker, two_workers, paced, fsync, redis_bytes_each })
+    Ok(Fleet { one_worker, two_workers, paced, redis_bytes_each })
 }
 
 async fn on_fleet(
@@ -272,11 +279,23 @@ async fn on_fleet(
     workers: usize,
     load: Load,
 ) -> Result<Run> {
+    let target = registered(bench, settings, services, workers, load).await?;
+    measured(bench, settings, target, load).await
+}
+
+/// A fleet with the webhooks of a load.
+async fn registered(
+    bench: &Bench,
+    settings: &Settings,
+    services: &Services,
+    workers: usize,
+    load: Load,
+) -> Result<Target> {
     let target = Target::fleet(&settings.binary, &settings.folder, services, workers).await?;
     for n in 0..load.webhooks {
         target.register(&bench.webhook(n), TIMEOUT).await?;
     }
-    measured(bench, settings, target, load).await
+    Ok(target)
 }
 
 /// A paused webhook's lane, filled to its cap.
