@@ -119,14 +119,11 @@ async fn begin(
             return engine.settle(batch.into_iter().map(|(held, _)| (held, again)).collect());
         }
     };
-    let mut settled = Vec::new();
-    for (n, (held, loaded)) in batch.into_iter().enumerate() {
-        if n % BEGUN_AT_ONCE == BEGUN_AT_ONCE - 1 {
-            tokio::task::yield_now().await;
-        }
+    let (mut placed, mut settled) = (Vec::new(), Vec::new());
+    for (held, loaded) in batch {
         let Some(id) = held.leased.item.delivery() else { continue };
         match readiness(id, loaded, targets.get(&id.webhook), engine.now()) {
-            Readiness::Send(ready) if held.has_place => send(engine, held, ready, abort),
+            Readiness::Send(ready) if held.has_place => placed.push((held, ready)),
             Readiness::Send(ready) => {
                 let waiting = Waiting { held, ready, loaded: since };
                 if let Some(held) = engine.ahead.wait(id.webhook, waiting) {
@@ -154,6 +151,13 @@ async fn begin(
         }
     }
     engine.settle(settled);
+    // Last, so that whoever is answered soon finds those that wait for its place.
+    for (n, (held, ready)) in placed.into_iter().enumerate() {
+        send(engine, held, ready, abort);
+        if n % BEGUN_AT_ONCE == BEGUN_AT_ONCE - 1 {
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 /// The webhooks of a batch in the versions that the store has now.
