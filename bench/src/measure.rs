@@ -17,7 +17,7 @@ use crate::Result;
 
 const FSYNCS: usize = 300;
 const FSYNC_LIMIT: Duration = Duration::from_secs(5);
-/// Between two of them beside a run: few enough to be no load themselves.
+/// Between two of them beside a run: few beside the hundreds that it does itself.
 const FSYNC_PAUSE: Duration = Duration::from_millis(20);
 /// A process is quiet when it used less than this in one look.
 const QUIET_MICROS: u64 = 20_000;

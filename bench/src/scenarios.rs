@@ -87,6 +87,8 @@ pub struct Fleet {
     pub two_workers: Vec<Run>,
     /// At 30 % of the rate with one worker, each with what an fsync took meanwhile.
     pub paced: Vec<(Run, Percentiles)>,
+    /// What it takes when nothing runs.
+    pub fsync: Percentiles,
     /// What Redis holds for each delivery that waits in it.
     pub redis_bytes_each: f64,
 }
@@ -256,20 +258,21 @@ async fn fleet(bench: &mut Bench, settings: &Settings, services: &Services) -> R
         tell(&format!("fleet: two workers, round {round}"), &two);
         two_workers.push(two);
     }
+    let fsync = fsync(&settings.folder)?;
     let load = Load::paced(1, settings.time, SHARE * one_worker.rate());
     let mut paced = Vec::new();
     for round in 1..=settings.rounds {
         let target = registered(bench, settings, services, 1, load).await?;
         bench.run(&target, warm_up(settings, load)).await?;
         let probe = FsyncProbe::start(&settings.folder);
-        let run = bench.run(&target, load).await?;
-        let fsync = probe.stop()?;
-        tell(&format!("fleet: 30 %, fsync p99 {:.2} ms, {round}", fsync.p99_ms), &run);
-        paced.push((run, fsync));
+        let run = bench.run(&target, load).await;
+        let (beside, run) = (probe.stop()?, run?);
+        tell(&format!("fleet: 30 %, fsync p99 {:.2} ms, {round}", beside.p99_ms), &run);
+        paced.push((run, beside));
         target.stop().await?;
     }
     let redis_bytes_each = redis_bytes_each(bench, settings, services).await?;
-    Ok(Fleet { one_worker, two_workers, paced, redis_bytes_each })
+    Ok(Fleet { one_worker, two_workers, paced, fsync, redis_bytes_each })
 }
 
 async fn on_fleet(

@@ -3,9 +3,9 @@
 -- by byte (COLLATE "C"), whatever the language of the database.
 --
 -- To a planner that believes a table to be empty all of its indexes are as good, and its plan is kept
--- when the table is not empty any more. So that one row is always looked up by the primary key, the
--- other indexes of the large tables have a condition, and serve only who states it: seq > 0 holds for
--- all.
+-- when the table is not empty any more. So that one row is looked up by nothing but the primary key,
+-- the other indexes of the large tables have a condition that always holds (seq > 0), and serve only
+-- who states it.
 
 -- A tenant is made by use. registry_version counts the changes of its webhooks.
 CREATE TABLE tenants (
@@ -42,7 +42,7 @@ CREATE TABLE event_keys (
     key    text COLLATE "C" PRIMARY KEY
 );
 -- They go with their events.
-CREATE INDEX event_keys_uid ON event_keys (uid);
+CREATE INDEX event_keys_uid ON event_keys (uid) WHERE digest <> '';
 
 -- Events still to fan out: a row for those of a tenant that were accepted together. It goes only
 -- after the last delivery was pushed to the queue.
@@ -175,7 +175,7 @@ SELECT event, webhook, tenant, seq, status, ended_by, attempts, late, planned, f
        opened_at, ended_at, last_at, last_total_us, last_status, last_error
 FROM finished_deliveries;
 
--- But for those that ended their delivery.
+-- All but the one that n of its finished delivery names.
 CREATE TABLE attempts (
     event         uuid NOT NULL,
     webhook       uuid NOT NULL,

@@ -89,6 +89,23 @@ async fn workers_tell_how_they_are_and_need_their_queue() {
     ready(&worker, 200).await;
 }
 
+#[tokio::test]
+async fn a_webhook_gets_no_event_of_before_its_registration() {
+    let mut fleet = Fleet::start(1, 0).await;
+    let receiver = Receiver::start().await;
+    fleet.client().register(&receiver.url("/there"), json!({})).await;
+    let before = fleet.client().publish("order.paid", json!(1)).await;
+    fleet.client().register(&receiver.url("/later"), json!({})).await;
+    let after = fleet.client().publish("order.paid", json!(2)).await;
+    // Only now somebody fans out.
+    fleet.start_worker_with_a_door();
+    receiver.wait_for("/there", 2).await;
+    let later = receiver.wait_for("/later", 1).await;
+    assert_eq!(later[0].header("webhook-id"), after);
+    let event = fleet.client().get(&format!("/v1/events/{before}")).await.is(200);
+    assert_eq!(event["deliveries"].as_array().map(Vec::len), Some(1), "{event}");
+}
+
 /// What it accepts is safe all the same, so nobody is turned away.
 #[tokio::test]
 async fn a_redis_that_evicts_and_a_clock_that_is_off_are_said() {

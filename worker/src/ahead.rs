@@ -21,8 +21,8 @@ use tokio_util::sync::CancellationToken;
 use crate::deliver::Ready;
 use crate::engine::{Engine, Held};
 
-/// How old what the store said may be when a delivery is sent on it. A pause or a cancel that came
-/// after it was loaded is not seen, so this is a moment.
+/// How old what the store said may be when a delivery that was leased ahead is sent on it, or one is
+/// leased that was just made. A pause or a cancel that came after it is not seen, so this is a moment.
 pub(crate) const LOADED_AGE_MAX: Duration = Duration::from_millis(250);
 
 /// One of so many slots may be taken by what was leased ahead: the rest is for what has a place.

@@ -95,10 +95,13 @@ pub(crate) fn start(
     abort: &CancellationToken,
 ) {
     let (engine, abort) = (engine.clone(), abort.clone());
-    tokio::spawn(async move { begin(&engine, batch, since, &abort).await });
+    tokio::spawn(async move {
+        let _watch = engine.watch();
+        begin_all(&engine, batch, since, &abort).await;
+    });
 }
 
-async fn begin(
+async fn begin_all(
     engine: &Arc<Engine>,
     batch: Vec<(Held, Said)>,
     since: Stopwatch,
@@ -109,7 +112,7 @@ async fn begin(
         // What cannot be read of one webhook must not keep the others.
         Err(StoreError::Damaged(_)) if batch.len() > 1 => {
             for one in batch {
-                Box::pin(begin(engine, vec![one], since, abort)).await;
+                Box::pin(begin_all(engine, vec![one], since, abort)).await;
             }
             return;
         }
@@ -119,7 +122,7 @@ async fn begin(
             return engine.settle(batch.into_iter().map(|(held, _)| (held, again)).collect());
         }
     };
-    let (mut placed, mut settled) = (Vec::new(), Vec::new());
+    let (mut placed, mut settled, mut paused) = (Vec::new(), Vec::new(), Vec::new());
     for (held, loaded) in batch {
         let Some(id) = held.leased.item.delivery() else { continue };
         match readiness(id, loaded, targets.get(&id.webhook), engine.now()) {
@@ -131,11 +134,7 @@ async fn begin(
                 }
             }
             Readiness::Settle(how) => settled.push((held, how)),
-            Readiness::Paused(target) => {
-                // The queue did not know: it forgot, or this came in before the pause.
-                engine.registry.set_limits(&target).await;
-                settled.push((held, How::Again { after: FAILURE_PAUSE }));
-            }
+            Readiness::Paused(target) => paused.push((held, target)),
             Readiness::End(attempts_before, by) => {
                 let (next, at) = (Next::End(by), engine.now());
                 let outcome = Outcome {
@@ -158,6 +157,17 @@ async fn begin(
             tokio::task::yield_now().await;
         }
     }
+    put_off_paused(engine, paused).await;
+}
+
+/// The queue did not know of the pause: it forgot, or they came in before.
+async fn put_off_paused(engine: &Engine, paused: Vec<(Held, Arc<Target>)>) {
+    let targets = paused.iter().map(|(_, target)| (target.webhook.id, target));
+    for target in targets.collect::<HashMap<_, _>>().into_values() {
+        engine.registry.set_limits(target).await;
+    }
+    let again = How::Again { after: FAILURE_PAUSE };
+    engine.settle(paused.into_iter().map(|(held, _)| (held, again)).collect());
 }
 
 /// The webhooks of a batch in the versions that the store has now.
@@ -241,7 +251,10 @@ fn readiness(
 
 fn send(engine: &Arc<Engine>, held: Held, ready: Box<Ready>, abort: &CancellationToken) {
     let (engine, abort) = (engine.clone(), abort.clone());
-    tokio::spawn(async move { deliver(&engine, held, ready, &abort).await });
+    tokio::spawn(async move {
+        let _watch = engine.watch();
+        deliver(&engine, held, ready, &abort).await;
+    });
 }
 
 /// Sends one delivery and hands over what came of it.

@@ -52,6 +52,19 @@ pub(crate) struct Engine {
     time: Mutex<QueueTime>,
     /// Set while the store refuses to record.
     cannot_record: AtomicBool,
+    /// Cancelled when a task panicked.
+    broken: CancellationToken,
+}
+
+/// Held by a task that nobody waits for: if it panics, the worker is broken.
+pub(crate) struct Watch(CancellationToken);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.cancel();
+        }
+    }
 }
 
 /// The ways from stage to stage.
@@ -107,7 +120,17 @@ impl Engine {
             unhurried: Mutex::default(),
             time,
             cannot_record,
+            broken: CancellationToken::new(),
         })
+    }
+
+    pub(crate) fn watch(&self) -> Watch {
+        Watch(self.broken.clone())
+    }
+
+    /// Returns once a watched task panicked.
+    pub(crate) async fn broken(&self) {
+        self.broken.cancelled().await;
     }
 
     /// The queue's time, as of the last claim and carried on from there.
@@ -227,4 +250,22 @@ pub(crate) async fn gather<T>(
     }
     pace.begin();
     Some(batch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_panics_is_noticed_and_one_that_ends_is_not() {
+        let broken = CancellationToken::new();
+        for panics in [false, true] {
+            let watch = Watch(broken.clone());
+            let task = tokio::spawn(async move {
+                let _watch = watch;
+                assert!(!panics, "as it is to");
+            });
+            assert_eq!((task.await.is_err(), broken.is_cancelled()), (panics, panics));
+        }
+    }
 }

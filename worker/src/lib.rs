@@ -149,6 +149,7 @@ impl Worker {
             broken = stages.join_next() => {
                 tracing::error!(stage = ?broken, "a stage of the worker broke");
             }
+            () = engine.broken() => tracing::error!("a task of the worker broke"),
         }
         over.cancel();
         while stages.join_next().await.is_some() {}

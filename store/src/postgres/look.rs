@@ -58,7 +58,7 @@ pub(super) async fn list_deliveries(
     conditions.also("d.event =", filter.event.map(|id| rows::uuid(id.0)));
     let tenant = filter.tenant.as_ref().map(|t| t.as_str().to_owned());
     conditions.also("d.seq > 0 AND d.tenant =", tenant);
-    conditions.also("e.type =", filter.event_type.clone());
+    conditions.also("e.seq > 0 AND e.type =", filter.event_type.clone());
     conditions.also("d.event >=", filter.since.map(floor));
     conditions.also("d.event <", filter.until.map(floor));
     of_statuses(&mut conditions, &filter.statuses);

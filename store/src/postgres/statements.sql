@@ -289,8 +289,10 @@ WHERE w.stranding ORDER BY w.id LIMIT $1
 
 -- name: stranded_over
 UPDATE webhooks w SET stranding = false
-WHERE stranding AND NOT EXISTS (
-    SELECT FROM unfinished_deliveries WHERE webhook = w.id AND seq > 0)
+WHERE stranding AND (
+    SELECT event FROM unfinished_deliveries
+    WHERE webhook = w.id AND seq > 0 ORDER BY due, seq LIMIT 1
+) IS NULL
 
 -- name: outlived_pending
 SELECT event, attempts FROM unfinished_deliveries
@@ -463,7 +465,7 @@ SELECT EXISTS (SELECT FROM inbox WHERE name >= $1 AND name < $2)
 
 -- name: forget_keys
 DELETE FROM event_keys WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM event_keys WHERE uid >= $1 AND uid < $2 LIMIT $3))
+    SELECT ctid FROM event_keys WHERE uid >= $1 AND uid < $2 AND digest <> '' LIMIT $3))
 
 -- name: forget_inbox
 SELECT name FROM inbox ORDER BY name LIMIT 1
@@ -485,7 +487,7 @@ WITH attempts_gone AS (
 ), deliveries_gone AS (
     DELETE FROM finished_deliveries WHERE event = ANY($1)
 ), keys_gone AS (
-    DELETE FROM event_keys WHERE uid = ANY($1)
+    DELETE FROM event_keys WHERE uid = ANY($1) AND digest <> ''
 )
 DELETE FROM events_default WHERE uid = ANY($1)
 

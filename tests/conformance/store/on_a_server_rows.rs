@@ -119,18 +119,25 @@ async fn a_retry_of_what_is_being_forgotten_leaves_nothing_behind() {
     }
 }
 
-/// How many entries of indexes on unfinished deliveries were read, once that is known.
-async fn entries_read(url: &str) -> i64 {
+fn pushed(accepted: &Accepted) -> Option<EventUid> {
+    match accepted {
+        Accepted::New { row, push: true, .. } => Some(*row),
+        _ => None,
+    }
+}
+
+/// How many entries of a table's indexes were read, once that is known.
+async fn entries_read(url: &str, table: &str) -> i64 {
     let (client, connection) =
         tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("a connection");
     tokio::spawn(connection);
     let read = "SELECT coalesce(sum(idx_tup_read), 0)::bigint FROM pg_stat_user_indexes \
-                WHERE relname = 'unfinished_deliveries'";
+                WHERE relname ~ $1";
     let mut before = -1;
     loop {
         // A session tells what it did within a second.
         tokio::time::sleep(Duration::from_millis(1_200)).await;
-        let now = client.query_one(read, &[]).await.expect("it counts").get(0);
+        let now = client.query_one(read, &[&table]).await.expect("it counts").get(0);
         if now == before {
             return now;
         }
@@ -145,7 +152,7 @@ async fn one_row_is_looked_up_by_nothing_but_the_primary_key() {
     let database = Database::make().await;
     let _store = open(&database.url()).await;
     let others = "SELECT indexrelid::regclass::text FROM pg_index \
-                  WHERE indrelid::regclass::text ~ '^(events|(un)?finished_deliveries|attempts)(_|$)' \
+                  WHERE indrelid::regclass::text ~ '^(events|event_keys|(un)?finished_deliveries|attempts)(_|$)' \
                   AND NOT indisprimary AND indpred IS NULL";
     let (client, connection) = tokio_postgres::connect(&database.url(), tokio_postgres::NoTls)
         .await
@@ -172,11 +179,8 @@ async fn plans_of_a_quiet_moment_do_not_read_all_that_is_unfinished_later() {
     for part in 1..=20 {
         let events = (0..100).map(|n| event(part * 100 + n)).collect();
         let accepted = store.accept(events).await.expect("it accepts");
-        let rows = accepted.iter().filter_map(|accepted| match accepted {
-            Accepted::New { row, push: true, .. } => Some(*row),
-            _ => None,
-        });
-        let rows = store.inbox(&rows.collect::<Vec<_>>(), false).await.expect("an inbox");
+        let rows: Vec<_> = accepted.iter().filter_map(pushed).collect();
+        let rows = store.inbox(&rows, false).await.expect("an inbox");
         let chunks = rows.iter().map(|row| chunk(row, &[webhook_id(1)], false)).collect();
         store.fan_out(chunks).await.expect("it fans out");
     }
@@ -185,10 +189,45 @@ async fn plans_of_a_quiet_moment_do_not_read_all_that_is_unfinished_later() {
         .iter()
         .map(|waiting| model::id::DeliveryId { event: waiting.event, webhook: webhook_id(1) })
         .collect();
-    let before = entries_read(&url).await;
+    let before = entries_read(&url, "^unfinished_deliveries$").await;
     store.load(ids.clone()).await.expect("it loads");
     let outcomes: Vec<_> = ids.iter().map(|id| success(*id, 0)).collect();
     store.record(outcomes.into()).await.expect("it records");
-    let read = entries_read(&url).await - before;
+    let read = entries_read(&url, "^unfinished_deliveries$").await - before;
     assert!((1..200).contains(&read), "{read} entries for 20 deliveries");
+}
+
+#[tokio::test]
+async fn a_list_of_what_is_rare_does_not_read_what_is_not() {
+    let database = Database::make().await;
+    let url = database.url();
+    let store = open(&url).await;
+    let rare = NewEvent {
+        tenant: tenant("b"),
+        event_type: model::event::EventType::parse("is.rare").expect("a type"),
+        ..event(1)
+    };
+    let rare = send(&store, rare).await;
+    for part in 1..=10 {
+        let events = (0..100).map(|n| event(part * 100 + n)).collect();
+        let accepted = store.accept(events).await.expect("a store accepts");
+        let rows: Vec<_> = accepted.iter().filter_map(pushed).collect();
+        let rows = store.inbox(&rows, false).await.expect("an inbox");
+        let chunks = rows.iter().map(|row| chunk(row, &[webhook_id(2)], false)).collect();
+        store.fan_out(chunks).await.expect("it fans out");
+    }
+    run(&url, "ANALYZE").await;
+    let before = entries_read(&url, "^(events|unfinished)").await;
+    let any = store::DeliveryFilter::default();
+    for filter in [
+        store::DeliveryFilter { event_type: Some("is.rare".into()), ..any.clone() },
+        store::DeliveryFilter { tenant: Some(tenant("b")), ..any.clone() },
+        store::DeliveryFilter { webhook: Some(webhook_id(1)), ..any.clone() },
+        store::DeliveryFilter { event: Some(rare.event), ..any },
+    ] {
+        let found = store.list_deliveries(filter, None, 10).await.expect("a store lists");
+        assert_eq!(found.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [rare]);
+    }
+    let read = entries_read(&url, "^(events|unfinished)").await - before;
+    assert!((1..100).contains(&read), "{read} entries for one delivery, four times");
 }
