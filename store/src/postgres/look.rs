@@ -35,13 +35,13 @@ pub(super) async fn list_events(
         return Ok(Vec::new());
     }
     let mut conditions = Conditions::new(const { sql("list_events") });
-    // What always holds lets the indexes serve that have this condition.
-    conditions.also("seq > 0 AND tenant =", filter.tenant.as_ref().map(|t| t.as_str().to_owned()));
-    conditions.also("seq > 0 AND type =", filter.event_type.clone());
-    conditions.also("uid >=", filter.since.map(floor));
-    conditions.also("uid <", filter.until.map(floor));
-    conditions.also("uid <", after.map(|uid| rows::uuid(uid.0)));
-    conditions.query(db, "ORDER BY uid DESC", limit, rows::event).await
+    let tenant = filter.tenant.as_ref().map(|tenant| tenant.as_str().to_owned());
+    conditions.filter("e.tenant", "e.uid", tenant);
+    conditions.filter("e.type", "e.uid", filter.event_type.clone());
+    conditions.bound("e.uid", ">=", filter.since.map(floor));
+    conditions.bound("e.uid", "<", filter.until.map(floor));
+    conditions.bound("e.uid", "<", after.map(|uid| rows::uuid(uid.0)));
+    conditions.query(db, "e.uid DESC", limit, rows::event).await
 }
 
 pub(super) async fn list_deliveries(
@@ -54,21 +54,27 @@ pub(super) async fn list_deliveries(
         return Ok(Vec::new());
     }
     let mut conditions = Conditions::new(const { sql("list_deliveries") });
-    conditions.also("d.seq > 0 AND d.webhook =", filter.webhook.map(|id| rows::uuid(id.0)));
+    let tenant = filter.tenant.as_ref().map(|tenant| tenant.as_str().to_owned());
+    // An event has few.
     conditions.also("d.event =", filter.event.map(|id| rows::uuid(id.0)));
-    let tenant = filter.tenant.as_ref().map(|t| t.as_str().to_owned());
-    conditions.also("d.seq > 0 AND d.tenant =", tenant);
-    conditions.also("e.seq > 0 AND e.type =", filter.event_type.clone());
-    conditions.also("d.event >=", filter.since.map(floor));
-    conditions.also("d.event <", filter.until.map(floor));
+    conditions.filter("d.webhook", "d.event", filter.webhook.map(|id| rows::uuid(id.0)));
+    conditions.filter("d.tenant", "d.event", tenant);
+    // Of those that failed or were cancelled there are fewer than of a type.
+    let lost = |status: &Status| matches!(status, Status::Failed | Status::Cancelled);
+    if !filter.statuses.is_empty() && filter.statuses.iter().all(lost) {
+        conditions.also("e.type =", filter.event_type.clone());
+    } else {
+        conditions.filter("e.type", "e.uid", filter.event_type.clone());
+    }
+    conditions.bound("d.event", ">=", filter.since.map(floor));
+    conditions.bound("d.event", "<", filter.until.map(floor));
     of_statuses(&mut conditions, &filter.statuses);
     if let Some(after) = after {
         let (event, webhook) = (rows::uuid(after.event.0), rows::uuid(after.webhook.0));
-        // Said of the event alone too, it says which partitions are looked at.
-        conditions.also("d.event <=", Some(event));
+        conditions.bound("d.event", "<=", Some(event));
         conditions.before("d.event, d.webhook", [event, webhook]);
     }
-    conditions.query(db, "ORDER BY d.event DESC, d.webhook DESC", limit, rows::delivery).await
+    conditions.query(db, "d.event DESC, d.webhook DESC", limit, rows::delivery).await
 }
 
 /// Spelled out, so that the partial indexes can serve them, and of the two tables only the one is read

@@ -358,7 +358,7 @@ FROM event_keys k JOIN events e ON e.uid = k.uid
 WHERE k.key = $1
 
 -- name: list_events
-SELECT uid, tenant, id, type, timestamp, accepted_at, ''::bytea FROM events WHERE true
+SELECT e.uid, e.tenant, e.id, e.type, e.timestamp, e.accepted_at, ''::bytea FROM events e WHERE true
 
 -- name: list_deliveries
 SELECT d.event, d.webhook, d.tenant, e.id, e.type, d.seq, d.status, d.ended_by,

@@ -53,7 +53,7 @@ pub(super) async fn list(
     conditions.also("tenant =", filter.tenant.as_ref().map(|t| t.as_str().to_owned()));
     conditions.also("status =", filter.status.map(|s| s.as_str().to_owned()));
     conditions.also("id <", after.map(|id| rows::uuid(id.0)));
-    conditions.query(db, "ORDER BY id DESC", limit, rows::webhook).await
+    conditions.query(db, "id DESC", limit, rows::webhook).await
 }
 
 pub(super) async fn insert(db: &mut Object, webhook: &Webhook) -> Result<Saved> {
