@@ -93,7 +93,7 @@ fn run(role: Role, member: &Member, dev: bool) -> Result<(), Failure> {
     raise_file_limit();
     let listens = role != Role::Worker || settings::is_set(&effective, "listen");
     let door = listens.then(|| listen::open(settings.server.listen)).transpose()?;
-    let engine = if role == Role::Api { None } else { Some(engine(&settings)?) };
+    let engine = if role == Role::Api { None } else { Some(engine(&settings, role)?) };
     let served = actix_web::rt::System::new().block_on(async {
         let parts = Parts::open(&settings, role, dev, door.as_ref().map(|d| d.1)).await?;
         parts.run(&settings, door, engine.as_ref()).await
@@ -251,9 +251,14 @@ impl Parts {
     }
 }
 
-fn engine(settings: &Settings) -> Result<Runtime, Failure> {
+fn engine(settings: &Settings, role: Role) -> Result<Runtime, Failure> {
+    let threads = settings.engine.threads.unwrap_or_else(|| match role {
+        // It delivers and does nothing else.
+        Role::Worker => cores(),
+        Role::Serve | Role::Api => half_of_the_cores(),
+    });
     Builder::new_multi_thread()
-        .worker_threads(settings.engine.threads.unwrap_or_else(half_of_the_cores))
+        .worker_threads(threads)
         .thread_name("engine")
         .enable_all()
         .build()
@@ -279,5 +284,9 @@ fn egress(settings: &Settings, dev: bool, address: Option<SocketAddr>) -> Policy
 /// For the API and for the engine: the store writes on a thread of its own beside them, and threads
 /// beyond the cores only take turns.
 fn half_of_the_cores() -> usize {
-    (std::thread::available_parallelism().map_or(1, usize::from) / 2).max(1)
+    (cores() / 2).max(1)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }

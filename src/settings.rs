@@ -225,8 +225,8 @@ pub struct Engine {
     )]
     pub slots: usize,
 
-    /// Threads that deliver, apart from those that answer the API. If not given, half as
-    /// many as the machine has cores.
+    /// Threads that deliver, apart from those that answer the API. If not given, as many as the
+    /// machine has cores in `worker`, and half as many in `serve`.
     #[arg(id = "engine.threads", long = "engine-threads", value_name = "N", value_parser = between(1, 1_024))]
     pub threads: Option<usize>,
 
