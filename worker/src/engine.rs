@@ -57,9 +57,9 @@ pub(crate) struct Engine {
 }
 
 /// Held by a task that nobody waits for: if it panics, the worker is broken.
-pub(crate) struct Watch(CancellationToken);
+pub(crate) struct Watch<'e>(&'e CancellationToken);
 
-impl Drop for Watch {
+impl Drop for Watch<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.0.cancel();
@@ -124,8 +124,8 @@ impl Engine {
         })
     }
 
-    pub(crate) fn watch(&self) -> Watch {
-        Watch(self.broken.clone())
+    pub(crate) fn watch(&self) -> Watch<'_> {
+        Watch(&self.broken)
     }
 
     /// Returns once a watched task panicked.
@@ -260,9 +260,9 @@ mod tests {
     async fn a_task_that_panics_is_noticed_and_one_that_ends_is_not() {
         let broken = CancellationToken::new();
         for panics in [false, true] {
-            let watch = Watch(broken.clone());
+            let watched = broken.clone();
             let task = tokio::spawn(async move {
-                let _watch = watch;
+                let _watch = Watch(&watched);
                 assert!(!panics, "as it is to");
             });
             assert_eq!((task.await.is_err(), broken.is_cancelled()), (panics, panics));

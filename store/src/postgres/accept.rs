@@ -92,10 +92,7 @@ impl<'e> Candidate<'e> {
         let id = event.id.as_deref();
         let id = id.map(|id| EventKey { is_id: true, text: id_key(&event.tenant, id) });
         let key = event.idempotency_key.as_deref();
-        let key = key.map(|key| EventKey {
-            is_id: false,
-            text: format!("{}/key/{key}", event.tenant.as_str()),
-        });
+        let key = key.map(|key| EventKey { is_id: false, text: text(&event.tenant, "key", key) });
         let keys: Vec<_> = id.into_iter().chain(key).collect();
         let digest = if keys.is_empty() { [0; 32] } else { event.digest() };
         Self { event, uid: rows::uuid(event.uid.0), keys, digest }
@@ -113,7 +110,12 @@ impl<'e> Candidate<'e> {
 
 /// The key of the event that a publisher called `id`.
 pub(super) fn id_key(tenant: &Tenant, id: &str) -> String {
-    format!("{}/id/{id}", tenant.as_str())
+    text(tenant, "id", id)
+}
+
+/// No tenant's name has a `/`.
+fn text(tenant: &Tenant, kind: &str, chosen: &str) -> String {
+    format!("{}/{kind}/{chosen}", tenant.as_str())
 }
 
 /// Keeps those events whose keys are all new: by one statement if none has two.

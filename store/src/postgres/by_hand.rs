@@ -27,6 +27,7 @@ pub(super) async fn retry(
             execute(&transaction, const { sql("retry_unfinished") }, &[&event, &webhook]).await?;
         }
         Table::Finished => {
+            keep_ending_attempt(&transaction, id).await?;
             let anew = const { sql("retry_finished") };
             execute(&transaction, anew, &[&event, &webhook, &now.0]).await?;
         }
@@ -74,6 +75,13 @@ pub(super) async fn hold(db: &Transaction<'_>, id: DeliveryId) -> Result<Option<
         }
     }
     Err(Failure::Unavailable("a delivery begins and ends again and again".into()))
+}
+
+/// A finished delivery that is held has its ending attempt with the others from now on.
+pub(super) async fn keep_ending_attempt(db: &Transaction<'_>, id: DeliveryId) -> Result<()> {
+    let (event, webhook) = (rows::uuid(id.event.0), rows::uuid(id.webhook.0));
+    execute(db, const { sql("keep_ending_attempt") }, &[&event, &webhook]).await?;
+    Ok(())
 }
 
 /// Ends a delivery that is unfinished and held.

@@ -1,4 +1,5 @@
 use deadpool_postgres::Object;
+use model::tenant::Tenant;
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
@@ -35,6 +36,12 @@ pub(super) enum Value {
 impl From<Uuid> for Value {
     fn from(id: Uuid) -> Self {
         Value::Id(id)
+    }
+}
+
+impl From<&Tenant> for Value {
+    fn from(tenant: &Tenant) -> Self {
+        Value::Text(tenant.as_str().to_owned())
     }
 }
 

@@ -35,8 +35,7 @@ pub(super) async fn list_events(
         return Ok(Vec::new());
     }
     let mut conditions = Conditions::new(const { sql("list_events") });
-    let tenant = filter.tenant.as_ref().map(|tenant| tenant.as_str().to_owned());
-    conditions.filter("e.tenant", "e.uid", tenant);
+    conditions.filter("e.tenant", "e.uid", filter.tenant.as_ref());
     conditions.filter("e.type", "e.uid", filter.event_type.clone());
     conditions.bound("e.uid", ">=", filter.since.map(floor));
     conditions.bound("e.uid", "<", filter.until.map(floor));
@@ -54,11 +53,10 @@ pub(super) async fn list_deliveries(
         return Ok(Vec::new());
     }
     let mut conditions = Conditions::new(const { sql("list_deliveries") });
-    let tenant = filter.tenant.as_ref().map(|tenant| tenant.as_str().to_owned());
     // An event has few.
     conditions.also("d.event =", filter.event.map(|id| rows::uuid(id.0)));
     conditions.filter("d.webhook", "d.event", filter.webhook.map(|id| rows::uuid(id.0)));
-    conditions.filter("d.tenant", "d.event", tenant);
+    conditions.filter("d.tenant", "d.event", filter.tenant.as_ref());
     // Of those that failed or were cancelled there are fewer than of a type.
     let lost = |status: &Status| matches!(status, Status::Failed | Status::Cancelled);
     if !filter.statuses.is_empty() && filter.statuses.iter().all(lost) {

@@ -20,7 +20,7 @@ use model::time::Timestamp;
 use tokio_postgres::Row;
 
 use super::batch::{execute, query};
-use super::by_hand::{Table, end, hold};
+use super::by_hand::{Table, end, hold, keep_ending_attempt};
 use super::failure::Failure;
 use super::pool::{Pool, run};
 use super::rows::{self, Result, micros, prose};
@@ -271,7 +271,10 @@ async fn record_late_attempt(
     let (started_at, total) = (attempt.started_at.0, micros(timings.total));
     let count = match table {
         Table::Unfinished => const { sql("record_late_unfinished") },
-        Table::Finished => const { sql("record_late_finished") },
+        Table::Finished => {
+            keep_ending_attempt(db, id).await?;
+            const { sql("record_late_finished") }
+        }
     };
     let counted =
         query(db, count, &[&event, &webhook, &started_at, &total, &answer, &error]).await?;

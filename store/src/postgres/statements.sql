@@ -209,20 +209,9 @@ UPDATE unfinished_deliveries SET
     late = late + 1, last_at = $3, last_total_us = $4, last_status = $5, last_error = $6
 WHERE event = $1 AND webhook = $2 RETURNING tenant, attempts + late
 
--- The attempt that ended it is not its last any more.
 -- name: record_late_finished
-WITH kept AS (
-    INSERT INTO attempts
-        (event, webhook, n, tenant, trigger, started_at, dns_us, connect_us, first_byte_us,
-         body_us, total_us, status, error, detail, headers, body, truncated)
-    SELECT event, webhook, n, tenant, trigger, last_at, dns_us, connect_us, first_byte_us,
-           body_us, last_total_us, last_status, last_error, detail, headers, body, truncated
-    FROM finished_deliveries WHERE event = $1 AND webhook = $2 AND n IS NOT NULL
-)
 UPDATE finished_deliveries SET
-    late = late + 1, last_at = $3, last_total_us = $4, last_status = $5, last_error = $6,
-    n = NULL, trigger = NULL, dns_us = NULL, connect_us = NULL, first_byte_us = NULL, body_us = NULL,
-    detail = NULL, headers = NULL, body = NULL, truncated = NULL
+    late = late + 1, last_at = $3, last_total_us = $4, last_status = $5, last_error = $6
 WHERE event = $1 AND webhook = $2 RETURNING tenant, attempts + late
 
 -- name: record_late
@@ -398,6 +387,21 @@ SELECT FROM unfinished_deliveries WHERE event = $1 AND webhook = $2 FOR UPDATE
 -- name: hold_finished
 SELECT FROM finished_deliveries WHERE event = $1 AND webhook = $2 FOR UPDATE
 
+-- Adds the attempt that ended a delivery to the others, since more may follow.
+-- name: keep_ending_attempt
+WITH kept AS (
+    INSERT INTO attempts
+        (event, webhook, n, tenant, trigger, started_at, dns_us, connect_us, first_byte_us,
+         body_us, total_us, status, error, detail, headers, body, truncated)
+    SELECT event, webhook, n, tenant, trigger, last_at, dns_us, connect_us, first_byte_us,
+           body_us, last_total_us, last_status, last_error, detail, headers, body, truncated
+    FROM finished_deliveries WHERE event = $1 AND webhook = $2 AND n IS NOT NULL
+)
+UPDATE finished_deliveries SET
+    n = NULL, trigger = NULL, dns_us = NULL, connect_us = NULL, first_byte_us = NULL,
+    body_us = NULL, detail = NULL, headers = NULL, body = NULL, truncated = NULL
+WHERE event = $1 AND webhook = $2 AND n IS NOT NULL
+
 -- name: retry_unfinished
 UPDATE unfinished_deliveries SET by_hand = true WHERE event = $1 AND webhook = $2
 
@@ -406,13 +410,6 @@ WITH anew AS (
     DELETE FROM finished_deliveries
     WHERE event = $1 AND webhook = $2 AND status IN ('failed', 'cancelled')
     RETURNING *
-), kept AS (
-    INSERT INTO attempts
-        (event, webhook, n, tenant, trigger, started_at, dns_us, connect_us, first_byte_us,
-         body_us, total_us, status, error, detail, headers, body, truncated)
-    SELECT event, webhook, n, tenant, trigger, last_at, dns_us, connect_us, first_byte_us,
-           body_us, last_total_us, last_status, last_error, detail, headers, body, truncated
-    FROM anew WHERE n IS NOT NULL
 )
 INSERT INTO unfinished_deliveries
     (event, webhook, tenant, seq, status, attempts, late, planned, by_hand, due, opened_at, last_at,

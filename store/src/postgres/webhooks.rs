@@ -50,7 +50,7 @@ pub(super) async fn list(
     limit: u32,
 ) -> Result<Vec<Webhook>> {
     let mut conditions = Conditions::new(const { sql("list_webhooks") });
-    conditions.also("tenant =", filter.tenant.as_ref().map(|t| t.as_str().to_owned()));
+    conditions.also("tenant =", filter.tenant.as_ref());
     conditions.also("status =", filter.status.map(|s| s.as_str().to_owned()));
     conditions.also("id <", after.map(|id| rows::uuid(id.0)));
     conditions.query(db, "id DESC", limit, rows::webhook).await

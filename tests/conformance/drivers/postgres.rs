@@ -63,6 +63,13 @@ impl Drop for Database {
     }
 }
 
+/// The texts that a query finds.
+pub async fn texts(url: &str, sql: &str) -> Vec<String> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("a connection");
+    tokio::spawn(connection);
+    client.query(sql, &[]).await.expect("texts").iter().map(|row| row.get(0)).collect()
+}
+
 /// Runs a statement on a connection of its own.
 pub async fn run(url: &str, sql: &str) {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("a connection");

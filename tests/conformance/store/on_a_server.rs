@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{at, at_once, chunk, event, event_uid, success, tenant, uid, webhook_id};
-use crate::drivers::postgres::{Database, open, run};
+use crate::drivers::postgres::{Database, open, run, texts};
 
 /// Breaks every connection that is not of a test itself.
 const BREAK_ALL: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
@@ -25,12 +25,9 @@ async fn is_there(store: &Postgres, id: EventUid) -> bool {
 }
 
 async fn tables(url: &str) -> Vec<String> {
-    let (client, connection) =
-        tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("a connection");
-    tokio::spawn(connection);
-    let named = "SELECT relname FROM pg_class WHERE relname ~ '^(events|finished_deliveries|attempts)_20' \
+    let named = "SELECT relname::text FROM pg_class WHERE relname ~ '^(events|finished_deliveries|attempts)_20' \
                  AND relkind = 'r' ORDER BY relname";
-    client.query(named, &[]).await.expect("names").iter().map(|row| row.get(0)).collect()
+    texts(url, named).await
 }
 
 /// Sends an event to the first webhook.

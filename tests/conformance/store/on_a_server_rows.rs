@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::event::NewEvent;
-use model::id::{EventUid, Uid};
+use model::id::{EventUid, Uid, WebhookId};
+use store::postgres::Postgres;
 use store::{Accepted, Lane, Store, StoreError};
 
 use super::on_a_server::send;
 use super::{at, chunk, event, failure, success, tenant, webhook_id};
-use crate::drivers::postgres::{Database, open, run};
+use crate::drivers::postgres::{Database, open, run, texts};
 
 #[tokio::test]
 async fn an_event_that_cannot_be_read_keeps_only_itself_from_the_fan_out() {
@@ -119,10 +120,18 @@ async fn a_retry_of_what_is_being_forgotten_leaves_nothing_behind() {
     }
 }
 
-fn pushed(accepted: &Accepted) -> Option<EventUid> {
-    match accepted {
-        Accepted::New { row, push: true, .. } => Some(*row),
-        _ => None,
+/// Sends so many hundreds of events to a webhook.
+async fn send_hundreds(store: &Postgres, hundreds: u16, webhook: WebhookId) {
+    for part in 1..=hundreds {
+        let events = (0..100).map(|n| event(part * 100 + n)).collect();
+        let accepted = store.accept(events).await.expect("a store accepts");
+        let rows = accepted.iter().filter_map(|accepted| match accepted {
+            Accepted::New { row, push: true, .. } => Some(*row),
+            _ => None,
+        });
+        let rows = store.inbox(&rows.collect::<Vec<_>>(), false).await.expect("an inbox");
+        let chunks = rows.iter().map(|row| chunk(row, &[webhook], false)).collect();
+        store.fan_out(chunks).await.expect("it fans out");
     }
 }
 
@@ -154,12 +163,7 @@ async fn one_row_is_looked_up_by_nothing_but_the_primary_key() {
     let others = "SELECT indexrelid::regclass::text FROM pg_index \
                   WHERE indrelid::regclass::text ~ '^(events|event_keys|(un)?finished_deliveries|attempts)(_|$)' \
                   AND NOT indisprimary AND indpred IS NULL";
-    let (client, connection) = tokio_postgres::connect(&database.url(), tokio_postgres::NoTls)
-        .await
-        .expect("a connection");
-    tokio::spawn(connection);
-    let others = client.query(others, &[]).await.expect("names");
-    assert_eq!(others.iter().map(|row| row.get(0)).collect::<Vec<String>>(), Vec::<String>::new());
+    assert_eq!(texts(&database.url(), others).await, Vec::<String>::new());
 }
 
 /// When there is nearly nothing unfinished, it would do to read it all.
@@ -176,14 +180,7 @@ async fn plans_of_a_quiet_moment_do_not_read_all_that_is_unfinished_later() {
         store.load(vec![id]).await.expect("it loads");
         store.record([success(id, 0)].into()).await.expect("it records");
     }
-    for part in 1..=20 {
-        let events = (0..100).map(|n| event(part * 100 + n)).collect();
-        let accepted = store.accept(events).await.expect("it accepts");
-        let rows: Vec<_> = accepted.iter().filter_map(pushed).collect();
-        let rows = store.inbox(&rows, false).await.expect("an inbox");
-        let chunks = rows.iter().map(|row| chunk(row, &[webhook_id(1)], false)).collect();
-        store.fan_out(chunks).await.expect("it fans out");
-    }
+    send_hundreds(&store, 20, webhook_id(1)).await;
     let waiting = store.unfinished(&lane, 20).await.expect("a store feeds");
     let ids: Vec<_> = waiting
         .iter()
@@ -208,14 +205,7 @@ async fn a_list_of_what_is_rare_does_not_read_what_is_not() {
         ..event(1)
     };
     let rare = send(&store, rare).await;
-    for part in 1..=10 {
-        let events = (0..100).map(|n| event(part * 100 + n)).collect();
-        let accepted = store.accept(events).await.expect("a store accepts");
-        let rows: Vec<_> = accepted.iter().filter_map(pushed).collect();
-        let rows = store.inbox(&rows, false).await.expect("an inbox");
-        let chunks = rows.iter().map(|row| chunk(row, &[webhook_id(2)], false)).collect();
-        store.fan_out(chunks).await.expect("it fans out");
-    }
+    send_hundreds(&store, 10, webhook_id(2)).await;
     run(&url, "ANALYZE").await;
     let before = entries_read(&url, "^(events|unfinished)").await;
     let any = store::DeliveryFilter::default();
