@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::attempt::{Answer, Attempt, Trigger};
-use model::delivery::{Decision, EndedBy, Next, Standing, decide};
+use model::delivery::{EndedBy, Next, Standing, decide};
 use model::id::{DeliveryId, WebhookId};
 use model::time::Timestamp;
 use model::webhook::WebhookStatus;
@@ -18,6 +18,7 @@ use crate::ahead::{Answered, Follows, Waiting};
 use crate::engine::{Engine, FAILURE_PAUSE, Held, gather, report_store};
 use crate::record::Entry;
 use crate::registry::Target;
+use crate::report;
 use crate::send::Sent;
 
 /// Claims of one load.
@@ -145,7 +146,7 @@ async fn begin_all(
                     at,
                     disable_webhook: None,
                 };
-                record(engine, Entry { held, outcome }).await;
+                record(engine, Entry { held, outcome, event: None }).await;
             }
         }
     }
@@ -269,6 +270,7 @@ async fn deliver(
     let sending = engine.sender.send(&target, &loaded.event, started_at);
     let Some(sent) = abort.run_until_cancelled(sending).await else {
         // Broken off by a stop: it gives its attempt back.
+        report::interrupted(&held, id, &loaded, engine.now().since(started_at));
         return engine.settle(vec![(held, How::Again { after: Duration::ZERO })]);
     };
     let now = engine.now();
@@ -295,7 +297,6 @@ async fn deliver(
     held.slot.answered();
     let trigger = if loaded.by_hand { Trigger::Manual } else { Trigger::Schedule };
     engine.metrics.attempted(&sent, &loaded, trigger, &decision, now);
-    report(&sent, id, &loaded, &decision);
     let Sent { answer, detail, timings, response } = sent;
     let number = loaded.attempts + 1;
     let attempt = Attempt { number, trigger, started_at, timings, answer, detail, response };
@@ -307,7 +308,7 @@ async fn deliver(
         at: now,
         disable_webhook: decision.disable_webhook.then(|| disable_reason(&answer)),
     };
-    record(engine, Entry { held, outcome }).await;
+    record(engine, Entry { held, outcome, event: Some(loaded.event) }).await;
 }
 
 fn disable_reason(answer: &Answer) -> String {
@@ -348,27 +349,4 @@ fn free_place(
 async fn record(engine: &Engine, entry: Entry) {
     // Only a stage that is over does not take it; its lease ends by itself.
     let _ = engine.ways.to_record.send(entry).await;
-}
-
-/// The one line that tells the whole story of an attempt.
-fn report(sent: &Sent, id: DeliveryId, loaded: &Loaded, decision: &Decision) {
-    let (status, error) = match sent.answer {
-        Answer::Status { code, .. } => (Some(code), None),
-        Answer::Error(class) => (None, Some(class.as_str())),
-    };
-    let next = match decision.next {
-        Next::Retry { due } => format!("retry at {due}"),
-        Next::End(by) => by.as_str().to_owned(),
-    };
-    let duration_ms = sent.timings.total.as_secs_f64() * 1e3;
-    let number = loaded.attempts + 1;
-    macro_rules! line {
-        ($level:ident) => {
-            tracing::$level!(
-                delivery.id = %id, attempt.number = number, http.status = status, error = error,
-                duration_ms, next, "delivery.attempted"
-            )
-        };
-    }
-    if sent.answer.is_success() { line!(debug) } else { line!(info) }
 }

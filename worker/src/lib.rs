@@ -24,6 +24,7 @@ mod phases;
 mod send;
 
 mod record;
+mod report;
 
 mod feed;
 mod retention;
@@ -147,7 +148,7 @@ impl Worker {
             () = working => {}
             // A worker that has lost a stage looks alive and is not: who runs it ends the process.
             broken = stages.join_next() => {
-                tracing::error!(stage = ?broken, "a stage of the worker broke");
+                tracing::error!(error = ?broken, "a stage of the worker broke");
             }
             () = engine.broken() => tracing::error!("a task of the worker broke"),
         }

@@ -170,7 +170,7 @@ impl Metrics {
     }
 }
 
-fn code_class(answer: &Answer) -> &'static str {
+pub(crate) fn code_class(answer: &Answer) -> &'static str {
     match answer {
         Answer::Status { code: 200..=299, .. } => "2xx",
         Answer::Status { code: 300..=399, .. } => "3xx",

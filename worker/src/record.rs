@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::event::Event;
 use store::{How, Outcome, Pace, Recorded, StoreError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, FAILURE_PAUSE, Held, gather, report_store};
+use crate::report;
 
 /// Outcomes of one record.
 const BATCH_MAX: usize = 256;
@@ -18,6 +20,8 @@ const UNRECORDED_PAUSE: Duration = Duration::from_secs(60);
 pub(crate) struct Entry {
     pub(crate) held: Held,
     pub(crate) outcome: Outcome,
+    /// What was sent, if anything was.
+    pub(crate) event: Option<Arc<Event>>,
 }
 
 pub(crate) type Inbox = mpsc::Receiver<Entry>;
@@ -34,19 +38,29 @@ pub(crate) async fn run(
 ) {
     let mut pace = Pace::new(engine.settings.pace);
     while let Some(batch) = gather(&mut inbox, BATCH_MAX, &mut pace, &over).await {
-        let (held, outcomes): (Vec<_>, Vec<_>) =
-            batch.into_iter().map(|entry| (entry.held, entry.outcome)).unzip();
-        let recorded = record(&engine, &outcomes.into(), &abort).await;
+        let (mut held, mut outcomes) = (Vec::new(), Vec::new());
+        for entry in batch {
+            held.push((entry.held, entry.event));
+            outcomes.push(entry.outcome);
+        }
+        let outcomes = outcomes.into();
+        let recorded = record(&engine, &outcomes, &abort).await;
         let now = engine.now();
-        let settled = held.into_iter().zip(recorded).map(|(held, recorded)| {
+        let mut settled = Vec::with_capacity(held.len());
+        for (((held, event), outcome), recorded) in
+            held.into_iter().zip(outcomes.iter()).zip(recorded)
+        {
+            if let (Some(event), Some(attempt)) = (event, &outcome.attempt) {
+                report::attempted(&held, &event, outcome, attempt, recorded);
+            }
             let how = match recorded {
                 Some(Recorded { due: Some(due), .. }) => How::Again { after: due.since(now) },
                 Some(Recorded { due: None, .. }) => How::Done,
                 None => How::Again { after: UNRECORDED_PAUSE },
             };
-            (held, how)
-        });
-        engine.settle(settled.collect());
+            settled.push((held, how));
+        }
+        engine.settle(settled);
     }
 }
 
