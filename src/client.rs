@@ -71,6 +71,10 @@ impl Client {
         self.ask(Method::POST, path, &[], Some(body)).await
     }
 
+    pub async fn put(&self, path: &str, body: String) -> Result<Value, Failure> {
+        self.ask(Method::PUT, path, &[], Some(body)).await
+    }
+
     pub async fn delete(&self, path: &str) -> Result<Value, Failure> {
         self.ask(Method::DELETE, path, &[], None).await
     }

@@ -4,6 +4,8 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
+use crate::log;
+
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
 pub struct Failure {
@@ -35,9 +37,12 @@ impl Failure {
         Self::new(Exit::Usage, sentence)
     }
 
-    /// Says it on stderr and gives the code to end with.
+    /// Says it on stderr and gives the code to end with. A process that logs says it there, where
+    /// nobody waits for a reader.
     pub fn report(&self) -> ExitCode {
-        eprintln!("postrider: {}", self.sentence);
+        if !log::last_words(&self.sentence) {
+            eprintln!("postrider: {}", self.sentence);
+        }
         ExitCode::from(self.exit as u8)
     }
 }

@@ -1,35 +1,57 @@
 //! Where log lines go and which: stderr, as text or JSON. Our own crates log at the given level,
 //! everything below them at `warn` at most, unless an exception names it.
+//!
+//! `docs/telemetry.md` lists every line; a test holds it and the sources together.
+
+mod last_words;
+mod level;
+mod lines;
+mod sink;
 
 use std::io::IsTerminal as _;
+use std::sync::Arc;
 
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{fmt, registry};
+use tracing_subscriber::{fmt, registry, reload};
+
+pub use last_words::{Flushed, end, last_words};
+pub use level::Levels;
+pub use lines::own_line;
+pub use sink::Drops;
 
 use crate::settings::{Log, LogFormat};
 
 /// The crates of this workspace, by the names their log lines carry.
 const OURS: [&str; 5] = ["postrider", "api", "worker", "store", "model"];
 
-/// Starts logging; once in a process.
-pub fn start(settings: &Log) {
+/// What is to be known of the log while it is written.
+pub struct Started {
+    pub levels: Arc<Levels>,
+    pub drops: Drops,
+}
+
+/// Starts logging; once in a process. From then on a panic is a line like any other.
+pub fn start(settings: &Log) -> Started {
     // Settings were checked; a filter that cannot be read falls back to the default.
     let filter = filter(&settings.level).unwrap_or_default();
-    let lines = fmt::layer().with_writer(std::io::stderr);
+    let (filter, handle) = reload::Layer::new(filter);
+    let colours = settings.format == LogFormat::Text
+        && std::io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none();
+    let (writer, drops) = last_words::open(settings.format, colours);
+    let lines = fmt::layer().with_writer(writer);
     match settings.format {
-        LogFormat::Text => {
-            let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            registry().with(lines.with_ansi(colours).with_filter(filter)).init();
-        }
+        LogFormat::Text => registry().with(lines.with_ansi(colours).with_filter(filter)).init(),
         LogFormat::Json => {
             let lines = lines.json().flatten_event(true).with_current_span(false);
             registry().with(lines.with_span_list(false).with_filter(filter)).init();
         }
     }
+    Started { levels: Arc::new(Levels::new(handle, settings.level.clone())), drops }
 }
 
 /// Checks the text of the setting `log.level`.

@@ -1,6 +1,6 @@
 //! Postrider, the sender side of webhooks: the command line and the wiring.
 //!
-//! `serve` puts the parts together, `api` and `worker` each a half of them; `send`, `keys`, `webhooks` and `deliveries` speak to a running
+//! `serve` puts the parts together, `api` and `worker` each a half of them; `send`, `keys`, `webhooks`, `deliveries` and `log-level` speak to a running
 //! server over its API; `config` explains the settings.
 
 mod settings;
@@ -16,6 +16,7 @@ mod send;
 
 mod deliveries;
 mod keys;
+mod log_level;
 mod webhooks;
 
 mod config;
@@ -75,6 +76,8 @@ enum Command {
     /// See what went where
     #[command(subcommand)]
     Deliveries(deliveries::Deliveries),
+    /// Show or change what a running process logs
+    LogLevel(log_level::LogLevel),
     /// Show every setting, what it means, its value and what set it
     Config(config::Config),
 }
@@ -82,6 +85,7 @@ enum Command {
 fn main() -> ExitCode {
     // Err: one is installed already, and any will do.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let _flushed = log::Flushed;
     match run(&Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
@@ -99,6 +103,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Keys(keys) => keys::run(keys),
         Command::Webhooks(webhooks) => webhooks::run(webhooks),
         Command::Deliveries(deliveries) => deliveries::run(deliveries),
+        Command::LogLevel(log_level) => log_level::run(log_level),
         Command::Config(config) => config::run(config),
     }
 }

@@ -7,6 +7,7 @@ use std::io::Write as _;
 pub fn say(text: impl Display) {
     if writeln!(std::io::stdout(), "{text}").is_err() {
         // Nobody listens: nothing that is still to be said matters.
+        crate::log::end();
         std::process::exit(1);
     }
 }

@@ -89,13 +89,13 @@ fn run(role: Role, member: &Member, dev: bool) -> Result<(), Failure> {
     if dev {
         settings.check_dev()?;
     }
-    log::start(&settings.log);
+    let log = log::start(&settings.log);
     raise_file_limit();
     let listens = role != Role::Worker || settings::is_set(&effective, "listen");
     let door = listens.then(|| listen::open(settings.server.listen)).transpose()?;
     let engine = if role == Role::Api { None } else { Some(engine(&settings, role)?) };
     let served = actix_web::rt::System::new().block_on(async {
-        let parts = Parts::open(&settings, role, dev, door.as_ref().map(|d| d.1)).await?;
+        let parts = Parts::open(&settings, role, dev, door.as_ref().map(|d| d.1), log).await?;
         parts.run(&settings, door, engine.as_ref()).await
     });
     if let Some(engine) = engine {
@@ -123,6 +123,7 @@ struct Parts {
     egress: Arc<Policy>,
     first: First,
     dev: bool,
+    log: log::Started,
 }
 
 type Door = (TcpListener, SocketAddr);
@@ -133,6 +134,7 @@ impl Parts {
         role: Role,
         dev: bool,
         address: Option<SocketAddr>,
+        log: log::Started,
     ) -> Result<Self, Failure> {
         let clock = Clock::system();
         let Stand { store, queue, pace } = Stand::open(settings, role, &clock).await?;
@@ -151,6 +153,7 @@ impl Parts {
             egress: Arc::new(egress(settings, dev, address)),
             first,
             dev,
+            log,
         })
     }
 
@@ -163,6 +166,7 @@ impl Parts {
         let mut registry = Registry::default();
         let worker = engine.map(|_| self.worker(settings, &mut registry)).transpose()?;
         let metrics = api::Metrics::register(&mut registry);
+        registry.register_collector(Box::new(self.log.drops.clone()));
         let (draining, stop) = (CancellationToken::new(), worker::Stop::default());
         let app = Arc::new(self.app(settings, Arc::new(registry), metrics, draining.clone()));
         let server = match door {
@@ -246,6 +250,7 @@ impl Parts {
             dev: self.dev,
             registry,
             metrics,
+            log: Arc::clone(&self.log.levels) as Arc<dyn api::LogLevel>,
             draining,
         })
     }

@@ -37,7 +37,7 @@ const TAGS: [(&str, &str); 7] = [
 
 /// What has fields that may be left out: what callers send, and problems. Everything else is what
 /// we answer, where null is said and not left out.
-const MAY_LEAVE_OUT: [&str; 11] = [
+const MAY_LEAVE_OUT: [&str; 12] = [
     "Publish",
     "Batch",
     "RegisterBody",
@@ -47,6 +47,7 @@ const MAY_LEAVE_OUT: [&str; 11] = [
     "RotateBody",
     "TestBody",
     "KeyBody",
+    "LogBody",
     "StepBody",
     "Problem",
 ];

@@ -151,11 +151,11 @@ async fn check<T, E: std::fmt::Display>(
     match timeout(CHECK_TIMEOUT, checked).await {
         Ok(Ok(answer)) => Some(answer),
         Ok(Err(error)) => {
-            tracing::warn!(check = what, error = %error, "a readiness check failed");
+            tracing::warn!(check.name = what, error = %error, "a readiness check failed");
             None
         }
         Err(_) => {
-            tracing::warn!(check = what, "a readiness check took too long");
+            tracing::warn!(check.name = what, "a readiness check took too long");
             None
         }
     }

@@ -20,6 +20,7 @@ pub mod deliveries;
 pub mod dev;
 pub mod health;
 pub mod keys;
+pub mod log;
 
 pub mod metrics;
 
@@ -48,6 +49,7 @@ use utoipa_actix_web::AppExt as _;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::document::Document;
+pub use crate::log::{Level, LogLevel};
 pub use crate::metrics::Metrics;
 pub use crate::problem::ApiError;
 
@@ -92,6 +94,7 @@ pub struct Parts {
     /// Everything that `/metrics` shows.
     pub registry: Arc<Registry>,
     pub metrics: Metrics,
+    pub log: Arc<dyn LogLevel>,
     /// Cancelled once the process is to stop: `/readyz` says so from then on.
     pub draining: CancellationToken,
 }
@@ -108,6 +111,7 @@ pub struct App {
     pub dev: bool,
     pub registry: Arc<Registry>,
     pub metrics: Metrics,
+    pub log: Arc<dyn LogLevel>,
     pub draining: CancellationToken,
     /// The store had no room for the last event.
     full: AtomicBool,
@@ -120,7 +124,7 @@ pub struct App {
 impl App {
     pub fn new(parts: Parts) -> Self {
         let Parts { door, store, queue, clock, master_keys, egress, limits, dev, .. } = parts;
-        let Parts { registry, metrics, draining, .. } = parts;
+        let Parts { registry, metrics, log, draining, .. } = parts;
         Self {
             door,
             store,
@@ -132,6 +136,7 @@ impl App {
             dev,
             registry,
             metrics,
+            log,
             draining,
             full: AtomicBool::new(false),
             pushing: TaskTracker::new(),
@@ -179,6 +184,8 @@ fn routes(config: &mut ServiceConfig, door: Door, dev: bool) {
         .service(health::get_health)
         .service(health::get_readiness)
         .service(health::get_metrics)
+        .service(log::get_log)
+        .service(log::put_log)
         .service(problem::list_errors)
         .service(problem::get_error)
         .service(document::get_document);

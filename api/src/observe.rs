@@ -34,13 +34,13 @@ pub async fn observe(
     let failure = response.response().error().and_then(Error::as_error::<ApiError>);
     if let Some(cause) = failure.and_then(ApiError::cause) {
         tracing::error!(
-            request.id = ?id, http.route = route, http.method = %method, http.status = code, cause,
-            "a request failed",
+            request.id = ?id, http.route = route, http.method = %method, http.status = code,
+            error = cause, "a request failed",
         );
     }
     tracing::debug!(
         request.id = ?id, http.route = route, http.method = %method, http.status = code,
-        duration_us = took.as_micros(), "answered",
+        http.duration_ms = took.as_micros() as f64 / 1e3, "a request was answered",
     );
     if let Some(app) = app {
         app.metrics.request(route, method, code, took);

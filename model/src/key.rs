@@ -87,6 +87,8 @@ pub enum Verb {
     Operate,
     /// Create, list and revoke keys.
     Keys,
+    /// See and change how a process runs: what it logs.
+    Configure,
 }
 
 /// The whole of authorization: may `role` do `verb` on what belongs to `tenant`? `None` stands for
@@ -99,7 +101,7 @@ pub fn allow(role: &Role, verb: Verb, tenant: Option<&Tenant>) -> bool {
         Role::Tenant(own) => {
             let verb_fits = match verb {
                 Verb::Publish | Verb::Look | Verb::Manage | Verb::Secret => true,
-                Verb::Operate | Verb::Keys => false,
+                Verb::Operate | Verb::Keys | Verb::Configure => false,
             };
             verb_fits && tenant == Some(own)
         }
@@ -114,15 +116,12 @@ mod tests {
     fn roles_may_do_what_the_table_says() {
         use Verb::*;
         let (a, b) = (Tenant::parse("a").expect("valid"), Tenant::parse("b").expect("valid"));
-        let verbs = [Publish, Look, Manage, Secret, Operate, Keys];
+        let verbs = [Publish, Look, Manage, Secret, Operate, Keys, Configure];
         // One column per verb: allowed on tenant a, on tenant b, on no tenant.
-        let rows: [(Role, [[bool; 3]; 6]); 4] = [
-            (Role::Admin, [[true; 3]; 6]),
-            (
-                Role::Publisher,
-                [[true; 3], [false; 3], [false; 3], [false; 3], [false; 3], [false; 3]],
-            ),
-            (Role::Viewer, [[false; 3], [true; 3], [false; 3], [false; 3], [true; 3], [false; 3]]),
+        let rows: [(Role, [[bool; 3]; 7]); 4] = [
+            (Role::Admin, [[true; 3]; 7]),
+            (Role::Publisher, [true, false, false, false, false, false, false].map(|may| [may; 3])),
+            (Role::Viewer, [false, true, false, false, true, false, false].map(|may| [may; 3])),
             (
                 Role::Tenant(a.clone()),
                 [
@@ -130,6 +129,7 @@ mod tests {
                     [true, false, false],
                     [true, false, false],
                     [true, false, false],
+                    [false; 3],
                     [false; 3],
                     [false; 3],
                 ],

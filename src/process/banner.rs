@@ -2,16 +2,45 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use super::bootstrap::First;
 use super::demo;
+use crate::log::own_line;
 use crate::output::say;
-use crate::settings::{DATA_DIR_DEFAULT, Settings};
+use crate::settings::{DATA_DIR_DEFAULT, LogFormat, Settings};
 
 const PORT_DEFAULT: u16 = 8080;
+/// How long the start waits for whoever reads it: a terminal may be stopped.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 pub fn print(first: &First, settings: &Settings, dev: bool, address: SocketAddr) {
-    say(text(first, &settings.server.data_dir, dev, address, &program()));
+    let text = match settings.log.format {
+        LogFormat::Text => text(first, &settings.server.data_dir, dev, address, &program()),
+        LogFormat::Json => json(first, address),
+    };
+    let (said, printed) = mpsc::channel();
+    let printing = thread::Builder::new().name("banner".into()).spawn(move || {
+        say(text);
+        // Err: nobody waits any more.
+        let _ = said.send(());
+    });
+    if printing.is_ok() {
+        // Err: it is printed once somebody reads.
+        let _ = printed.recv_timeout(PATIENCE);
+    }
+}
+
+/// For programs: one line in the shape of those of the log.
+fn json(first: &First, address: SocketAddr) -> String {
+    let mut fields = vec![
+        ("server.url", format!("http://{address}").into()),
+        ("server.version", env!("CARGO_PKG_VERSION").into()),
+    ];
+    fields.extend(first.shown_key.as_ref().map(|key| ("admin.key", key.expose().into())));
+    own_line(LogFormat::Json, "INFO", "the server is up", &fields).trim_end().to_owned()
 }
 
 fn text(first: &First, data_dir: &Path, dev: bool, address: SocketAddr, program: &str) -> String {
@@ -86,8 +115,10 @@ mod tests {
         let shown = |first: &First| text(first, Path::new("d"), false, address, "postrider");
         let new = First { shown_key: Some("prk_new".to_owned().into()), is_first_dev: false };
         assert!(shown(&new).contains("prk_new"));
+        assert!(json(&new, address).contains("\"admin.key\":\"prk_new\""));
         let known = First { shown_key: None, is_first_dev: false };
         assert_eq!(shown(&known).lines().count(), 1);
+        assert!(!json(&known, address).contains("admin.key"));
     }
 
     #[test]

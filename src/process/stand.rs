@@ -119,7 +119,7 @@ async fn distributed_queue(
 /// Says so now and then, and waits a moment.
 async fn wait(tries: &mut u32, what: &'static str, error: &(dyn std::error::Error + Send + Sync)) {
     if tries.is_multiple_of(SAID_EVERY) {
-        tracing::warn!(service = what, error = %error, "waiting for a service");
+        tracing::warn!(service.name = what, error = %error, "waiting for a service");
     }
     *tries = tries.wrapping_add(1);
     tokio::time::sleep(RETRY_PAUSE).await;

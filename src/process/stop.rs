@@ -37,7 +37,7 @@ impl Running {
         let mut signals = Signals::new()?;
         let ended = tokio::select! {
             name = signals.next() => {
-                tracing::info!(signal = name, "stopping; a second signal stops at once");
+                tracing::info!(signal.name = name, "stopping; a second signal stops at once");
                 Ok(())
             }
             server = ended(self.server.as_mut().map(|(_, server)| server)) => {
@@ -47,7 +47,8 @@ impl Running {
         };
         actix_web::rt::spawn(async move {
             let name = signals.next().await;
-            tracing::warn!(signal = name, "stopping at once");
+            tracing::warn!(signal.name = name, "stopping at once");
+            crate::log::end();
             std::process::exit(1);
         });
         self.drain().await;
@@ -73,7 +74,7 @@ impl Running {
         }
         match self.store.close().await {
             Ok(()) => tracing::info!("stopped"),
-            Err(error) => tracing::error!(%error, "the store did not close well"),
+            Err(error) => tracing::error!(error = %error, "the store did not close well"),
         }
     }
 }

@@ -29,5 +29,6 @@ mod crash;
 mod faults;
 mod processes;
 mod tls;
+mod log;
 mod operate;
 mod settings;

@@ -55,6 +55,7 @@ async fn the_api_describes_itself() {
         ("/v1/deliveries/{id}/cancel", &["post"]),
         ("/v1/keys", &["get", "post"]),
         ("/v1/keys/{id}", &["delete"]),
+        ("/v1/log", &["get", "put"]),
     ] {
         for method in methods {
             let described = &api["paths"][path][method];

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::harness::{Options, Postrider, text};
 
 /// Every route that wants a key. `{…}` stands for an id of that kind.
-const ROUTES: [(&str, &str); 25] = [
+const ROUTES: [(&str, &str); 27] = [
     ("POST", "/v1/webhooks/register"),
     ("GET", "/v1/webhooks"),
     ("GET", "/v1/webhooks/{wh}"),
@@ -29,6 +29,8 @@ const ROUTES: [(&str, &str); 25] = [
     ("GET", "/v1/keys"),
     ("DELETE", "/v1/keys/{key}"),
     ("GET", "/metrics"),
+    ("GET", "/v1/log"),
+    ("PUT", "/v1/log"),
     // Strangers are not told what else is wrong.
     ("GET", "/v1/webhooks?limit=0"),
     ("GET", "/v1/events?cursor=x"),

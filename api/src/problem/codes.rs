@@ -141,6 +141,13 @@ pub const CODES: &[Code] = &[
     ),
     row("role_invalid", 422, "Not a role", "Use admin, publisher, viewer or tenant."),
     row("name_invalid", 422, "Not a name", "Use 1 to 128 bytes without control characters."),
+    row(
+        "log_level_invalid",
+        422,
+        "Not a log level",
+        "Use error, warn, info, debug, trace or off, and after a comma exceptions: info,worker=debug.",
+    ),
+    row("for_ms_invalid", 422, "Not a time in milliseconds", "Use 1 to 86400000, or leave it out."),
     // Publishing.
     row(
         "event_id_invalid",

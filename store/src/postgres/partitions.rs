@@ -180,7 +180,10 @@ async fn is_in_use(db: &impl GenericClient, day: Day) -> Result<bool> {
     let in_use = found.first().map_or(Ok(true), |row| rows::get(row, 0))?;
     if in_use {
         let partition = day.table("events");
-        tracing::warn!(partition, "a day of events is kept, since something of it is unfinished");
+        tracing::warn!(
+            partition.name = partition,
+            "a day of events is kept, since something of it is unfinished"
+        );
     }
     Ok(in_use)
 }

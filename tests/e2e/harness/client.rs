@@ -55,6 +55,10 @@ impl Client {
         self.json(Method::PATCH, path, body).await
     }
 
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.json(Method::PUT, path, body).await
+    }
+
     pub async fn json(&self, method: Method, path: &str, body: Value) -> Answer {
         let headers = [("content-type", "application/json")];
         self.send(method, path, &headers, Some(body.to_string().into_bytes())).await

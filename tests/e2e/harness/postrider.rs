@@ -23,12 +23,14 @@ pub struct Options {
     demo: bool,
     own_key: bool,
     embedded: bool,
+    unread: bool,
     env: Vec<(String, String)>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { dev: true, demo: false, own_key: false, embedded: false, env: Vec::new() }
+        let (demo, own_key, embedded, unread) = (false, false, false, false);
+        Self { dev: true, demo, own_key, embedded, unread, env: Vec::new() }
     }
 }
 
@@ -51,6 +53,11 @@ impl Options {
     /// On a data directory in either mode, for what is about that.
     pub fn on_a_data_directory(self) -> Self {
         Self { embedded: true, ..self }
+    }
+
+    /// Nobody reads the log, until [`Postrider::read_log`].
+    pub fn unread(self) -> Self {
+        Self { unread: true, ..self }
     }
 
     pub fn env(mut self, name: &str, value: &str) -> Self {
@@ -88,7 +95,8 @@ impl Postrider {
         let services = if options.embedded { None } else { Services::of_the_mode() };
         let port = free_port();
         let (args, env) = how(&options, services.as_ref(), port, data.path());
-        let process = Process::start(args, env);
+        let start = if options.unread { Process::start_unread } else { Process::start };
+        let process = start(args, env);
         let client = Client::new(format!("http://127.0.0.1:{port}"), Some(ADMIN_KEY));
         let mut server = Self { client, options, port, process, data, services };
         server.ready().await;
@@ -112,6 +120,21 @@ impl Postrider {
     /// Everything the server printed so far.
     pub fn log(&self) -> String {
         self.process.log()
+    }
+
+    /// Every line the server printed so far, each of which has to be a JSON object.
+    #[track_caller]
+    pub fn lines(&self) -> Vec<serde_json::Value> {
+        let log = self.log();
+        let read = |line| match serde_json::from_str(line) {
+            Ok(line @ serde_json::Value::Object(_)) => line,
+            other => panic!("a line is no JSON object: {line:?} {other:?}"),
+        };
+        log.lines().map(read).collect()
+    }
+
+    pub fn read_log(&mut self) {
+        self.process.read();
     }
 
     /// Puts the clock of the whole server forward.

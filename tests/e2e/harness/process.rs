@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,19 +19,38 @@ pub struct Process {
     env: Vec<(String, String)>,
     child: Child,
     log: Arc<Mutex<String>>,
+    /// What it says and nobody reads.
+    unread: Option<ChildStderr>,
 }
 
 impl Process {
     /// Starts the binary with these arguments and settings and no others.
     pub fn start(args: Vec<String>, env: Vec<(String, String)>) -> Self {
         let log = Arc::default();
-        let child = spawn(&args, &env, &log);
-        Self { args, env, child, log }
+        let mut child = spawn(&args, &env);
+        collect(child.stdout.take().expect("piped"), &log);
+        collect(child.stderr.take().expect("piped"), &log);
+        Self { args, env, child, log, unread: None }
+    }
+
+    /// The same, but nobody reads its log before [`Process::read`].
+    pub fn start_unread(args: Vec<String>, env: Vec<(String, String)>) -> Self {
+        let log = Arc::default();
+        let mut child = spawn(&args, &env);
+        collect(child.stdout.take().expect("piped"), &log);
+        let unread = child.stderr.take();
+        Self { args, env, child, log, unread }
+    }
+
+    pub fn read(&mut self) {
+        collect(self.unread.take().expect("started unread"), &self.log);
     }
 
     /// Starts it again, after it was killed or stopped.
     pub fn start_again(&mut self) {
-        self.child = spawn(&self.args, &self.env, &self.log);
+        self.child = spawn(&self.args, &self.env);
+        collect(self.child.stdout.take().expect("piped"), &self.log);
+        collect(self.child.stderr.take().expect("piped"), &self.log);
     }
 
     /// Starts it again, but in another way.
@@ -123,14 +142,11 @@ pub fn command() -> Command {
     command
 }
 
-fn spawn(args: &[String], env: &[(String, String)], log: &Arc<Mutex<String>>) -> Child {
+fn spawn(args: &[String], env: &[(String, String)]) -> Child {
     let mut command = command();
     command.args(args).envs(env.iter().cloned());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("the binary starts");
-    collect(child.stdout.take().expect("piped"), log);
-    collect(child.stderr.take().expect("piped"), log);
-    child
+    command.spawn().expect("the binary starts")
 }
 
 /// Gathers what the process prints, so that its pipe never fills up.
