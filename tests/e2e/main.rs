@@ -31,4 +31,5 @@ mod processes;
 mod tls;
 mod log;
 mod operate;
+mod telemetry;
 mod settings;
