@@ -7,7 +7,7 @@ export POSTRIDER_TEST_PYTHON := $(TARGET)/venv/bin/python
 export POSTRIDER_TEST_NODE_DIR := $(CURDIR)/tests/receivers
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench faults setup clean config.default.toml
+.PHONY: help run test check contract bench faults setup clean config.default.toml openapi.json
 
 help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z.]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,11 +26,18 @@ faults: setup ## Fails each part of a fleet under load, again and again
 	POSTRIDER_TEST_FAULTS=$(or $(N),50) POSTRIDER_TEST_DOWN_S=$(or $(DOWN_S),60) \
 		cargo test --locked --test e2e faults:: -- --nocapture --test-threads 1
 
+# N cases for each role; ten thousand take about ten minutes in all. SEED repeats a run.
+contract: setup ## Asks the API what its description allows and forbids, as every role
+	POSTRIDER_TEST_CASES=$(or $(N),10000) $(if $(SEED),POSTRIDER_TEST_SEED=$(SEED)) \
+		cargo test --locked --test e2e contract:: -- --nocapture --test-threads 1
+
 check: ## Runs the gate: formatting, clippy, generated files
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	@cargo run --quiet --locked -- config --defaults | diff -u config.default.toml - \
 		|| { echo "config.default.toml is not current: run 'make config.default.toml'"; exit 1; }
+	@cargo run --quiet --locked -- openapi | diff -u docs/openapi.json - \
+		|| { echo "docs/openapi.json is not current: run 'make openapi.json'"; exit 1; }
 
 # ARGS="--seconds 2" and the like: see `target/release/bench --help`.
 bench: ## Measures throughput and latency on this machine, in the release build
@@ -43,6 +50,10 @@ setup: ## Installs what the tests need and this machine lacks
 config.default.toml: ## Writes the settings and their documentation anew
 	cargo run --quiet -- config --defaults > $(TARGET)/config.default.toml
 	mv $(TARGET)/config.default.toml $@
+
+openapi.json: ## Writes the description of the API anew
+	cargo run --quiet -- openapi > $(TARGET)/openapi.json
+	mv $(TARGET)/openapi.json docs/openapi.json
 
 clean: ## Removes everything that was built or installed here
 	cargo clean

@@ -20,6 +20,7 @@ mod log_level;
 mod webhooks;
 
 mod config;
+mod openapi;
 
 mod failure;
 mod log;
@@ -80,6 +81,8 @@ enum Command {
     LogLevel(log_level::LogLevel),
     /// Show every setting, what it means, its value and what set it
     Config(config::Config),
+    /// Print the description of the API, OpenAPI 3.1, as a server without --dev answers it
+    Openapi,
 }
 
 fn main() -> ExitCode {
@@ -105,6 +108,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Deliveries(deliveries) => deliveries::run(deliveries),
         Command::LogLevel(log_level) => log_level::run(log_level),
         Command::Config(config) => config::run(config),
+        Command::Openapi => openapi::run(),
     }
 }
 

@@ -27,6 +27,7 @@ const ATTEMPTS_SHOWN_MAX: u32 = 200;
 /// Newest first.
 #[utoipa::path(
     tag = "deliveries",
+    extensions(("x-verb" = json!("look"))),
     params(DeliveryQuery),
     responses((status = 200, body = Page<DeliveryView>))
 )]
@@ -65,7 +66,8 @@ pub async fn list_deliveries(
 /// With its attempts, first to last.
 #[utoipa::path(
     tag = "deliveries",
-    params(("id" = String, Path, description = "`dlv_…`")),
+    extensions(("x-verb" = json!("look"))),
+    params(("id" = String, Path, pattern = "^dlv_[0-9a-hjkmnp-tv-z]{51}[0g]$", description = "`dlv_…`")),
     responses((status = 200, body = DeliveryDetail))
 )]
 #[get("/v1/deliveries/{id}")]
@@ -87,7 +89,8 @@ pub async fn get_delivery(
 /// begins its plan anew.
 #[utoipa::path(
     tag = "deliveries",
-    params(("id" = String, Path, description = "`dlv_…`")),
+    extensions(("x-verb" = json!("manage"))),
+    params(("id" = String, Path, pattern = "^dlv_[0-9a-hjkmnp-tv-z]{51}[0g]$", description = "`dlv_…`")),
     responses(
         (status = 202, description = "It will be sent at once", body = DeliveryView),
         (status = 409, description = "It was delivered, or its webhook is disabled or deleted",
@@ -118,7 +121,8 @@ pub async fn retry_delivery(
 /// succeeds the delivery is delivered.
 #[utoipa::path(
     tag = "deliveries",
-    params(("id" = String, Path, description = "`dlv_…`")),
+    extensions(("x-verb" = json!("manage"))),
+    params(("id" = String, Path, pattern = "^dlv_[0-9a-hjkmnp-tv-z]{51}[0g]$", description = "`dlv_…`")),
     responses(
         (status = 200, body = DeliveryView),
         (status = 409, description = "It has ended", body = Problem,

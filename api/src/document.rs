@@ -1,19 +1,21 @@
 //! The API's description, OpenAPI 3.1. Paths and bodies come from the handlers; what holds for all
-//! of them alike (the key, the problems that any request can meet) is added here by rule, so that
-//! no handler can forget it. The same document knows which methods a path takes, for 405.
+//! of them alike (who may, the headers, the problems that any request can meet) is added by rule
+//! (`rules`), so that no handler can forget it. The same document knows which methods a path takes,
+//! for 405.
+
+mod rules;
+pub mod schema;
 
 use actix_web::dev::ResourceDef;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get};
 use bytes::Bytes;
 use serde::Serialize;
-use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
+use utoipa::openapi::path::PathItem;
 use utoipa::openapi::schema::{AdditionalProperties, Object, Schema, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
-use utoipa::openapi::{
-    ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathsBuilder, Ref, RefOr, ResponseBuilder,
-};
+use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder, PathsBuilder, RefOr};
 use utoipa::{PartialSchema as _, ToSchema};
 use utoipa_actix_web::AppExt as _;
 
@@ -23,7 +25,9 @@ use crate::problem::{FieldError, Problem};
 const DESCRIPTION: &str = "The sender side of webhooks: register URLs, publish events; Postrider \
     delivers each event to every webhook that wants it, signed, at least once, and shows what \
     became of it. Errors are problems (RFC 9457) with a stable `code`. Lists come in pages: \
-    `?limit=50&cursor=…`. Times are RFC 3339, UTC. Every response carries a `Request-Id`.";
+    `?limit=50&cursor=…`. Times are RFC 3339, UTC. Every response carries a `Request-Id`. A path \
+    that is not here is 404, and one with another method 405 with `Allow`; what is not HTTP at all \
+    is 400, 408 or 431 without a body.";
 
 const TAGS: [(&str, &str); 7] = [
     ("events", "Publish what happened, and look at it."),
@@ -37,17 +41,19 @@ const TAGS: [(&str, &str); 7] = [
 
 /// What has fields that may be left out: what callers send, and problems. Everything else is what
 /// we answer, where null is said and not left out.
-const MAY_LEAVE_OUT: [&str; 12] = [
+const MAY_LEAVE_OUT: [&str; 14] = [
     "Publish",
     "Batch",
     "RegisterBody",
     "PatchBody",
     "SignatureBody",
-    "RetryBody",
+    "ExponentialBody",
+    "ScheduleBody",
     "RotateBody",
     "TestBody",
-    "KeyBody",
     "LogBody",
+    "InstallationKeyBody",
+    "TenantKeyBody",
     "StepBody",
     "Problem",
 ];
@@ -66,7 +72,7 @@ impl Document {
             paths: paths
                 .map(|(path, item)| (ResourceDef::new(path.as_str()), methods(item)))
                 .collect(),
-            json: document.to_json().unwrap_or_default().into(),
+            json: sorted(&document).to_string().into(),
         }
     }
 
@@ -95,16 +101,21 @@ pub async fn get_document(document: Data<Document>) -> HttpResponse {
     HttpResponse::Ok().force_close().content_type("application/json").body(document.json.clone())
 }
 
+/// The document of a server without `--dev`, to be read and compared.
+pub fn pretty() -> String {
+    format!("{:#}", sorted(&openapi(Door::Everything, false)))
+}
+
+/// As JSON with its fields in the order of their names: the same document is the same text.
+fn sorted(document: &OpenApi) -> serde_json::Value {
+    serde_json::to_value(document).unwrap_or_default()
+}
+
 /// Builds the document out of the routes.
-pub fn openapi(door: Door, dev: bool) -> OpenApi {
+fn openapi(door: Door, dev: bool) -> OpenApi {
     let app = actix_web::App::new().into_utoipa_app().openapi(base());
     let (_, mut document) =
         app.configure(|config| crate::routes(config, door, dev)).split_for_parts();
-    for (path, item) in &mut document.paths.paths {
-        for operation in operations(item).into_iter().flatten() {
-            add_problems(path, operation);
-        }
-    }
     document.webhooks = Some(PathsBuilder::new().path_from::<__path_event>().build());
     if let Some(components) = &mut document.components {
         let bearer = HttpBuilder::new()
@@ -121,11 +132,22 @@ pub fn openapi(door: Door, dev: bool) -> OpenApi {
         }
         for (name, schema) in &mut components.schemas {
             merge_all(schema);
+            schema::name_words(schema);
             if !MAY_LEAVE_OUT.contains(&name.as_str()) {
                 require_all(schema);
             }
         }
     }
+    for item in document.paths.paths.values_mut() {
+        for (_, operation) in rules::operations(item) {
+            for parameter in operation.parameters.iter_mut().flatten() {
+                if let RefOr::T(parameter) = parameter {
+                    parameter.schema.iter_mut().for_each(schema::name_words);
+                }
+            }
+        }
+    }
+    rules::apply(&mut document);
     document
 }
 
@@ -175,16 +197,6 @@ fn require_all(schema: &mut RefOr<Schema>) {
     }
 }
 
-fn operations(item: &mut PathItem) -> [Option<&mut Operation>; 5] {
-    [
-        item.get.as_mut(),
-        item.post.as_mut(),
-        item.put.as_mut(),
-        item.patch.as_mut(),
-        item.delete.as_mut(),
-    ]
-}
-
 fn methods(item: &PathItem) -> Vec<&'static str> {
     let all = [
         ("GET", &item.get),
@@ -194,44 +206,6 @@ fn methods(item: &PathItem) -> Vec<&'static str> {
         ("DELETE", &item.delete),
     ];
     all.into_iter().filter(|(_, operation)| operation.is_some()).map(|(name, _)| name).collect()
-}
-
-/// The problems that a request can meet because of what it is made of.
-fn add_problems(path: &str, operation: &mut Operation) {
-    let open = operation.security.is_some();
-    let has_body = operation.request_body.is_some();
-    let has_query = operation.parameters.iter().flatten().any(in_query);
-    let rules: [(bool, u16, &str); 9] = [
-        (has_body || has_query, 400, "The body or query cannot be read, or a cursor is not valid"),
-        (!open, 401, "No valid key"),
-        (!open, 403, "The key's role may not do this"),
-        (path.contains('{') && !path.starts_with("/dev/"), 404, "Not found, or another tenant's"),
-        (has_body, 408, "The body came too slowly"),
-        (has_body, 413, "The body is too large"),
-        (has_body, 415, "The body is not application/json"),
-        (has_body || has_query, 422, "A field or parameter is not valid; `errors` says which"),
-        (!open, 503, "The store does not answer; nothing was changed. Retry-After says when"),
-    ];
-    for (applies, status, description) in rules {
-        if applies {
-            let responses = &mut operation.responses.responses;
-            responses.entry(status.to_string()).or_insert_with(|| problem(description));
-        }
-    }
-}
-
-fn in_query(parameter: &RefOr<Parameter>) -> bool {
-    match parameter {
-        RefOr::T(parameter) => matches!(parameter.parameter_in, ParameterIn::Query),
-        RefOr::Ref(_) => false,
-    }
-}
-
-fn problem(description: &str) -> RefOr<utoipa::openapi::Response> {
-    let schema = Ref::from_schema_name(Problem::name());
-    let content = ContentBuilder::new().schema(Some(schema)).build();
-    let response = ResponseBuilder::new().description(description);
-    RefOr::T(response.content("application/problem+json", content).build())
 }
 
 /// What a subscriber gets, unless its webhook asks for another `payload_format`.
@@ -317,13 +291,15 @@ mod tests {
     fn every_operation_says_what_it_does_and_what_can_go_wrong() {
         let mut document = openapi(Door::Everything, true);
         for (path, item) in &mut document.paths.paths {
-            for operation in operations(item).into_iter().flatten() {
+            for (_, operation) in rules::operations(item) {
                 let id = operation.operation_id.as_deref().unwrap_or_default();
                 assert!(operation.summary.is_some() && operation.tags.is_some(), "{path} {id}");
                 let responses = &operation.responses.responses;
                 assert!(responses.keys().any(|status| status.starts_with('2')), "{path} {id}");
-                let open = operation.security.is_some();
-                for status in ["401", "403", "503"] {
+                let open = operation.security.as_ref().is_some_and(Vec::is_empty);
+                let verb = operation.extensions.as_ref().and_then(|said| said.get("x-verb"));
+                assert_eq!(open, verb.is_none(), "{path} {id}: `security(())` or an `x-verb`");
+                for status in ["401", "403", "500", "503"] {
                     assert!(open || responses.contains_key(status), "{path} {id} {status}");
                 }
             }

@@ -33,9 +33,11 @@ use crate::query::Params;
 /// subscribers byte for byte.
 #[utoipa::path(
     tag = "events",
+    extensions(("x-verb" = json!("publish"))),
     params((
         "Idempotency-Key" = Option<String>, Header,
-        description = "Up to 255 printable ASCII characters; kept as long as the event"
+        pattern = r#"^(?!""$)([!-~]([ -~]{0,253}[!-~])?|"[ -~]{1,255}")$"#,
+        description = "Up to 255 printable ASCII characters, in quotes or without; kept as long as the event"
     )),
     request_body = Publish,
     responses(
@@ -67,6 +69,7 @@ pub async fn publish_event(
 /// their order, with its id or with what was wrong with it.
 #[utoipa::path(
     tag = "events",
+    extensions(("x-verb" = json!("publish"))),
     request_body = Batch,
     responses((status = 202, description = "Those with an id are accepted and durable", body = PublishedBatch))
 )]
@@ -112,6 +115,7 @@ pub async fn publish_batch(
 /// Newest first, without their data.
 #[utoipa::path(
     tag = "events",
+    extensions(("x-verb" = json!("look"))),
     params(view::EventQuery),
     responses((status = 200, body = Page<EventView>))
 )]
@@ -144,9 +148,12 @@ pub async fn list_events(
 /// which is meant. `evt_…` ids need none.
 #[utoipa::path(
     tag = "events",
+    extensions(("x-verb" = json!("look"))),
     params(
-        ("id" = String, Path, description = "`evt_…`, or the id its publisher chose"),
-        ("tenant" = Option<String>, Query, description = "Default: the key's own, else `default`"),
+        ("id" = String, Path, pattern = "^[A-Za-z0-9_:-]{1,128}$",
+         description = "`evt_…`, or the id its publisher chose"),
+        ("tenant" = Option<String>, Query, pattern = "^[A-Za-z0-9_.:-]{1,64}$",
+         description = "Default: the key's own, else `default`"),
     ),
     responses((status = 200, body = EventDetail))
 )]

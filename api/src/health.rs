@@ -167,6 +167,7 @@ async fn check<T, E: std::fmt::Display>(
 /// admin.
 #[utoipa::path(
     tag = "health",
+    extensions(("x-verb" = json!("operate"))),
     responses((status = 200, description = "OpenMetrics", body = String,
                content_type = "application/openmetrics-text"))
 )]

@@ -22,19 +22,57 @@ use crate::problem::ApiError;
 const NAME_BYTES_MAX: usize = 128;
 
 /// A key to be made.
+pub struct KeyBody {
+    name: String,
+    role: String,
+    tenant: Option<Tenant>,
+}
+
+/// A key to be made: for everything, or for one tenant.
+#[derive(ToSchema)]
+#[schema(as = KeyBody)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "documents what is read field by field")]
+enum EitherKeyBody {
+    Installation(InstallationKeyBody),
+    Tenant(TenantKeyBody),
+}
+
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct KeyBody {
+#[allow(dead_code, reason = "documents what is read field by field")]
+struct InstallationKeyBody {
     /// For people: what the key is for.
-    #[schema(example = "shop backend", min_length = 1, max_length = 128)]
+    #[schema(
+        example = "shop backend",
+        min_length = 1,
+        max_length = 128,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$"
+    )]
     name: String,
-    /// `admin`: everything. `publisher`: publishes. `viewer`: sees all but secrets. `tenant`:
-    /// everything of one tenant.
-    #[schema(example = "publisher", pattern = "^(admin|publisher|viewer|tenant)$")]
+    /// `admin`: everything. `publisher`: publishes. `viewer`: sees all but secrets.
+    #[schema(example = "publisher", pattern = "^(admin|publisher|viewer)$")]
     role: String,
-    /// With the role `tenant`: which one.
-    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9_.:-]{1,64}$")]
-    tenant: Option<Tenant>,
+}
+
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "documents what is read field by field")]
+struct TenantKeyBody {
+    /// For people: what the key is for.
+    #[schema(
+        example = "shop backend",
+        min_length = 1,
+        max_length = 128,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$"
+    )]
+    name: String,
+    /// Everything of one tenant, and nothing else exists.
+    #[schema(pattern = "^(tenant)$")]
+    role: String,
+    /// Which one.
+    #[schema(example = "acme", pattern = "^[A-Za-z0-9_.:-]{1,64}$")]
+    tenant: String,
 }
 
 impl FromFields for KeyBody {
@@ -85,7 +123,7 @@ pub struct KeyView {
     /// `key_…`
     id: String,
     name: String,
-    #[schema(example = "publisher")]
+    #[schema(example = "publisher", pattern = "^(admin|publisher|viewer|tenant)$")]
     role: &'static str,
     tenant: Option<String>,
     #[schema(format = DateTime)]
@@ -123,7 +161,8 @@ pub struct KeyList {
 /// Create an API key
 #[utoipa::path(
     tag = "keys",
-    request_body = KeyBody,
+    extensions(("x-verb" = json!("keys"))),
+    request_body = EitherKeyBody,
     responses((status = 201, description = "Made; its text is shown here and never again", body = NewKeyView))
 )]
 #[post("/v1/keys")]
@@ -145,7 +184,7 @@ pub async fn create_key(
 }
 
 /// List the API keys
-#[utoipa::path(tag = "keys", responses((status = 200, body = KeyList)))]
+#[utoipa::path(tag = "keys", extensions(("x-verb" = json!("keys"))), responses((status = 200, body = KeyList)))]
 #[get("/v1/keys")]
 pub async fn list_keys(app: Data<App>, caller: Caller) -> Result<Json<KeyList>, ApiError> {
     caller.may(Verb::Keys)?;
@@ -158,7 +197,8 @@ pub async fn list_keys(app: Data<App>, caller: Caller) -> Result<Json<KeyList>, 
 /// It stops working at once in this process, and within a second in the others.
 #[utoipa::path(
     tag = "keys",
-    params(("id" = String, Path, description = "`key_…`")),
+    extensions(("x-verb" = json!("keys"))),
+    params(("id" = String, Path, pattern = "^key_[0-9a-hjkmnp-tv-z]{25}[048cgmrw]$", description = "`key_…`")),
     responses((status = 204, description = "Revoked"))
 )]
 #[delete("/v1/keys/{id}")]

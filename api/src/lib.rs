@@ -49,6 +49,7 @@ use utoipa_actix_web::AppExt as _;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::document::Document;
+pub use crate::document::pretty as openapi;
 pub use crate::log::{Level, LogLevel};
 pub use crate::metrics::Metrics;
 pub use crate::problem::ApiError;

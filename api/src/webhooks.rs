@@ -39,6 +39,7 @@ const TRIES: u32 = 32;
 /// disabled webhook active, and answers 200 without the secret.
 #[utoipa::path(
     tag = "webhooks",
+    extensions(("x-verb" = json!("manage"))),
     request_body = RegisterBody,
     responses(
         (status = 201, description = "Registered; the secret is shown here", body = RegisteredView),
@@ -73,6 +74,7 @@ pub async fn register_webhook(
 /// Newest first.
 #[utoipa::path(
     tag = "webhooks",
+    extensions(("x-verb" = json!("look"))),
     params(WebhookQuery),
     responses((status = 200, body = Page<WebhookView>))
 )]
@@ -101,7 +103,8 @@ pub async fn list_webhooks(
 /// Get a webhook
 #[utoipa::path(
     tag = "webhooks",
-    params(("id" = String, Path, description = "`wh_…`")),
+    extensions(("x-verb" = json!("look"))),
+    params(("id" = String, Path, pattern = "^wh_[0-9a-hjkmnp-tv-z]{25}[048cgmrw]$", description = "`wh_…`")),
     responses((status = 200, body = WebhookView))
 )]
 #[get("/v1/webhooks/{id}")]
@@ -122,7 +125,8 @@ pub async fn get_webhook(
 /// read when a request is sent, so deliveries that wait follow the change.
 #[utoipa::path(
     tag = "webhooks",
-    params(("id" = String, Path, description = "`wh_…`")),
+    extensions(("x-verb" = json!("manage"))),
+    params(("id" = String, Path, pattern = "^wh_[0-9a-hjkmnp-tv-z]{25}[048cgmrw]$", description = "`wh_…`")),
     request_body = PatchBody,
     responses(
         (status = 200, body = WebhookView),

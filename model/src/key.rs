@@ -91,6 +91,34 @@ pub enum Verb {
     Configure,
 }
 
+impl Verb {
+    pub const ALL: [Verb; 7] = [
+        Verb::Publish,
+        Verb::Look,
+        Verb::Manage,
+        Verb::Secret,
+        Verb::Operate,
+        Verb::Keys,
+        Verb::Configure,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verb::Publish => "publish",
+            Verb::Look => "look",
+            Verb::Manage => "manage",
+            Verb::Secret => "secret",
+            Verb::Operate => "operate",
+            Verb::Keys => "keys",
+            Verb::Configure => "configure",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|verb| verb.as_str() == text)
+    }
+}
+
 /// The whole of authorization: may `role` do `verb` on what belongs to `tenant`? `None` stands for
 /// what belongs to no tenant or to all of them.
 pub fn allow(role: &Role, verb: Verb, tenant: Option<&Tenant>) -> bool {
@@ -114,10 +142,8 @@ mod tests {
 
     #[test]
     fn roles_may_do_what_the_table_says() {
-        use Verb::*;
         let (a, b) = (Tenant::parse("a").expect("valid"), Tenant::parse("b").expect("valid"));
-        let verbs = [Publish, Look, Manage, Secret, Operate, Keys, Configure];
-        // One column per verb: allowed on tenant a, on tenant b, on no tenant.
+        // One column per verb of Verb::ALL: allowed on tenant a, on tenant b, on no tenant.
         let rows: [(Role, [[bool; 3]; 7]); 4] = [
             (Role::Admin, [[true; 3]; 7]),
             (Role::Publisher, [true, false, false, false, false, false, false].map(|may| [may; 3])),
@@ -136,7 +162,7 @@ mod tests {
             ),
         ];
         for (role, columns) in &rows {
-            for (verb, [on_a, on_b, on_none]) in verbs.iter().zip(columns) {
+            for (verb, [on_a, on_b, on_none]) in Verb::ALL.iter().zip(columns) {
                 assert_eq!(allow(role, *verb, Some(&a)), *on_a, "{role:?} {verb:?} a");
                 assert_eq!(allow(role, *verb, Some(&b)), *on_b, "{role:?} {verb:?} b");
                 assert_eq!(allow(role, *verb, None), *on_none, "{role:?} {verb:?} none");

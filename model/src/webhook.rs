@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::Invalid;
-use crate::event::EventType;
+use crate::event::{EVENT_TYPE_BYTES_MAX, EventType};
 use crate::id::WebhookId;
 use crate::payload::PayloadFormat;
 use crate::retry::RetryPolicy;
@@ -278,7 +278,9 @@ impl EventTypes {
         }
         for pattern in patterns {
             let fixed = pattern.strip_suffix(".*").unwrap_or(pattern);
-            if pattern != "*" && EventType::parse(fixed).is_err() {
+            // A longer one fits nothing: it would be longer than any type that is below it.
+            let fits = pattern.len() <= EVENT_TYPE_BYTES_MAX && EventType::parse(fixed).is_ok();
+            if pattern != "*" && !fits {
                 return Err(Invalid::new(
                     "event_types_invalid",
                     "each of event_types is an event type such as order.paid, a prefix such as \

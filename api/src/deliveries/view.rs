@@ -14,9 +14,13 @@ use utoipa::{IntoParams, ToSchema};
 #[allow(dead_code, reason = "documents what list_deliveries reads")]
 pub struct DeliveryQuery {
     /// Any of `pending`, `retrying`, `delivered`, `failed`, `cancelled`, separated by commas.
-    #[param(example = "failed,retrying")]
+    #[param(
+        example = "failed,retrying",
+        pattern = "^(pending|retrying|delivered|failed|cancelled)(,(pending|retrying|delivered|failed|cancelled))*$"
+    )]
     status: Option<String>,
     /// Only to this webhook, `wh_…`.
+    #[param(pattern = "^wh_[0-9a-hjkmnp-tv-z]{25}[048cgmrw]$")]
     webhook_id: Option<String>,
     /// Only of this event: `evt_…`, or the id its publisher chose (then with `tenant`).
     event_id: Option<String>,
@@ -50,10 +54,13 @@ pub struct DeliveryView {
     event_type: String,
     webhook_id: String,
     /// `pending`, `retrying`, `delivered`, `failed` or `cancelled`.
-    #[schema(example = "retrying")]
+    #[schema(example = "retrying", pattern = "^(pending|retrying|delivered|failed|cancelled)$")]
     status: &'static str,
     /// What ended it: `delivered`, `attempts`, `age`, `status`, `gone`, `forbidden`, `disabled`,
     /// `cancelled` or `webhook_deleted`.
+    #[schema(
+        pattern = "^(delivered|attempts|age|status|gone|forbidden|disabled|cancelled|webhook_deleted)$"
+    )]
     ended_by: Option<&'static str>,
     attempt_count: u32,
     #[schema(format = DateTime)]
@@ -65,6 +72,7 @@ pub struct DeliveryView {
     ended_at: Option<String>,
     last_attempt: Option<LastAttemptView>,
     /// Why it is not being sent: `backoff`, `concurrency` or `paused`; null if nothing holds it.
+    #[schema(pattern = "^(backoff|concurrency|paused)$")]
     waiting_for: Option<&'static str>,
 }
 
@@ -76,7 +84,10 @@ pub struct LastAttemptView {
     /// The status that came back; null if none did.
     status: Option<u16>,
     /// Why none did.
-    #[schema(example = "timeout")]
+    #[schema(
+        example = "timeout",
+        pattern = "^(dns|dns_timeout|connect|connect_timeout|tls|timeout|connection|protocol|forbidden|target_forbidden|signing)$"
+    )]
     error: Option<&'static str>,
     duration_ms: f64,
 }
@@ -95,6 +106,7 @@ pub struct DeliveryDetail {
 pub struct AttemptView {
     number: u32,
     /// `schedule`, or `manual` if somebody asked for it.
+    #[schema(pattern = "^(schedule|manual)$")]
     trigger: &'static str,
     #[schema(format = DateTime)]
     started_at: String,
@@ -125,7 +137,10 @@ pub struct TimingsView {
 pub struct AttemptError {
     /// `dns`, `dns_timeout`, `connect`, `connect_timeout`, `tls`, `timeout`, `connection`,
     /// `protocol`, `forbidden`, `target_forbidden` or `signing`.
-    #[schema(example = "timeout")]
+    #[schema(
+        example = "timeout",
+        pattern = "^(dns|dns_timeout|connect|connect_timeout|tls|timeout|connection|protocol|forbidden|target_forbidden|signing)$"
+    )]
     class: &'static str,
     detail: Option<String>,
 }

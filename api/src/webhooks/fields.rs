@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 
 use super::view::MASK;
 use crate::App;
+use crate::document::schema::{Delay, EventTypePattern, FinalStatus, Headers, Metadata};
 use crate::json::{Field, Fields, FromFields};
 use crate::problem::ApiError;
 
@@ -62,7 +63,7 @@ pub const REGISTER: &[&str] = &[
 #[derive(ToSchema)]
 pub struct PatchBody {
     /// Where events are sent from now on.
-    #[schema(value_type = String, required = false, format = "uri")]
+    #[schema(value_type = String, required = false, format = "uri", max_length = 2048)]
     pub webhook_url: Option<TargetUrl>,
     #[schema(inline)]
     #[serde(flatten)]
@@ -87,20 +88,20 @@ impl FromFields for PatchBody {
 #[derive(Default, ToSchema)]
 pub struct WebhookFields {
     /// Which events it gets: exact types, prefixes (`order.*`) or `*`. Default: `["*"]`.
-    #[schema(value_type = Option<Vec<String>>, min_items = 1, max_items = 100, example = json!(["order.*"]))]
+    #[schema(value_type = Option<Vec<EventTypePattern>>, min_items = 1, max_items = 100, example = json!(["order.*"]))]
     pub event_types: Field<EventTypes>,
     /// For people, up to 1024 bytes.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 1024)]
     pub description: Field<String>,
     /// For programs: up to 50 entries of up to 512 bytes.
-    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    #[schema(value_type = Option<Metadata>)]
     pub metadata: Field<BTreeMap<String, String>>,
     /// `POST` (default), `PUT` or `PATCH`.
     #[schema(value_type = Option<String>, pattern = "^(POST|PUT|PATCH)$")]
     pub method: Field<Method>,
     /// Up to 32 more headers. The values of `authorization`, `cookie`, `proxy-authorization` and
     /// `x-api-key` are encrypted and shown as `***`; sending `***` back keeps them.
-    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    #[schema(value_type = Option<Headers>)]
     pub headers: Field<BTreeMap<String, String>>,
     /// How requests are signed: `{"scheme":"standard"}` (default) or `jwt`, or the name alone.
     #[schema(value_type = Option<SignatureBody>)]
@@ -124,33 +125,73 @@ pub struct WebhookFields {
 #[serde(untagged)]
 #[allow(dead_code, reason = "documents what is read field by field")]
 enum SignatureBody {
-    Name(String),
-    Object { scheme: String },
+    Name(SchemeName),
+    Object(SignatureObject),
+}
+
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[allow(dead_code, reason = "documents what is read field by field")]
+enum SchemeName {
+    Standard,
+    Jwt,
+}
+
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "documents what is read field by field")]
+struct SignatureObject {
+    scheme: SchemeName,
 }
 
 /// When a failed delivery is tried again. What is left out is the default's.
 #[derive(ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "documents what is read field by field")]
+enum RetryBody {
+    Exponential(ExponentialBody),
+    Schedule(ScheduleBody),
+}
+
+/// The n-th gap is drawn from [½d, d] with d = min(cap, base · factorⁿ⁻¹).
+#[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "documents what is read field by field")]
-struct RetryBody {
-    /// `exponential` (default) or `schedule`.
+struct ExponentialBody {
+    #[schema(pattern = "^(exponential)$")]
     policy: Option<String>,
-    /// Exponential: the n-th gap is drawn from [½d, d] with d = min(cap, base · factorⁿ⁻¹).
-    #[schema(minimum = 100, default = 5000)]
+    /// At most `cap_ms`.
+    #[schema(minimum = 100, maximum = 2_592_000_000u64, default = 5000)]
     base_ms: Option<u64>,
     #[schema(minimum = 1, maximum = 100, default = 3)]
     factor: Option<f64>,
-    #[schema(maximum = 2_592_000_000u64, default = 43_200_000)]
+    #[schema(minimum = 100, maximum = 2_592_000_000u64, default = 43_200_000)]
     cap_ms: Option<u64>,
     #[schema(minimum = 1, maximum = 100, default = 17)]
     max_attempts: Option<u32>,
-    /// Schedule: the gaps one by one, each up to a tenth longer; at most 99.
-    delays_ms: Option<Vec<u64>>,
     /// Age, counted from acceptance, at which a delivery fails whatever holds it.
     #[schema(minimum = 1000, maximum = 2_592_000_000u64, default = 259_200_000)]
     max_age_ms: Option<u64>,
-    /// Statuses from 400 to 499 that end a delivery at once.
-    final_statuses: Option<Vec<u16>>,
+    /// What ends a delivery at once.
+    #[schema(max_items = 100)]
+    final_statuses: Option<Vec<FinalStatus>>,
+}
+
+/// The gaps one by one, each up to a tenth longer.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "documents what is read field by field")]
+struct ScheduleBody {
+    #[schema(pattern = "^(schedule)$")]
+    policy: String,
+    #[schema(max_items = 99)]
+    delays_ms: Vec<Delay>,
+    /// Age, counted from acceptance, at which a delivery fails whatever holds it.
+    #[schema(minimum = 1000, maximum = 2_592_000_000u64, default = 259_200_000)]
+    max_age_ms: Option<u64>,
+    /// What ends a delivery at once.
+    #[schema(max_items = 100)]
+    final_statuses: Option<Vec<FinalStatus>>,
 }
 
 impl WebhookFields {

@@ -19,13 +19,13 @@ use crate::problem::ApiError;
 #[derive(ToSchema)]
 pub struct RegisterBody {
     /// Where events are sent: `https`, no credentials, no fragment, at most 2048 bytes.
-    #[schema(value_type = String, format = "uri", example = "https://application.com/v1/new-purchase")]
+    #[schema(value_type = String, format = "uri", max_length = 2048, example = "https://application.com/v1/new-purchase")]
     pub webhook_url: TargetUrl,
     /// Whose events it gets. Default: the key's own tenant, else `default`.
     #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9_.:-]{1,64}$")]
     pub tenant: Option<Tenant>,
     /// One's own signing secret, `whsec_` and the base64 of 24 to 64 bytes. Default: a new one.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^whsec_([A-Za-z0-9+/]{4}){8,20}(([A-Za-z0-9+/]{4})?([A-Za-z0-9+/][AQgw]==)?|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)$")]
     pub secret: Option<Secret>,
     #[schema(inline)]
     #[serde(flatten)]

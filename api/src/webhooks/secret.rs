@@ -39,7 +39,7 @@ pub struct SecretView {
 #[serde(deny_unknown_fields)]
 pub struct RotateBody {
     /// One's own secret, `whsec_` and the base64 of 24 to 64 bytes. Default: a new one.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^whsec_([A-Za-z0-9+/]{4}){8,20}(([A-Za-z0-9+/]{4})?([A-Za-z0-9+/][AQgw]==)?|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)$")]
     secret: Option<Secret>,
 }
 
@@ -65,7 +65,8 @@ pub struct Rotated {
 /// The newest one and, for 24 hours after a rotation, those it replaced.
 #[utoipa::path(
     tag = "webhooks",
-    params(("id" = String, Path, description = "`wh_…`")),
+    extensions(("x-verb" = json!("secret"))),
+    params(("id" = String, Path, pattern = "^wh_[0-9a-hjkmnp-tv-z]{25}[048cgmrw]$", description = "`wh_…`")),
     responses((status = 200, body = Secrets))
 )]
 #[get("/v1/webhooks/{id}/secret")]
@@ -93,7 +94,8 @@ pub async fn get_secret(
 /// well, so that the receiver can change over without refusing one.
 #[utoipa::path(
     tag = "webhooks",
-    params(("id" = String, Path, description = "`wh_…`")),
+    extensions(("x-verb" = json!("secret"))),
+    params(("id" = String, Path, pattern = "^wh_[0-9a-hjkmnp-tv-z]{25}[048cgmrw]$", description = "`wh_…`")),
     request_body(content = Option<RotateBody>, description = "May be left out"),
     responses(
         (status = 200, body = Rotated),

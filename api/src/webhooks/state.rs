@@ -16,7 +16,8 @@ use crate::problem::{ApiError, Problem};
 /// Deliveries go on being made and wait until it is resumed, or until they are too old.
 #[utoipa::path(
     tag = "webhooks",
-    params(("id" = String, Path, description = "`wh_…`")),
+    extensions(("x-verb" = json!("manage"))),
+    params(("id" = String, Path, pattern = "^wh_[0-9a-hjkmnp-tv-z]{25}[048cgmrw]$", description = "`wh_…`")),
     responses(
         (status = 200, body = WebhookView),
         (status = 409, description = "It is disabled", body = Problem,
@@ -45,7 +46,8 @@ pub async fn pause_webhook(
 /// until it is retried.
 #[utoipa::path(
     tag = "webhooks",
-    params(("id" = String, Path, description = "`wh_…`")),
+    extensions(("x-verb" = json!("manage"))),
+    params(("id" = String, Path, pattern = "^wh_[0-9a-hjkmnp-tv-z]{25}[048cgmrw]$", description = "`wh_…`")),
     responses(
         (status = 200, body = WebhookView),
         (status = 409, description = "Others keep changing the webhook",
@@ -71,7 +73,8 @@ pub async fn resume_webhook(
 /// Its secrets are forgotten, its deliveries stay on record, and those that waited are cancelled.
 #[utoipa::path(
     tag = "webhooks",
-    params(("id" = String, Path, description = "`wh_…`")),
+    extensions(("x-verb" = json!("manage"))),
+    params(("id" = String, Path, pattern = "^wh_[0-9a-hjkmnp-tv-z]{25}[048cgmrw]$", description = "`wh_…`")),
     responses((status = 204, description = "Deleted"))
 )]
 #[delete("/v1/webhooks/{id}")]

@@ -27,7 +27,8 @@ const DATA: &[u8] = br#"{"message":"This is a test from Postrider."}"#;
 #[serde(deny_unknown_fields)]
 pub struct TestBody {
     /// Default: `postrider.test`.
-    #[schema(rename = "type", value_type = Option<String>)]
+    #[schema(rename = "type", value_type = Option<String>, max_length = 256,
+             pattern = r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$")]
     event_type: Option<EventType>,
     /// Any JSON.
     #[schema(value_type = Option<serde_json::Value>)]
@@ -58,7 +59,8 @@ pub struct Tested {
 /// Goes to this webhook alone, whatever types it wants. A paused webhook gets it when resumed.
 #[utoipa::path(
     tag = "webhooks",
-    params(("id" = String, Path, description = "`wh_…`")),
+    extensions(("x-verb" = json!("manage"))),
+    params(("id" = String, Path, pattern = "^wh_[0-9a-hjkmnp-tv-z]{25}[048cgmrw]$", description = "`wh_…`")),
     request_body(content = Option<TestBody>, description = "May be left out"),
     responses(
         (status = 202, description = "Accepted and durable", body = Tested),

@@ -24,14 +24,16 @@ pub struct WebhookView {
     description: Option<String>,
     metadata: BTreeMap<String, String>,
     /// `active`; `paused`: deliveries are made and wait; `disabled`: none are made.
-    #[schema(example = "active")]
+    #[schema(example = "active", pattern = "^(active|paused|disabled)$")]
     status: &'static str,
     /// Why it is disabled.
     status_reason: Option<String>,
+    #[schema(pattern = "^(POST|PUT|PATCH)$")]
     method: &'static str,
     /// Names in lower case; values that carry credentials are `***`.
     headers: BTreeMap<String, String>,
     signature: SignatureView,
+    #[schema(pattern = "^(standard|raw|event)$")]
     payload_format: &'static str,
     retry: RetryView,
     timeout_ms: u64,
@@ -56,7 +58,7 @@ pub struct RegisteredView {
 #[derive(Serialize, ToSchema)]
 pub struct SignatureView {
     /// `standard` (Standard Webhooks) or `jwt`.
-    #[schema(example = "standard")]
+    #[schema(example = "standard", pattern = "^(standard|jwt)$")]
     scheme: &'static str,
 }
 
@@ -87,6 +89,7 @@ pub struct WebhookQuery {
     #[param(pattern = "^[A-Za-z0-9_.:-]{1,64}$")]
     tenant: Option<String>,
     /// `active`, `paused` or `disabled`.
+    #[param(pattern = "^(active|paused|disabled)$")]
     status: Option<String>,
     /// Entries of a page.
     #[param(minimum = 1, maximum = 200, default = 50)]
