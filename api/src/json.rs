@@ -13,6 +13,7 @@ use bytes::Bytes;
 use model::Invalid;
 use serde::Deserialize;
 use serde::de::{Deserializer as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Number;
 use serde_json::value::RawValue;
 
 use crate::problem::ApiError;
@@ -41,37 +42,102 @@ pub fn from_json<T: FromFields>(body: &Bytes) -> Result<T, ApiError> {
 }
 
 /// A type that a field can have.
-pub trait Kind<'a>: Deserialize<'a> {
+pub trait Kind<'a>: Sized {
     /// What a caller is told that it takes.
     const NAME: &'static str;
+
+    /// None if the JSON is of another type.
+    fn read(json: &'a str) -> Option<Self>;
 }
 
 impl<'a> Kind<'a> for String {
     const NAME: &'static str = "a string";
+
+    fn read(json: &'a str) -> Option<Self> {
+        serde_json::from_str(json).ok()
+    }
 }
+
 impl<'a> Kind<'a> for u64 {
     const NAME: &'static str = "a whole number";
+
+    fn read(json: &'a str) -> Option<Self> {
+        whole(&serde_json::from_str(json).ok()?)
+    }
 }
+
 impl<'a> Kind<'a> for u32 {
     const NAME: &'static str = "a whole number";
+
+    fn read(json: &'a str) -> Option<Self> {
+        u64::read(json)?.try_into().ok()
+    }
 }
+
 impl<'a> Kind<'a> for f64 {
     const NAME: &'static str = "a number";
+
+    fn read(json: &'a str) -> Option<Self> {
+        serde_json::from_str(json).ok()
+    }
 }
+
 impl<'a> Kind<'a> for Vec<String> {
     const NAME: &'static str = "a list of strings";
+
+    fn read(json: &'a str) -> Option<Self> {
+        serde_json::from_str(json).ok()
+    }
 }
+
 impl<'a> Kind<'a> for Vec<u64> {
     const NAME: &'static str = "a list of whole numbers";
+
+    fn read(json: &'a str) -> Option<Self> {
+        let numbers: Vec<Number> = serde_json::from_str(json).ok()?;
+        numbers.iter().map(whole).collect()
+    }
 }
+
 impl<'a> Kind<'a> for Vec<u16> {
     const NAME: &'static str = "a list of whole numbers";
+
+    fn read(json: &'a str) -> Option<Self> {
+        Vec::<u64>::read(json)?.into_iter().map(|number| number.try_into().ok()).collect()
+    }
 }
+
 impl<'a> Kind<'a> for Items<'a> {
     const NAME: &'static str = "a list";
+
+    fn read(json: &'a str) -> Option<Self> {
+        serde_json::from_str(json).ok()
+    }
 }
+
 impl<'a> Kind<'a> for BTreeMap<String, String> {
     const NAME: &'static str = "an object whose values are strings";
+
+    fn read(json: &'a str) -> Option<Self> {
+        serde_json::from_str(json).ok()
+    }
+}
+
+/// A number without a fraction, however it is written: in JSON `16`, `16.0` and `1.6e1` are one
+/// number, and some languages know only the second.
+fn whole(number: &Number) -> Option<u64> {
+    /// Up to here every whole number is a double, and none stands for two.
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    number.as_u64().or_else(|| {
+        let number = number.as_f64()?;
+        let whole = number.fract() == 0.0 && (0.0..=EXACT_MAX).contains(&number);
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "its range was checked"
+        )]
+        whole.then_some(number as u64)
+    })
 }
 
 /// The most items that are kept of a list: as many as the largest batch that can be allowed.
@@ -190,9 +256,9 @@ impl<'a> Fields<'a> {
         match self.take(name) {
             None => Ok(Field::Absent),
             Some(raw) if raw.get() == "null" => Ok(Field::Null),
-            Some(raw) => match serde_json::from_str(raw.get()) {
-                Ok(value) => Ok(Field::Given(value)),
-                Err(_) => Err(self.missing(name, T::NAME)),
+            Some(raw) => match T::read(raw.get()) {
+                Some(value) => Ok(Field::Given(value)),
+                None => Err(self.missing(name, T::NAME)),
             },
         }
     }

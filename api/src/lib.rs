@@ -202,6 +202,8 @@ fn everything(config: &mut ServiceConfig) {
         .service(events::list_events)
         .service(events::get_event)
         .service(webhooks::register_webhook)
+        // No webhook's id is this word: other methods are not for the patterns below.
+        .route("/v1/webhooks/register", web::route().to(no_route))
         .service(webhooks::list_webhooks)
         .service(webhooks::get_webhook)
         .service(webhooks::patch_webhook)

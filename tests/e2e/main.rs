@@ -5,6 +5,7 @@ mod harness;
 
 mod quickstart;
 
+mod contract;
 mod keys;
 mod lists;
 mod publish;

@@ -29,8 +29,9 @@ pub struct Publish {
     /// Any JSON. Subscribers get it byte for byte.
     #[schema(value_type = serde_json::Value, example = json!({"order": 7, "amount": "9.90"}))]
     data: Bytes,
-    /// One's own id for it, unique per tenant: publishing it again changes nothing.
-    #[schema(pattern = "^[A-Za-z0-9_:-]{1,128}$")]
+    /// One's own id for it, unique per tenant: publishing it again changes nothing. Not of the
+    /// form of those that Postrider makes.
+    #[schema(pattern = "^(?!evt_[0-9a-hjkmnp-tv-z]{25}[048cgmrw]$)[A-Za-z0-9_:-]{1,128}$")]
     id: Option<String>,
     /// Whose webhooks get it. Default: the key's own tenant, else `default`.
     #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9_.:-]{1,64}$")]

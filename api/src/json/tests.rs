@@ -55,6 +55,17 @@ fn each_mistake_has_its_code() {
 }
 
 #[test]
+fn a_whole_number_is_one_however_it_is_written() {
+    let size = |text: &str| read(format!("{{\"name\":\"a\",\"size\":{text}}}").as_bytes());
+    for text in ["16", "16.0", "1.6e1", "160E-1"] {
+        assert_eq!(size(text).map(|thing| thing.size), Ok(Field::Given(16)), "{text}");
+    }
+    for text in ["16.5", "-16.0", "1e30", "4294967296", "4294967296.0", "1e400"] {
+        assert_eq!(size(text), Err("schema"), "{text}");
+    }
+}
+
+#[test]
 fn data_is_kept_byte_for_byte() {
     let data = br#"{"b": 1.0,  "a":1e400, "a": "\ud800\u0000", "z":[ ]}"#;
     let body = [b" {\"data\": ", &data[..], b" , \"name\":\"a\"}\n"].concat();

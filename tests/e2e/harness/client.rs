@@ -83,6 +83,21 @@ impl Client {
             .unwrap_or_else(|error| panic!("{asked} was not answered: {error:?}"))
     }
 
+    /// The status alone, of an answer that need not end.
+    pub async fn status_of(&self, method: Method, path: &str, body: Option<Value>) -> u16 {
+        let asked = format!("{method} {path}");
+        let mut request = self.http.request(method, self.url(path));
+        if let Some(key) = &self.key {
+            request = request.bearer_auth(key);
+        }
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        let answer = request.send().await;
+        let answer = answer.unwrap_or_else(|error| panic!("{asked} was not answered: {error:?}"));
+        answer.status().as_u16()
+    }
+
     /// For those who expect the server to die under their hands.
     pub async fn try_send(
         &self,

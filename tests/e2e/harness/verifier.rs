@@ -53,7 +53,7 @@ fn receivers() -> PathBuf {
 
 /// What `make test` installs and names. Without it the test fails: a verification that was skipped
 /// would look like one that went well.
-fn from_make(variable: &str) -> String {
+pub fn from_make(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| {
         panic!("{variable} is not set: run `make test`, which installs the verifiers and sets it")
     })
