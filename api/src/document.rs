@@ -20,7 +20,7 @@ use utoipa::{PartialSchema as _, ToSchema};
 use utoipa_actix_web::AppExt as _;
 
 use crate::Door;
-use crate::problem::{FieldError, Problem};
+use crate::problem::{FieldError, Problem, known_codes};
 
 const DESCRIPTION: &str = "The sender side of webhooks: register URLs, publish events; Postrider \
     delivers each event to every webhook that wants it, signed, at least once, and shows what \
@@ -130,6 +130,9 @@ fn openapi(door: Door, dev: bool) -> OpenApi {
         ] {
             components.schemas.insert(name.into_owned(), schema);
         }
+        for name in ["Problem", "FieldError", "ItemError"] {
+            components.schemas.entry(name.to_owned()).and_modify(name_codes);
+        }
         for (name, schema) in &mut components.schemas {
             merge_all(schema);
             schema::name_words(schema);
@@ -183,6 +186,14 @@ fn merge_all(schema: &mut RefOr<Schema>) {
     merged.schema_type = Type::Object.into();
     merged.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
     *schema = RefOr::T(Schema::Object(merged));
+}
+
+/// Names every code that can be in a problem.
+fn name_codes(schema: &mut RefOr<Schema>) {
+    let RefOr::T(Schema::Object(object)) = schema else { return };
+    if let Some(RefOr::T(Schema::Object(code))) = object.properties.get_mut("code") {
+        code.enum_values = Some(known_codes().map(Into::into).collect());
+    }
 }
 
 /// Marks every field of an object as one that is always there.
@@ -257,6 +268,9 @@ mod tests {
     use super::*;
     use actix_web::test::{TestRequest, call_service, init_service};
     use actix_web::web;
+    use model::attempt::ErrorClass;
+    use model::delivery::{EndedBy, Status};
+    use model::webhook::WebhookStatus;
 
     #[test]
     fn the_document_is_openapi_3_1_and_complete() {
@@ -304,6 +318,24 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn words_are_those_of_the_model() {
+        let json = sorted(&openapi(Door::Everything, true));
+        let words = |schema: &str, field: &str| {
+            let words = &json["components"]["schemas"][schema]["properties"][field]["enum"];
+            let words = words.as_array().expect("an enumeration").iter();
+            words.filter_map(|word| word.as_str().map(str::to_owned)).collect::<Vec<_>>()
+        };
+        let statuses = Status::ALL.map(Status::as_str);
+        assert_eq!(words("DeliveryView", "status"), statuses);
+        assert_eq!(words("DeliveryView", "ended_by"), EndedBy::ALL.map(EndedBy::as_str));
+        let classes = ErrorClass::ALL.map(ErrorClass::as_str);
+        assert_eq!(words("AttemptError", "class"), classes);
+        assert_eq!(words("LastAttemptView", "error"), classes);
+        assert_eq!(words("WebhookView", "status"), WebhookStatus::ALL.map(WebhookStatus::as_str));
+        assert!(words("Problem", "code").contains(&"internal".to_owned()));
     }
 
     #[test]

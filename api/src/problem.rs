@@ -173,6 +173,11 @@ impl From<OpenError> for ApiError {
     }
 }
 
+/// The names of all codes.
+pub fn known_codes() -> impl Iterator<Item = &'static str> {
+    codes::CODES.iter().map(|known| known.code)
+}
+
 /// Every code that a problem can carry.
 #[derive(Serialize, ToSchema)]
 pub struct Codes {
