@@ -84,7 +84,11 @@ fn checked_for(ms: u64) -> Result<Duration, Invalid> {
 /// What this process logs
 ///
 /// Of the process that answers; each of a fleet has its own. Needs a key of the role admin.
-#[utoipa::path(tag = "health", responses((status = 200, body = LogView)))]
+#[utoipa::path(
+    tag = "health",
+    extensions(("x-verb" = json!("configure"))),
+    responses((status = 200, body = LogView))
+)]
 #[get("/v1/log")]
 pub async fn get_log(app: Data<App>, caller: Caller) -> Result<Json<LogView>, ApiError> {
     caller.may(Verb::Configure)?;
@@ -94,7 +98,12 @@ pub async fn get_log(app: Data<App>, caller: Caller) -> Result<Json<LogView>, Ap
 /// Change what this process logs
 ///
 /// Of the process that answers, until it ends or `for_ms` are over. Needs a key of the role admin.
-#[utoipa::path(tag = "health", request_body = LogBody, responses((status = 200, body = LogView)))]
+#[utoipa::path(
+    tag = "health",
+    extensions(("x-verb" = json!("configure"))),
+    request_body = LogBody,
+    responses((status = 200, body = LogView))
+)]
 #[put("/v1/log")]
 pub async fn put_log(
     app: Data<App>,

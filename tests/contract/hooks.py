@@ -79,6 +79,9 @@ def is_beyond_a_schema(code, case):
     if code in ("description_too_long", "metadata_too_large", "name_invalid"):
         # A schema counts characters, the bounds are in bytes.
         return not str(body).isascii()
+    if code == "log_level_invalid":
+        # What can be said of a level is a small language.
+        return "level" in body
     if code == "idempotency_key_conflict":
         # A key names one event for as long as that is kept.
         return "Idempotency-Key" in case.headers
