@@ -96,7 +96,12 @@ impl Caller {
 
 /// The key's text in `Authorization: Bearer …` (RFC 6750 section 2.1).
 fn bearer(request: &HttpRequest) -> Option<&str> {
-    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+    let mut values = request.headers().get_all(header::AUTHORIZATION);
+    let value = values.next()?.to_str().ok()?;
+    // A proxy may have judged the other one.
+    if values.next().is_some() {
+        return None;
+    }
     let (scheme, text) = value.split_once(' ')?;
     let text = text.trim();
     let fits = scheme.eq_ignore_ascii_case("bearer") && (1..=KEY_BYTES_MAX).contains(&text.len());

@@ -86,7 +86,7 @@ impl Body {
 /// JSON in UTF-8, not compressed.
 fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
     let unsupported = |detail| Err(ApiError::new("unsupported_media_type", detail));
-    let mut parts = text(headers, &header::CONTENT_TYPE).unwrap_or_default().split(';');
+    let mut parts = once(headers, &header::CONTENT_TYPE)?.unwrap_or_default().split(';');
     let essence = parts.next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case("application/json") {
         return unsupported("the body must be of Content-Type application/json");
@@ -98,11 +98,24 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
             return unsupported("JSON is written in UTF-8 alone");
         }
     }
-    let encoding = text(headers, &header::CONTENT_ENCODING).unwrap_or("identity");
+    let encoding = once(headers, &header::CONTENT_ENCODING)?.unwrap_or("identity");
     if !encoding.eq_ignore_ascii_case("identity") {
         return unsupported("compressed bodies are not taken");
     }
     Ok(())
+}
+
+/// A header that says something about the body has to say one thing to everybody who reads it.
+fn once<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ApiError> {
+    let mut values = headers.get_all(name);
+    let first = values.next().map(|value| value.to_str());
+    match (first.transpose(), values.next()) {
+        (Ok(value), None) => Ok(value),
+        _ => {
+            let detail = format!("{name} has to be there once, in ASCII");
+            Err(ApiError::new("unsupported_media_type", detail))
+        }
+    }
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
@@ -189,7 +202,25 @@ mod tests {
         ] {
             assert_eq!(code("content-type", value), "unsupported_media_type", "{value}");
         }
-        assert_eq!(code("content-encoding", "gzip"), "unsupported_media_type");
+        assert_eq!(code("content-encoding", "identity"), "ok");
+        for value in ["gzip", "br", "identity, gzip", "gz\u{ef}p", ""] {
+            assert_eq!(code("content-encoding", value), "unsupported_media_type", "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_a_body_is_said_once() {
+        for (name, again) in
+            [("content-type", "application/json"), ("content-encoding", "identity")]
+        {
+            let request = TestRequest::default()
+                .insert_header(("content-type", "application/json"))
+                .insert_header(("content-encoding", "identity"))
+                .append_header((name, again))
+                .to_http_request();
+            let refused = check_media_type(request.headers()).map_err(|e| e.code());
+            assert_eq!(refused, Err("unsupported_media_type"), "{name}");
+        }
     }
 
     async fn received(request: TestRequest) -> Result<Bytes, &'static str> {

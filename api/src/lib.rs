@@ -27,22 +27,31 @@ pub mod metrics;
 mod document;
 mod lanes;
 mod observe;
+mod wire;
 
+use std::future::ready;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_http::error::DispatchError;
+use actix_http::{Extensions, HttpService};
+use actix_server::Server;
+use actix_service::{IntoServiceFactory as _, ServiceFactory, ServiceFactoryExt as _};
+use actix_service::{fn_service, map_config};
+use actix_web::HttpRequest;
+use actix_web::body::MessageBody;
+use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, PathConfig};
-use actix_web::{HttpRequest, HttpServer};
 use model::egress;
 use model::secret::MasterKeys;
 use prometheus_client::registry::Registry;
 use store::world::Clock;
 use store::{Queue, Store};
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use utoipa_actix_web::AppExt as _;
@@ -50,6 +59,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::document::Document;
 pub use crate::document::pretty as openapi;
+use crate::wire::Wire;
 pub use crate::log::{Level, LogLevel};
 pub use crate::metrics::Metrics;
 pub use crate::problem::ApiError;
@@ -59,6 +69,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may be idle between requests: longer than load balancers keep theirs, so
 /// that it is they who close.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long a connection that is closed may take to hear it.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Connections at once, over all workers.
 const CONNECTIONS_MAX: usize = 8_192;
 /// How long requests in flight may take once the server is told to stop.
@@ -154,26 +166,60 @@ impl App {
 pub fn server(app: Arc<App>, listener: TcpListener, workers: usize) -> io::Result<Server> {
     let workers = workers.max(1);
     let document = Arc::new(Document::new(app.door, app.dev));
-    let server = HttpServer::new(move || {
-        let (door, dev) = (app.door, app.dev);
-        actix_web::App::new()
-            .app_data(Data::from(Arc::clone(&app)))
-            .app_data(Data::from(Arc::clone(&document)))
-            .app_data(PathConfig::default().error_handler(|_, _| ApiError::not_found().into()))
-            .wrap(from_fn(observe::observe))
-            .into_utoipa_app()
-            .configure(|config| routes(config, door, dev))
-            .into_app()
-            .default_service(web::to(no_route))
-    })
-    .workers(workers)
-    .max_connections(CONNECTIONS_MAX.div_ceil(workers))
-    .client_request_timeout(REQUEST_TIMEOUT)
-    .keep_alive(KEEP_ALIVE)
-    .shutdown_timeout(SHUTDOWN_S)
-    .disable_signals()
-    .listen(listener)?;
+    let builder = Server::build()
+        .workers(workers)
+        .max_concurrent_connections(CONNECTIONS_MAX.div_ceil(workers))
+        .shutdown_timeout(SHUTDOWN_S)
+        .disable_signals();
+    let stopping = builder.graceful_shutdown_signal();
+    // What actix_web::HttpServer does, but over our connections.
+    let server = builder.listen("api", listener, move || {
+        let stopping = stopping.clone();
+        let handlers = handlers(Arc::clone(&app), Arc::clone(&document)).into_factory();
+        let handlers = handlers.map_err(|error: actix_web::Error| error.error_response());
+        let http = HttpService::build()
+            .keep_alive(KEEP_ALIVE)
+            .client_request_timeout(REQUEST_TIMEOUT)
+            .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .on_connect_ext(|wire: &Wire<TcpStream>, data: &mut Extensions| {
+                data.insert(wire.turn());
+            })
+            .h1(map_config(handlers, |()| AppConfig::default()));
+        let connect = |stream: TcpStream| {
+            let peer = stream.peer_addr().ok();
+            ready(Ok::<_, DispatchError>((Wire::new(stream), peer)))
+        };
+        fn_service(connect).and_then(http)
+    })?;
     Ok(server.run())
+}
+
+fn handlers(
+    app: Arc<App>,
+    document: Arc<Document>,
+) -> actix_web::App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = actix_web::Error,
+        InitError = (),
+    >,
+> {
+    let (door, dev) = (app.door, app.dev);
+    actix_web::App::new()
+        .app_data(Data::from(app))
+        .app_data(Data::from(document))
+        .app_data(PathConfig::default().error_handler(|_, _| ApiError::not_found().into()))
+        .wrap(from_fn(observe::observe))
+        .into_utoipa_app()
+        .configure(|config| routes(config, door, dev))
+        .into_app()
+        .default_service(web::to(no_route))
 }
 
 /// Every route there is. The busiest are first, because they are tried in this order.

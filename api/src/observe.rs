@@ -1,5 +1,7 @@
 //! Around every request: its id, its count and duration, and the one log line of what failed.
 
+use std::rc::Rc;
+
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -11,6 +13,7 @@ use uuid::Uuid;
 
 use crate::App;
 use crate::problem::ApiError;
+use crate::wire::Turn;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 /// The longest `Request-Id` that is taken over, in bytes.
@@ -25,7 +28,15 @@ pub async fn observe(
     let stopwatch = Stopwatch::start();
     let app = request.app_data::<Data<App>>().cloned();
     let id = request_id(&request, app.as_ref().map(|app| app.get_ref()));
-    let mut response = next.call(request).await?;
+    let turn = request.conn_data::<Rc<Turn>>().cloned();
+    if let Some(turn) = &turn {
+        turn.ours();
+    }
+    let answered = next.call(request).await;
+    if let Some(turn) = &turn {
+        turn.theirs();
+    }
+    let mut response = answered?;
 
     let took = stopwatch.elapsed();
     let code = response.status().as_u16();

@@ -101,6 +101,19 @@ impl ApiError {
         &self.detail
     }
 
+    /// The problem in JSON.
+    pub fn body(&self) -> Vec<u8> {
+        let problem = Problem {
+            kind: format!("/errors/{}", self.code.code),
+            title: self.code.title,
+            status: self.code.status,
+            code: self.code.code,
+            detail: &self.detail,
+            errors: &self.errors,
+        };
+        serde_json::to_vec(&problem).unwrap_or_default()
+    }
+
     pub fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
     }
@@ -120,15 +133,6 @@ impl ResponseError for ApiError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let problem = Problem {
-            kind: format!("/errors/{}", self.code.code),
-            title: self.code.title,
-            status: self.code.status,
-            code: self.code.code,
-            detail: &self.detail,
-            errors: &self.errors,
-        };
-        let body = serde_json::to_vec(&problem).unwrap_or_default();
         let mut response = HttpResponse::build(self.status_code());
         response.content_type("application/problem+json");
         match self.code.status {
@@ -139,7 +143,7 @@ impl ResponseError for ApiError {
         if let Some(allow) = self.allow.as_deref().and_then(|a| HeaderValue::from_str(a).ok()) {
             response.insert_header((header::ALLOW, allow));
         }
-        response.body(body)
+        response.body(self.body())
     }
 }
 

@@ -34,6 +34,12 @@ const fn row(
 pub const CODES: &[Code] = &[
     // The request as such.
     row(
+        "http_invalid",
+        400,
+        "Not a request in HTTP/1.1",
+        "Send HTTP/1.1: a path in ASCII, one Host, one of Content-Length and chunked, no control characters in headers.",
+    ),
+    row(
         "json_invalid",
         400,
         "The body is not JSON",
@@ -85,14 +91,20 @@ pub const CODES: &[Code] = &[
     row(
         "request_timeout",
         408,
-        "The body came too slowly",
-        "Send the whole body within 10 seconds.",
+        "The request came too slowly",
+        "Send the head within 10 seconds, and the body within another 10.",
     ),
     row(
         "body_too_large",
         413,
         "The body is too large",
         "Send less; the detail says how much is taken. Large data belongs behind a link in the event.",
+    ),
+    row(
+        "head_too_large",
+        431,
+        "The request's head is too large",
+        "Send up to 96 headers, and less than 128 KiB with the path.",
     ),
     row("batch_too_large", 413, "Too many events", "Split the batch."),
     row(
