@@ -6,11 +6,14 @@ mod harness;
 mod quickstart;
 
 mod contract;
+mod garbage;
 mod keys;
 mod lists;
 mod publish;
 mod refusals;
 mod register;
+mod sockets;
+mod spelling;
 mod tenants;
 mod webhooks;
 
@@ -19,6 +22,7 @@ mod bounds;
 mod egress;
 mod payload;
 mod secrets;
+mod secrets_everywhere;
 mod verifiers;
 
 mod age;
