@@ -65,6 +65,11 @@ impl Caller {
         if allow(&self.0.role, verb, Some(tenant)) { Ok(()) } else { Err(ApiError::not_found()) }
     }
 
+    /// The one tenant that this caller is bound to, if it is.
+    pub fn own_tenant(&self) -> Option<&Tenant> {
+        self.0.role.tenant()
+    }
+
     /// The tenant that something is to be done for: the given one, else the key's own, else
     /// `default`.
     ///

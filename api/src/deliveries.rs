@@ -50,7 +50,7 @@ pub async fn list_deliveries(
         "cursor",
     ])?;
     let limit = query.limit()?;
-    let (after, list) = query.cursor::<32>("deliveries")?;
+    let (after, list) = query.cursor::<32>("deliveries", caller.own_tenant())?;
     let after = after.map(delivery_id);
     let Some(filter) = filter(&app, &caller, &query).await? else {
         return Ok(Json(Page { data: Vec::new(), next_cursor: None }));

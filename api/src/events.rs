@@ -134,7 +134,7 @@ pub async fn list_events(
         until: query.timestamp("until")?,
     };
     let limit = query.limit()?;
-    let (after, list) = query.cursor("events")?;
+    let (after, list) = query.cursor("events", caller.own_tenant())?;
     let after = after.map(|bytes| EventUid(model::id::Uid(bytes)));
     let events = app.store.list_events(filter, after, limit + 1).await?;
     let cursor = |event: &Event| list.cursor(event.uid.0.as_bytes());

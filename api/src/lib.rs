@@ -63,6 +63,7 @@ use crate::wire::Wire;
 pub use crate::log::{Level, LogLevel};
 pub use crate::metrics::Metrics;
 pub use crate::problem::ApiError;
+use crate::wire::Wire;
 
 /// How long a client may take to send a request's head, and again for its body.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);

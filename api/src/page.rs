@@ -87,6 +87,7 @@ pub fn page<T, U>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn name(status: &str) -> ListName {
         ListName::of("deliveries", [("status", status)].into_iter())
@@ -107,6 +108,31 @@ mod tests {
         for text in ["", "!", "AA", "AQ", short.as_str(), long.as_str(), "ÄÖ"] {
             let read = name("failed").key::<16>(text).map_err(|e| e.code());
             assert_eq!(read, Err("cursor_invalid"), "{text:.20}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_key_comes_back_and_only_from_an_untouched_cursor(key: [u8; 32], at in 0..55usize, with in "[A-Za-z0-9_-]") {
+            let cursor = name("failed").cursor(&key);
+            prop_assert_eq!(name("failed").key::<32>(&cursor).ok(), Some(key));
+            prop_assert!(name("failed").key::<16>(&cursor).is_err());
+            let mut touched = cursor.clone();
+            touched.replace_range(at..at + 1, &with);
+            // The version and the list are in its first twelve characters.
+            let refused = name("failed").key::<32>(&touched).is_err();
+            prop_assert!(at >= 12 || touched == cursor || refused, "{}", touched);
+        }
+
+        #[test]
+        fn random_bytes_are_no_cursor(bytes in prop::collection::vec(any::<u8>(), 0..80), text in "\\PC{0,80}") {
+            for text in [BASE64_URL_SAFE_NO_PAD.encode(&bytes), text] {
+                for list in ["failed", "delivered"] {
+                    // A digest of eight bytes is not guessed.
+                    prop_assert!(name(list).key::<16>(&text).is_err(), "{}", text);
+                    prop_assert!(name(list).key::<32>(&text).is_err(), "{}", text);
+                }
+            }
         }
     }
 

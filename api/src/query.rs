@@ -94,16 +94,20 @@ impl Query {
         limit.ok_or_else(|| ApiError::new("limit_invalid", detail))
     }
 
-    /// The key in the cursor, if there is one, and the name of the list for the next.
+    /// The key in the cursor, if there is one, and the name of the list for the next. What is shown
+    /// to the keys of one tenant is a list of its own: `own` is that tenant.
     ///
     /// # Errors
     /// As [`ListName::key`].
     pub fn cursor<const N: usize>(
         &self,
         list: &str,
+        own: Option<&Tenant>,
     ) -> Result<(Option<[u8; N]>, ListName), ApiError> {
         let filters = self.pairs.iter().filter(|(name, _)| !matches!(*name, "limit" | "cursor"));
-        let name = ListName::of(list, filters.map(|(name, value)| (*name, value.as_str())));
+        let filters = filters.map(|(name, value)| (*name, value.as_str()));
+        let own = own.map(|tenant| ("shown to", tenant.as_str()));
+        let name = ListName::of(list, own.into_iter().chain(filters));
         let key = self.get("cursor").map(|cursor| name.key(cursor)).transpose()?;
         Ok((key, name))
     }
@@ -144,18 +148,33 @@ mod tests {
     }
 
     #[test]
+    fn a_cursor_is_worth_nothing_to_another_tenant() {
+        let [a, b] = ["a", "b"].map(|name| Tenant::parse(name).expect("valid"));
+        let read = |query: &str| Params(query.into()).read(KNOWN).expect("known");
+        for owner in [None, Some(&a)] {
+            let (_, name) = read("").cursor::<16>("l", owner).expect("no cursor");
+            let again = read(&format!("cursor={}", name.cursor(&[1; 16])));
+            for other in [None, Some(&a), Some(&b)] {
+                let code = again.cursor::<16>("l", other).map_err(|e| e.code()).err();
+                let expected = (other != owner).then_some("cursor_mismatch");
+                assert_eq!(code, expected, "{owner:?} {other:?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_cursor_does_not_depend_on_the_order_of_the_filters_nor_on_the_limit() {
         let read = |query: &str| Params(query.into()).read(KNOWN).expect("known");
-        let (_, name) = read("tenant=a&status=failed").cursor::<16>("l").expect("no cursor");
+        let (_, name) = read("tenant=a&status=failed").cursor::<16>("l", None).expect("no cursor");
         let cursor = name.cursor(&[1; 16]);
         let again = read(&format!("status=failed&limit=7&tenant=a&cursor={cursor}"));
         assert_eq!(
-            again.cursor::<16>("l").map_err(|e| e.code()).map(|(key, _)| key),
+            again.cursor::<16>("l", None).map_err(|e| e.code()).map(|(key, _)| key),
             Ok(Some([1; 16]))
         );
         let other = read(&format!("status=failed&tenant=b&cursor={cursor}"));
         assert_eq!(
-            other.cursor::<16>("l").map_err(|e| e.code()).map(|(key, _)| key),
+            other.cursor::<16>("l", None).map_err(|e| e.code()).map(|(key, _)| key),
             Err("cursor_mismatch")
         );
     }

@@ -92,7 +92,7 @@ pub async fn list_webhooks(
         status: query.parsed("status", expected, WebhookStatus::parse)?,
     };
     let limit = query.limit()?;
-    let (after, list) = query.cursor("webhooks")?;
+    let (after, list) = query.cursor("webhooks", caller.own_tenant())?;
     let after = after.map(|bytes| WebhookId(model::id::Uid(bytes)));
     let webhooks = app.store.list_webhooks(filter, after, limit + 1).await?;
     let cursor = |webhook: &Webhook| list.cursor(webhook.id.0.as_bytes());

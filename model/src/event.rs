@@ -117,6 +117,21 @@ impl Event {
 mod tests {
     use super::*;
     use crate::id::Uid;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_event_type_is_what_the_standard_allows(text in prop_oneof!["\\PC{0,20}", "[a-zA-Z0-9_.]{0,12}", "[\\x00-\\x7f]{0,8}"]) {
+            // Written down again: no empty part, and one alphabet.
+            let fits = !format!(".{text}.").contains("..")
+                && text.chars().all(|c| matches!(c, 'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '.'));
+            let read = EventType::parse(&text);
+            prop_assert_eq!(read.is_ok(), fits, "{:?}", text);
+            if let Ok(read) = read {
+                prop_assert_eq!(read.as_str(), text);
+            }
+        }
+    }
 
     #[test]
     fn event_types_are_dotted_words() {

@@ -221,6 +221,21 @@ mod tests {
         }
 
         #[test]
+        fn a_chosen_id_never_makes_the_signed_text_ambiguous(text in prop_oneof!["\\PC{0,140}", "[A-Za-z0-9_:.-]{0,140}"]) {
+            let fits = (1..=128).contains(&text.chars().count())
+                && text.chars().all(|c| matches!(c, 'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | ':' | '-'));
+            prop_assert_eq!(check_event_id(&text).is_ok(), fits && EventUid::parse(&text).is_none());
+        }
+
+        #[test]
+        fn an_id_is_spelled_in_one_way_only(uid: [u8; 16], at in 3..29usize, with in "[0-9A-Za-z]") {
+            let text = WebhookId(Uid(uid)).to_string();
+            let mut touched = text.clone();
+            touched.replace_range(at..at + 1, &with);
+            prop_assert!(touched == text || WebhookId::parse(&touched) != Some(WebhookId(Uid(uid))));
+        }
+
+        #[test]
         fn any_other_text_is_no_id(text in ".{0,60}") {
             if let Some(id) = EventUid::parse(&text) {
                 prop_assert_eq!(id.to_string(), text);

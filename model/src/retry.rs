@@ -161,6 +161,24 @@ mod tests {
         }
 
         #[test]
+        fn a_retry_after_says_the_same_in_both_forms(secs in 0i64..1_000_000, spaces in " {0,3}") {
+            let now = Timestamp::from_secs(1_787_392_800);
+            let capped = Duration::from_secs(secs.unsigned_abs()).min(RETRY_AFTER_MAX);
+            let date = chrono::DateTime::from_timestamp(1_787_392_800 + secs, 0).expect("a date");
+            let date = date.format("%a, %d %b %Y %H:%M:%S GMT");
+            for text in [format!("{spaces}{secs}{spaces}"), format!("{spaces}{date}{spaces}")] {
+                prop_assert_eq!(retry_after(&text, now), Some(capped), "{}", text);
+            }
+        }
+
+        #[test]
+        fn no_bytes_break_it(text in "[0-9:;,+. A-Za-z\\-\u{2212}\u{660}-\u{669}]{0,60}", now: i64) {
+            if let Some(wait) = retry_after(&text, Timestamp(now)) {
+                prop_assert!(wait <= RETRY_AFTER_MAX);
+            }
+        }
+
+        #[test]
         fn any_retry_after_is_bounded(text in ".{0,40}") {
             if let Some(wait) = retry_after(&text, Timestamp::from_secs(1_787_392_800)) {
                 prop_assert!(wait <= RETRY_AFTER_MAX);

@@ -322,6 +322,22 @@ impl fmt::Debug for EventTypes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_taken_for_a_header_is_one_line_of_a_request(
+            name in prop_oneof!["\\PC{0,12}", "[!-~]{1,12}", "[a-zA-Z-]{1,20}", "\\PC?(?i)(host|te|webhook-id|connection)\\PC?"],
+            value in prop_oneof!["\\PC{0,20}", "[ -~]{0,20}", "[\\x00-\\x7f]{0,6}"],
+        ) {
+            if let Ok(kept) = check_header(&name, &value) {
+                prop_assert!(kept == name.to_lowercase() && kept.is_ascii() && !kept.is_empty());
+                prop_assert!(!kept.contains([':', ' ', '\t', '\r', '\n', '\0', '"', '(', ',', '/']), "{:?}", kept);
+                prop_assert!(value.chars().all(|c| c == '\t' || (' '..='~').contains(&c)), "{:?}", value);
+                prop_assert!(!["host", "te", "connection"].contains(&&*kept) && !kept.starts_with("webhook-"));
+            }
+        }
+    }
 
     #[test]
     fn patterns_match_exactly_below_a_prefix_or_everything() {

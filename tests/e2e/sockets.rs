@@ -171,7 +171,8 @@ async fn unusual_requests_are_answered_as_what_they_say() {
     let server = Postrider::start().await;
     let key = format!("Host: a\r\nAuthorization: Bearer {ADMIN_KEY}\r\n");
     let body = |more: &str, body: &str| format!("{}{more}\r\n\r\n{body}", head("POST /v1/events"));
-    let chunks = format!("5;a=\"b\"\r\n{}\r\n10\r\n{}\r\n0\r\nX-T: 1\r\n\r\n", &EVENT[..5], &EVENT[5..]);
+    let chunks =
+        format!("5;a=\"b\"\r\n{}\r\n10\r\n{}\r\n0\r\nX-T: 1\r\n\r\n", &EVENT[..5], &EVENT[5..]);
     let rows: Vec<(String, u16, &str)> = vec![
         ("GET http://a/healthz HTTP/1.1\r\nHost: a\r\n\r\n".into(), 200, ""),
         ("GET http://169.254.169.254/healthz HTTP/1.1\r\nHost: a\r\n\r\n".into(), 200, ""),
@@ -233,9 +234,18 @@ async fn who_sends_a_body_without_end_is_cut_off() {
     let block = "a".repeat(64 << 10);
     let rows = [
         (head("POST /v1/events") + "Content-Length: 10000000000\r\n\r\n", block.clone()),
-        (head("POST /v1/events") + "Transfer-Encoding: chunked\r\n\r\n", format!("10000\r\n{block}\r\n")),
-        (head("GET /healthz") + "Transfer-Encoding: chunked\r\n\r\n", format!("10000\r\n{block}\r\n")),
-        ("POST /v1/events HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".into(), format!("10000\r\n{block}\r\n")),
+        (
+            head("POST /v1/events") + "Transfer-Encoding: chunked\r\n\r\n",
+            format!("10000\r\n{block}\r\n"),
+        ),
+        (
+            head("GET /healthz") + "Transfer-Encoding: chunked\r\n\r\n",
+            format!("10000\r\n{block}\r\n"),
+        ),
+        (
+            "POST /v1/events HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".into(),
+            format!("10000\r\n{block}\r\n"),
+        ),
     ];
     let mut floods = JoinSet::new();
     for (head, block) in rows {
@@ -263,7 +273,10 @@ async fn a_thousand_slow_clients_hold_up_nobody_and_are_cut_off() {
         (head("POST /v1/events") + "Transfer-Encoding: chunked\r\n\r\n", "1\r\na\r\n"),
         (head("POST /v1/events") + "Transfer-Encoding: chunked\r\n\r\n15;", "a"),
         // Of a body that was refused long ago.
-        ("POST /v1/events HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".into(), "1\r\na\r\n"),
+        (
+            "POST /v1/events HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".into(),
+            "1\r\na\r\n",
+        ),
         (head("POST /nothing") + "Transfer-Encoding: chunked\r\n\r\n", "1\r\na\r\n"),
     ];
     let mut clients = JoinSet::new();

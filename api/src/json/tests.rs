@@ -1,4 +1,5 @@
 use super::*;
+use proptest::prelude::*;
 
 #[derive(Debug, PartialEq)]
 struct Thing {
@@ -95,4 +96,47 @@ fn depth_and_number_of_fields_break_nothing() {
     assert!(read(&deep.concat()).is_ok());
     let many: Vec<_> = (0..50_000).map(|n| format!("\"f{n}\":0")).collect();
     assert_eq!(read(format!("{{{}}}", many.join(",")).as_bytes()), Err("unknown_field"));
+}
+
+/// Any JSON text, with the white space and the escapes that a parser would not give back.
+fn any_json() -> impl Strategy<Value = String> {
+    let space = || "[ \t\r\n]{0,2}";
+    let number = "-?(0|[1-9][0-9]{0,25})(\\.[0-9]{1,20})?([eE][+-]?[0-9]{1,4})?";
+    let escape = "\\\\([\"\\\\/bfnrt]|u[0-9a-fA-F]{4})";
+    let character = prop_oneof!["[^\"\\\\\\x00-\\x1f]", escape];
+    let string =
+        prop::collection::vec(character, 0..8).prop_map(|parts| format!("\"{}\"", parts.concat()));
+    let leaf = prop_oneof![number, string.clone(), "true|false|null"];
+    leaf.prop_recursive(6, 64, 4, move |inner| {
+        let item =
+            (space(), inner, space()).prop_map(|(before, item, after)| before + &item + &after);
+        let member = (space(), string.clone(), space(), item.clone())
+            .prop_map(|(before, name, after, item)| format!("{before}{name}{after}:{item}"));
+        let list = |of: BoxedStrategy<String>| {
+            prop::collection::vec(of, 0..4).prop_map(|items| items.join(","))
+        };
+        prop_oneof![
+            (list(item.boxed()), space()).prop_map(|(items, space)| format!("[{space}{items}]")),
+            (list(member.boxed()), space())
+                .prop_map(|(members, space)| format!("{{{space}{members}}}")),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_json_goes_through_byte_for_byte(data in any_json(), before in "[ \t\r\n]{0,3}", after in "[ \t\r\n]{0,3}") {
+        let body = format!("{{\"name\":\"a\",\"data\":{before}{data}{after}}}");
+        let thing = read(body.as_bytes());
+        prop_assert_eq!(thing.map(|thing| thing.data), Ok(Some(data.into())), "{}", body);
+    }
+
+    #[test]
+    fn no_bytes_break_the_reader(bytes in prop::collection::vec(any::<u8>(), 0..200), text in "[{}\\[\\]\",:a-z0-9\\\\ ]{0,60}") {
+        let _: Result<Thing, _> = read(&bytes);
+        // What is taken is JSON: serde_json's own tree agrees.
+        if read(text.as_bytes()).is_ok() {
+            prop_assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), "{}", text);
+        }
+    }
 }

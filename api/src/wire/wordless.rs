@@ -22,7 +22,8 @@ pub fn find(written: &[u8]) -> Option<(usize, Bytes)> {
         return None;
     }
     let problem = refusal(head.split(' ').nth(1)?)?.body();
-    let length = format!("content-type: application/problem+json\r\ncontent-length: {}", problem.len());
+    let length =
+        format!("content-type: application/problem+json\r\ncontent-length: {}", problem.len());
     let head = head.replace(EMPTY, &length);
     Some((at, [head.as_bytes(), &problem].concat().into()))
 }

@@ -190,3 +190,180 @@ proptest! {
         prop_assert!(!dialled || bits >> 125 == 1);
     }
 }
+
+/// What must never be dialled, written down again from the registries and not taken from the code
+/// under test: network and bits.
+const FORBIDDEN: [(&str, u32); 18] = [
+    ("0.0.0.0", 8),
+    ("10.0.0.0", 8),
+    ("100.64.0.0", 10),
+    ("127.0.0.0", 8),
+    ("169.254.0.0", 16),
+    ("172.16.0.0", 12),
+    ("192.0.0.0", 24),
+    ("192.0.2.0", 24),
+    ("192.31.196.0", 24),
+    ("192.52.193.0", 24),
+    ("192.88.99.0", 24),
+    ("192.168.0.0", 16),
+    ("192.175.48.0", 24),
+    ("198.18.0.0", 15),
+    ("198.51.100.0", 24),
+    ("203.0.113.0", 24),
+    ("224.0.0.0", 3),
+    ("168.63.129.16", 32),
+];
+
+fn is_forbidden(ip: Ipv4Addr) -> bool {
+    FORBIDDEN.iter().any(|(net, bits)| {
+        let net: Ipv4Addr = net.parse().expect("an address");
+        (ip.to_bits() ^ net.to_bits()).checked_shr(32 - bits).unwrap_or(0) == 0
+    })
+}
+
+fn a_forbidden_address() -> impl Strategy<Value = Ipv4Addr> {
+    (prop::sample::select(&FORBIDDEN[..]), any::<u32>()).prop_map(|((net, bits), random)| {
+        let net: Ipv4Addr = net.parse().expect("an address");
+        let free = u32::MAX.checked_shr(bits).unwrap_or(0);
+        Ipv4Addr::from(net.to_bits() | random & free)
+    })
+}
+
+/// A number as inet_aton reads it: decimal, octal or hexadecimal, with zeros before it.
+fn number(value: u32, base: u8, zeros: usize, upper: bool) -> String {
+    let zeros = "0".repeat(zeros);
+    match base {
+        0 => value.to_string(),
+        1 => format!("0{zeros}{value:o}"),
+        _ if upper => format!("0X{zeros}{value:X}"),
+        _ => format!("0x{zeros}{value:x}"),
+    }
+}
+
+/// The address in one of the ways that some reader takes it for what it is.
+fn spelled(
+    ip: Ipv4Addr,
+    parts: usize,
+    bases: [u8; 4],
+    zeros: usize,
+    upper: bool,
+    width: u8,
+) -> String {
+    let octets = ip.octets();
+    let bits = ip.to_bits();
+    let last = bits & u32::MAX.checked_shr(8 * (parts as u32 - 1)).unwrap_or(0);
+    let mut numbers: Vec<u32> = octets[..parts - 1].iter().map(|o| u32::from(*o)).collect();
+    numbers.push(last);
+    let texts = numbers.iter().zip(bases).map(|(n, base)| number(*n, base, zeros, upper));
+    let text = texts.collect::<Vec<_>>().join(".");
+    match width {
+        0 => text,
+        1 => text + ".",
+        2 => text.replace('.', "\u{3002}"),
+        3 => text.replace('.', "\u{ff0e}"),
+        4 => text.replace('.', "\u{ff61}"),
+        _ => text
+            .chars()
+            .map(|c| {
+                if c.is_ascii_digit() {
+                    char::from_u32(c as u32 + 0xfee0).expect("a digit")
+                } else {
+                    c
+                }
+            })
+            .collect(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn no_spelling_of_a_forbidden_address_is_registered(
+        ip in a_forbidden_address(),
+        parts in 1usize..=4,
+        bases in prop::array::uniform4(0u8..3),
+        zeros in 0usize..3,
+        upper: bool,
+        width in 0u8..6,
+    ) {
+        prop_assert!(is_forbidden(ip));
+        let host = spelled(ip, parts, bases, zeros, upper, width);
+        for policy in [Policy::default(), Policy { http: true, ..Policy::default() }] {
+            prop_assert_eq!(registration(&policy, &format!("https://{host}/")), "host_forbidden", "{}", host);
+            prop_assert_eq!(registration(&policy, &format!("https://{host}:8443/a?b")), "host_forbidden", "{}", host);
+        }
+    }
+
+    #[test]
+    fn no_ipv6_form_that_carries_an_ipv4_address_is_registered(ip in a_forbidden_address(), low: u32, upper: bool, full: bool) {
+        let [a, b] = [ip.to_bits() >> 16, ip.to_bits() & 0xffff];
+        let forms = [
+            format!("::ffff:{ip}"),
+            format!("::ffff:{a:x}:{b:x}"),
+            format!("0:0:0:0:0:ffff:{a:04x}:{b:04x}"),
+            format!("::{ip}"),
+            format!("::ffff:0:{ip}"),
+            format!("64:ff9b::{ip}"),
+            format!("64:ff9b:1::{a:x}:{b:x}"),
+            format!("2002:{a:x}:{b:x}::{:x}", low & 0xffff),
+            format!("2001:0:{a:x}:{b:x}:0:0:{:x}:{:x}", low >> 16, low & 0xffff),
+            format!("fe80::5efe:{ip}"),
+        ];
+        for form in forms {
+            let form = if full && !form.contains('.') {
+                let ip: Ipv6Addr = form.parse().expect("an address");
+                ip.segments().map(|s| format!("{s:04x}")).join(":")
+            } else {
+                form
+            };
+            let form = if upper { form.to_uppercase() } else { form };
+            let url = format!("https://[{form}]/");
+            prop_assert_eq!(registration(&Policy::default(), &url), "host_forbidden", "{}", url);
+        }
+    }
+
+    #[test]
+    fn any_other_address_is_registered_in_every_spelling_and_kept_in_one(
+        bits: u32,
+        parts in 1usize..=4,
+        bases in prop::array::uniform4(0u8..3),
+        zeros in 0usize..3,
+        upper: bool,
+        width in 0u8..6,
+    ) {
+        let ip = Ipv4Addr::from(bits);
+        let url = format!("https://{}/", spelled(ip, parts, bases, zeros, upper, width));
+        let kept = TargetUrl::parse(&url).expect("an address");
+        prop_assert_eq!(kept.as_str(), format!("https://{ip}/"), "{}", url);
+        let expected = if is_forbidden(ip) { "host_forbidden" } else { "ok" };
+        prop_assert_eq!(registration(&Policy::default(), &url), expected, "{}", url);
+        prop_assert_eq!(Policy::default().allows(ip.into(), true), expected == "ok");
+    }
+
+    #[test]
+    fn whatever_is_registered_is_no_address_that_std_calls_special(
+        host in prop_oneof![
+            "[0-9a-fxX]{1,10}(\\.[0-9a-fxX]{1,8}){0,4}\\.?",
+            "\\[[0-9a-fA-F:.]{2,39}\\]",
+            "\\[::[fF]{0,4}:?[0-9.]{1,15}\\]",
+        ],
+    ) {
+        let Ok(url) = TargetUrl::parse(&format!("https://{host}/")) else { return Ok(()) };
+        if Policy::default().check_registration(&url).is_err() {
+            return Ok(());
+        }
+        match url.host() {
+            Host::Ipv4(ip) => prop_assert!(
+                !(ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_unspecified()
+                    || ip.is_broadcast() || ip.is_documentation() || ip.is_multicast() || is_forbidden(ip)),
+                "{} {}", host, ip
+            ),
+            Host::Ipv6(ip) => match ip.to_ipv4_mapped() {
+                Some(ip) => prop_assert!(!is_forbidden(ip), "{} {}", host, ip),
+                None => prop_assert!(ip.segments()[0] >> 13 == 1, "{} {}", host, ip),
+            },
+            Host::Domain(name) => prop_assert!(name.parse::<IpAddr>().is_err(), "{}", name),
+        }
+    }
+}
