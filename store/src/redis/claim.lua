@@ -126,7 +126,7 @@ end
 
 -- Added to the place of an item's lane if it is ahead.
 local AHEAD = 32768
-local named, items, records, ends = {}, {}, {}, {}
+local named, items, records, ends, r = {}, {}, {}, {}, 0
 local sent, lease_ends = token .. 's', string.format('%.0f', now + LEASE)
 local new_ahead, retry_ahead = token .. 'w', token .. 'v'
 for i = 1, n do
@@ -139,24 +139,30 @@ for i = 1, n do
     end
     L.at = L.at + 1
     local member = L.taken[L.at]
-    local event = sub(member, 9)
-    local field = L.name .. event
-    if L.at <= L.places then
-        L.in_flight = L.in_flight + 1
-        items[i] = L.tag .. event
-        records[2 * i] = sent .. sub(member, 1, 8)
+    if #member == 24 then
+        local event = sub(member, 9)
+        local field = L.name .. event
+        r = r + 1
+        if L.at <= L.places then
+            L.in_flight = L.in_flight + 1
+            items[r] = L.tag .. event
+            records[2 * r] = sent .. sub(member, 1, 8)
+        else
+            L.waiting = L.waiting + 1
+            items[r] = L.tag_ahead .. event
+            records[2 * r] = (L.retries[L.at] and retry_ahead or new_ahead) .. sub(member, 1, 8)
+        end
+        records[2 * r - 1] = field
+        ends[2 * r - 1], ends[2 * r] = lease_ends, field
     else
-        L.waiting = L.waiting + 1
-        items[i] = L.tag_ahead .. event
-        records[2 * i] = (L.retries[L.at] and retry_ahead or new_ahead) .. sub(member, 1, 8)
+        -- No version wrote it, and now it is gone.
+        L.leased = L.leased - 1
     end
-    records[2 * i - 1] = field
-    ends[2 * i - 1], ends[2 * i] = lease_ends, field
 end
 
 for i = 1, #served do write_turns(served[i]) end
 write_turns(tenants)
-if n > 0 then
+if r > 0 then
     call('HSET', LEASED, unpack(records))
     call('ZADD', LEASES, unpack(ends))
 end

@@ -111,12 +111,12 @@ impl Claim<'_> {
         asking.told(sleep);
         self.claimed.now = self.claimed.now.max(Timestamp(now));
         let token = read_token(&token)?;
-        let lanes = lanes.iter().map(|name| read_lane(name)).collect::<Result<Vec<_>, _>>()?;
+        let lanes: Vec<_> = lanes.iter().map(|name| read_lane(name)).collect();
         let got = items.len() / ITEM_BYTES;
         for item in items.chunks_exact(ITEM_BYTES) {
             let (place, event) = item.split_at(2);
             let (place, ahead) = read_place([place[0], place[1]]);
-            let lane = lanes.get(place).ok_or_else(unreadable)?.clone();
+            let Some(lane) = lanes.get(place).ok_or_else(unreadable)?.clone() else { continue };
             let event = EventUid(Uid::from_slice(event).ok_or_else(unreadable)?);
             self.claimed.leased.push(Leased { item: Item { lane, event }, token, ahead });
         }
@@ -127,8 +127,9 @@ impl Claim<'_> {
             }
         }
         for name in &hungry {
-            let hunger = Hunger::Lane(read_lane(name)?);
-            self.claimed.hungry.push(Hungry { hunger, token });
+            if let Some(lane) = read_lane(name) {
+                self.claimed.hungry.push(Hungry { hunger: Hunger::Lane(lane), token });
+            }
         }
         Ok((got, more))
     }
@@ -149,8 +150,14 @@ pub(super) fn read_token(bytes: &[u8]) -> Result<Token, QueueError> {
     bytes.try_into().map(|bytes| Token(u64::from_be_bytes(bytes))).map_err(|_| unreadable())
 }
 
-fn read_lane(name: &[u8]) -> Result<Lane, QueueError> {
-    LaneName::parse(name).ok_or_else(unreadable)
+/// None of what no version wrote: it must not keep the others.
+fn read_lane(name: &[u8]) -> Option<Lane> {
+    let lane = LaneName::parse(name);
+    if lane.is_none() {
+        let name = String::from_utf8_lossy(name);
+        tracing::warn!(%name, "Redis holds a lane that none is called");
+    }
+    lane
 }
 
 pub(super) fn unreadable() -> QueueError {

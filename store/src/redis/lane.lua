@@ -8,6 +8,7 @@ local NOWHERE, RING = 0, -1 -- any other position is the moment of its timer
 local FRESH = -4503599627370496 -- a new item's score is this and the time it came at
 local PACKED = '>ddddddI4I4I4I4I4I4I4BB'
 local PACKED_HUNGER = '>dddBc8d'
+local PACKED_BYTES, HUNGER_BYTES = 78, 41
 local RELEASED = 18446744073709551616 -- the version of a webhook that is gone
 
 local lanes, touched = {}, {}
@@ -24,11 +25,13 @@ end
 
 local function unpack_lane(name, packed)
     local L, flags, at = new_lane(name), nil, nil
+    -- What no version wrote is as good as nothing.
+    if #packed ~= PACKED_BYTES and #packed ~= PACKED_BYTES + HUNGER_BYTES then return L end
     L.position, L.first, L.last_fresh, L.held_until, L.fed_at, L.version, L.max_in_flight,
         L.failures, L.in_flight, L.waiting, L.leased, L.queued, L.fresh, L.ahead, flags, at =
         struct.unpack(PACKED, packed)
     L.paused, L.retry_next = flags % 2 == 1, flags % 4 >= 2
-    if flags >= 4 then
+    if flags >= 4 and #packed > PACKED_BYTES then
         local H, again, hungry_at = {}, nil, nil
         H.missing_due, H.fed_until, H.free_at, again, H.token, hungry_at =
             struct.unpack(PACKED_HUNGER, packed, at)
@@ -169,6 +172,8 @@ end
 -- A lease as it is kept: its token (8 bytes), s if its request is on the wire, w if it waits for a
 -- place and v if it does and is a retry, else a, the seq of its item (8), and if it was pushed
 -- meanwhile when that is due (a double).
+local function is_lease(lease) return #lease == 17 or #lease == 25 end
+
 local function state_of(lease) return sub(lease, 9, 9) end
 
 local function is_waiting(state) return state == 'w' or state == 'v' end

@@ -55,11 +55,14 @@ end
 
 do
     local replid = ARGV[4]
+    local readable = false
     if state_read then
-        S.queued, S.leased, S.in_flight, S.turn, S.told, S.token, S.everything_at,
+        readable, S.queued, S.leased, S.in_flight, S.turn, S.told, S.token, S.everything_at,
             S.everything_again, S.epoch, S.everything_token, S.replid, S.replid_before =
-            struct.unpack(STATE_PACKED, state_read)
-    else
+            pcall(struct.unpack, STATE_PACKED, state_read)
+    end
+    -- What no version wrote is as good as nothing.
+    if not readable then
         S.queued, S.leased, S.in_flight, S.turn, S.told, S.token = 0, 0, 0, 0, NEVER, 0
         S.replid, S.replid_before = replid, ''
         begin_epoch()

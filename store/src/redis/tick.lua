@@ -13,7 +13,9 @@ local function tick()
         read_lanes(names)
         local leases = call('HMGET', LEASED, unpack(ended))
         for i = 1, #ended do
-            if leases[i] then release(lanes[names[i]], leases[i], sub(ended[i], -16), now) end
+            if leases[i] and is_lease(leases[i]) and #names[i] > 0 then
+                release(lanes[names[i]], leases[i], sub(ended[i], -16), now)
+            end
         end
         call('HDEL', LEASED, unpack(ended))
         call('ZREM', LEASES, unpack(ended))

@@ -389,16 +389,51 @@ async fn what_redis_did_not_take_is_settled_once_it_does() {
 async fn a_settlement_that_breaks_the_script_holds_nobody_up() {
     let server = RedisServer::start();
     let options = Settings { lease: Duration::from_secs(60), ..settings(1) };
-    let lanes = format!("{}:2:{{0}}:lanes", options.prefix);
+    let keys = format!("{}:2:{{0}}", options.prefix);
     let queue = Redis::open(&server.url(), options, Clock::system()).await.expect("a queue opens");
     let rig = QueueRig::of(Arc::new(queue));
     let (broken, whole) = (lane("a", 1), lane("a", 2));
     rig.keep([new(&broken, 1), new(&whole, 2)]).await;
     let leased = rig.take().await;
-    server.say(&format!("HSET {lanes} {broken:?} x"));
-    let done = |n: usize| leased[n].clone().settle(How::Done);
-    let refused = timeout(Duration::from_secs(5), rig.settle(vec![done(0)])).await;
+    // Its queue is no queue any more, so nothing can come back to it.
+    server.say(&format!("SET {keys}:q:{broken:?} x"));
+    let settled = |n: usize, how| leased[n].clone().settle(how);
+    let again = settled(0, How::Again { after: Duration::from_secs(1) });
+    let refused = timeout(Duration::from_secs(5), rig.settle(vec![again])).await;
     assert!(refused.expect("it does not wait").is_err());
-    rig.end([done(1)]).await;
+    rig.end([settled(1, How::Done)]).await;
     assert_eq!(rig.look_at(&whole).await.leased, 0);
+}
+
+/// What no version wrote is as good as nothing, and what is known stays.
+#[tokio::test]
+async fn garbage_in_what_it_keeps_breaks_no_verb() {
+    let server = RedisServer::start();
+    let options = Settings { lease: Duration::from_secs(60), ..settings(1) };
+    let keys = format!("{}:2:{{0}}", options.prefix);
+    let queue = Redis::open(&server.url(), options, Clock::system()).await.expect("a queue opens");
+    let rig = QueueRig::of(Arc::new(queue));
+    let (torn, whole) = (lane("a", 1), lane("a", 2));
+    for garbage in [
+        format!("HSET {keys}:lanes {torn:?} x"),
+        format!("HSET {keys}:lanes nothing x"),
+        format!("ZADD {keys}:timers 1 nothing"),
+        format!("ZADD {keys}:hungry 1 nothing"),
+        format!("ZADD {keys}:tenants 1 nobody"),
+        format!("ZADD {keys}:q:{whole:?} 1 short"),
+        format!("ZADD {keys}:q:{whole:?} 1 much-longer-than-an-item-is-which-has-24-bytes"),
+        format!("HSET {keys}:leased nothing x"),
+        format!("ZADD {keys}:leases 1 nothing"),
+        format!("SET {keys}:state x"),
+    ] {
+        server.say(&garbage);
+        rig.keep([new(&torn, 1), new(&whole, 2)]).await;
+        let mut ended = 0;
+        while ended < 2 {
+            let leased = rig.take().await;
+            ended += leased.len();
+            rig.end(leased.into_iter().map(|leased| leased.settle(How::Done))).await;
+        }
+        assert_eq!(rig.look_at(&whole).await.leased, 0, "{garbage}");
+    }
 }
