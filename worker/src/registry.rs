@@ -191,8 +191,13 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 fn open(webhook: Webhook, master_keys: &MasterKeys) -> Target {
     let context = webhook_context(&webhook.tenant, webhook.id);
-    let secrets: Result<Vec<_>, _> =
-        webhook.secrets.iter().map(|s| open_secret(s, master_keys, &context)).collect();
+    // A secret that was replaced because it cannot be read does not keep its successor from signing.
+    let needed = |(kept, opened): (&WebhookSecret, Result<_, _>)| match opened {
+        Err(_) if kept.expires_at.is_some() => None,
+        opened => Some(opened),
+    };
+    let opened = webhook.secrets.iter().map(|s| (s, open_secret(s, master_keys, &context)));
+    let secrets: Result<Vec<_>, _> = opened.filter_map(needed).collect();
     let mut credentials = Vec::new();
     let headers = webhook
         .config
