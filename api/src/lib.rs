@@ -59,7 +59,6 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::document::Document;
 pub use crate::document::pretty as openapi;
-use crate::wire::Wire;
 pub use crate::log::{Level, LogLevel};
 pub use crate::metrics::Metrics;
 pub use crate::problem::ApiError;

@@ -107,3 +107,60 @@ async fn the_command_line_makes_lists_and_revokes_keys() {
     server.run(&["keys", "revoke", &id]).ok();
     client.post("/v1/events", json!({ "type": "a", "data": 1 })).await.refused(401, "unauthorized");
 }
+
+#[tokio::test]
+async fn whoever_is_not_let_in_is_told_the_same() {
+    let server = Postrider::start().await;
+    let (_, revoked) = key(&server, "viewer").await;
+    server.delete(&format!("/v1/keys/{revoked}")).await.is(204);
+    let known = crate::harness::ADMIN_KEY;
+    let (first, last) = (format!("x{}", &known[1..]), format!("{}x", &known[..known.len() - 1]));
+    let long = "k".repeat(10_000);
+    let mut told = Vec::new();
+    for given in [
+        "Bearer prk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        &format!("Bearer {first}"),
+        &format!("Bearer {last}"),
+        &format!("Bearer {known}x"),
+        &format!("Bearer {}", known.to_uppercase()),
+        &format!("Bearer {long}"),
+        &format!("Basic {known}"),
+        &format!("Bearer: {known}"),
+        &format!("Bearer{known}"),
+        known,
+        "Bearer",
+        "Bearer eyJhbGciOiJub25lIn0.eyJyb2xlIjoiYWRtaW4ifQ.",
+        "Bearer ' OR 1=1 --",
+        "",
+    ] {
+        let headers = [("authorization", given)];
+        let client = server.without_key();
+        let answer = client.send(reqwest::Method::GET, "/v1/webhooks", &headers, None).await;
+        answer.refused(401, "unauthorized");
+        told.push(answer.text());
+    }
+    let answer = server.without_key().get("/v1/webhooks").await;
+    told.push(answer.text());
+    told.dedup();
+    assert_eq!(told.len(), 1, "{told:?}");
+}
+
+#[tokio::test]
+async fn thousands_of_guesses_cost_those_who_have_a_key_nothing() {
+    let server = Postrider::start().await;
+    let mut guesses = tokio::task::JoinSet::new();
+    for n in 0..50 {
+        let client = server.clone();
+        guesses.spawn(async move {
+            for m in 0..40 {
+                let guess = client.with_key(&format!("prk_guess-{n}-{m}"));
+                guess.get("/v1/webhooks").await.refused(401, "unauthorized");
+            }
+        });
+    }
+    for n in 0..50 {
+        server.publish("a", json!(n)).await;
+    }
+    guesses.join_all().await;
+    server.get("/v1/webhooks").await.is(200);
+}

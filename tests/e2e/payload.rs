@@ -120,3 +120,59 @@ async fn a_large_event_arrives_whole() {
     server.publish("a", data.clone()).await;
     assert_eq!(receiver.wait_for("/a", 1).await[0].json(), data);
 }
+
+#[tokio::test]
+async fn what_parsers_stumble_over_arrives_unchanged() {
+    let server = Postrider::start().await;
+    let receiver = Receiver::start().await;
+    server.register(&receiver.url("/a"), json!({ "payload_format": "raw" })).await;
+    let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+    let deep_objects = format!("{}1{}", r#"{"a":"#.repeat(10_000), "}".repeat(10_000));
+    let digits = "9".repeat(10_000);
+    let rows = [
+        r#"{"a":1,"a":2,"a":{"b":1,"b":1}}"#,
+        r#"["\u0000","a\u0000b",{"\u0000":"\u0000"}]"#,
+        r#"["\ud800","\udc00\ud800","\uDBFF x","\ud83d\ude00"]"#,
+        r#"[1e999,-1e999,1e-999,0.0,-0,-0.0e-0,1E+400]"#,
+        "\"\u{202e}\u{feff}\u{fffe}\u{10ffff} \u{7f}\u{85}\u{2028}\"",
+        r#"{"__proto__":{"x":1},"constructor":null,"":{"":[]}}"#,
+        r#""'; DROP TABLE events; -- <script>{{7*7}}%s%n ${jndi:ldap://a}""#,
+        &deep,
+        &deep_objects,
+        &digits,
+    ];
+    for (n, data) in rows.iter().enumerate() {
+        let body = format!(r#"{{"type":"a","data":{data}}}"#);
+        let id = text(&server.post_text("/v1/events", &body).await.is(202), "id");
+        let request = receiver.wait_for("/a", n + 1).await.remove(n);
+        assert_eq!((request.header("webhook-id"), request.text()), (&*id, (*data).to_owned()));
+        let seen = server.get(&format!("/v1/events/{id}")).await;
+        assert!(seen.text().contains(&format!("\"data\":{data}")), "{:.200}", seen.text());
+    }
+}
+
+#[tokio::test]
+async fn a_timestamp_is_passed_on_and_decides_nothing() {
+    let server = Postrider::start().await;
+    let receiver = Receiver::start().await;
+    server.register(&receiver.url("/a"), json!({})).await;
+    let rows =
+        ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "1970-01-01T00:00:00.000000001-23:59"];
+    for (n, timestamp) in rows.iter().enumerate() {
+        let event = json!({ "type": "a", "data": 1, "timestamp": timestamp });
+        server.post("/v1/events", event).await.is(202);
+        let request = receiver.wait_for("/a", n + 1).await.remove(n);
+        assert_eq!(request.json()["timestamp"], *timestamp);
+        let signed_at: i64 = request.header("webhook-timestamp").parse().expect("whole seconds");
+        assert!((1_700_000_000..9_000_000_000).contains(&signed_at), "{signed_at}");
+    }
+    for timestamp in [
+        "2016-12-31T23:59:60Z",
+        "2026-13-01T00:00:00Z",
+        "2026-01-01T00:00:00",
+        "10000-01-01T00:00:00Z",
+    ] {
+        let event = json!({ "type": "a", "data": 1, "timestamp": timestamp });
+        server.post("/v1/events", event).await.refused(422, "timestamp_invalid");
+    }
+}

@@ -181,6 +181,10 @@ async fn bodies_that_are_too_large_are_refused() {
     assert!(server.walk("/v1/events").await.is_empty());
 }
 
+fn headers(count: usize) -> Value {
+    (0..count).map(|n| (format!("x-{n}"), json!("a"))).collect::<serde_json::Map<_, _>>().into()
+}
+
 #[tokio::test]
 async fn fields_of_a_webhook_are_checked_one_by_one() {
     let server = Postrider::start().await;
@@ -205,6 +209,14 @@ async fn fields_of_a_webhook_are_checked_one_by_one() {
         ("headers", json!({ "x-a": "b\r\nhost: c" }), "header_invalid"),
         ("headers", json!({ "Host": "c" }), "header_reserved"),
         ("headers", json!({ "webhook-id": "c" }), "header_reserved"),
+        ("headers", headers(33), "headers_invalid"),
+        ("headers", headers(101), "headers_invalid"),
+        ("headers", json!({ "x-a": "1", "X-A": "2" }), "headers_invalid"),
+        ("headers", json!({ "x-a": "v".repeat(64 << 10) }), "header_invalid"),
+        ("headers", json!({ "x-a": "\u{0}" }), "header_invalid"),
+        ("headers", json!({ "x-\u{e9}": "a" }), "header_invalid"),
+        ("headers", json!({ "Transfer-Encoding": "chunked" }), "header_reserved"),
+        ("headers", json!({ "Content-Length": "0" }), "header_reserved"),
         ("signature", json!("md5"), "signature_invalid"),
         ("signature", json!("stripe"), "not_supported"),
         ("payload_format", json!("xml"), "payload_format_invalid"),
@@ -254,6 +266,13 @@ async fn fields_of_an_event_are_checked_one_by_one() {
         ("type", json!(1), "schema"),
         ("type", json!("order paid"), "event_type_invalid"),
         ("type", json!(""), "event_type_invalid"),
+        ("type", json!("a..b"), "event_type_invalid"),
+        ("type", json!(".a"), "event_type_invalid"),
+        ("type", json!("a/../b"), "event_type_invalid"),
+        ("type", json!("a\r\nx: y"), "event_type_invalid"),
+        ("type", json!("a".repeat(257)), "event_type_invalid"),
+        ("type", json!("A".repeat(100_000)), "event_type_invalid"),
+        ("type", json!("\u{430}"), "event_type_invalid"),
         ("id", json!(7), "schema"),
         ("id", json!("a.b"), "event_id_invalid"),
         ("id", json!("x".repeat(129)), "event_id_invalid"),

@@ -117,3 +117,64 @@ async fn without_the_key_that_encrypted_its_secrets_a_server_does_not_start() {
     std::fs::rename(&aside, &path).expect("put back");
     server.start_again().await;
 }
+
+#[tokio::test]
+async fn a_dozen_rotations_in_a_row_leave_a_few_signatures_each_in_its_form() {
+    let server = Postrider::start().await;
+    let receiver = Receiver::start().await;
+    let webhook = server.register(&receiver.url("/a"), json!({})).await;
+    let path = format!("/v1/webhooks/{}/secret", text(&webhook, "id"));
+    let mut all = vec![text(&webhook, "secret")];
+    for _ in 0..12 {
+        let rotated = server.post(&format!("{path}/rotate"), json!({})).await.is(200);
+        all.push(text(&rotated, "secret"));
+    }
+    let request = next_request(&server, &receiver).await;
+    let signatures: Vec<&str> = request.header("webhook-signature").split(' ').collect();
+    let shown = server.get(&path).await.is(200)["secrets"].as_array().map(Vec::len);
+    assert_eq!(Some(signatures.len()), shown);
+    assert!((2..=4).contains(&signatures.len()), "{signatures:?}");
+    for signature in &signatures {
+        let encoded = signature.strip_prefix("v1,").expect("one scheme");
+        let alphabet = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
+        assert!(encoded.len() == 44 && encoded.chars().all(alphabet), "{signature}");
+    }
+    let signing = all.iter().filter(|secret| is_signed_by(&request, secret)).count();
+    assert_eq!(signing, signatures.len());
+    assert!(is_signed_by(&request, &all[12]) && !is_signed_by(&request, &all[0]));
+    let timestamp = request.header("webhook-timestamp");
+    assert!(timestamp.len() == 10 && timestamp.bytes().all(|b| b.is_ascii_digit()), "{timestamp}");
+}
+
+#[tokio::test]
+async fn what_only_looks_like_a_secret_is_refused_and_never_repeated() {
+    let server = Postrider::start().await;
+    let webhook = server.register("https://kept.example/", json!({})).await;
+    let rotate = format!("/v1/webhooks/{}/secret/rotate", text(&webhook, "id"));
+    let good = new_secret("a good one");
+    for bad in [
+        "",
+        " ",
+        "whsec_",
+        "whsec_%",
+        "whsec_c2hvcnQ=",
+        &new_secret("a")[6..],
+        "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=",
+        "hwsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ",
+        &format!("{good} "),
+        &format!("whsec_{}", "A".repeat(100)),
+        &format!("whsec_{}", "A".repeat(30)),
+    ] {
+        let body = json!({ "webhook_url": "https://a.example/", "secret": bad });
+        let refusals = [
+            server.post("/v1/webhooks/register", body).await.refused(422, "secret_invalid"),
+            server.post(&rotate, json!({ "secret": bad })).await.refused(422, "secret_invalid"),
+        ];
+        for problem in refusals {
+            let encoded = bad.split_once('_').map_or("", |(_, encoded)| encoded).trim();
+            assert!(encoded.len() < 9 || !problem.to_string().contains(encoded), "{problem}");
+        }
+    }
+    assert_eq!(server.walk("/v1/webhooks").await.len(), 1);
+}

@@ -28,7 +28,7 @@ fn hidden() -> String {
 async fn said(server: &Postrider, bytes: &[u8]) -> Vec<RawAnswer> {
     let mut raw = Raw::connect(server).await;
     raw.say(bytes).await;
-    raw.to_the_end().await
+    raw.until_closed().await
 }
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn no_refusal_leaves_a_body_behind_to_be_read_as_a_request() {
             raw.say(request.as_bytes()).await;
             // The second answer is to a request that was meant as one, if there is one at all.
             raw.say(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
-            let answers = raw.to_the_end().await;
+            let answers = raw.until_closed().await;
             assert_eq!(answers[0].status, status, "{request}: {answers:?}");
             assert!(answers.len() <= 2, "{request}: {answers:?}");
             assert!(answers[1..].iter().all(|a| a.body == r#"{"status":"ok"}"#), "{answers:?}");
@@ -286,7 +286,7 @@ async fn a_thousand_slow_clients_hold_up_nobody_and_are_cut_off() {
         clients.spawn(async move {
             raw.say(first.as_bytes()).await;
             if drip.is_empty() {
-                let answers = raw.to_the_end().await;
+                let answers = raw.until_closed().await;
                 answers.last().expect("an answer").refused(408, "request_timeout");
             } else {
                 raw.say_until_cut(drip.as_bytes(), Duration::from_secs(1)).await;

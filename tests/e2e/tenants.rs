@@ -126,3 +126,36 @@ async fn ids_chosen_by_two_tenants_are_two_events() {
     assert_eq!(seen(&server, "/v1/events/order-1?tenant=globex").await, 2);
     server.get("/v1/events/order-1").await.refused(404, "not_found");
 }
+
+#[tokio::test]
+async fn a_cursor_of_another_tenant_or_list_leads_nowhere() {
+    let server = Postrider::start().await;
+    let receiver = Receiver::start().await;
+    let (acme, globex) = (key_of(&server, "acme").await, key_of(&server, "globex").await);
+    for client in [&acme, &globex] {
+        for n in 0..3 {
+            client.register(&receiver.url(&format!("/{n}")), json!({})).await;
+        }
+        for n in 0..3 {
+            let event = client.publish("a", json!(n)).await;
+            client.delivery_of(&event).await;
+        }
+    }
+    let lists = ["/v1/webhooks", "/v1/events", "/v1/deliveries"];
+    for list in lists {
+        let page = acme.get(&format!("{list}?limit=1")).await.is(200);
+        let cursor = text(&page, "next_cursor");
+        let with = |list: &str| format!("{list}?limit=1&cursor={cursor}");
+        acme.get(&with(list)).await.is(200);
+        globex.get(&with(list)).await.refused(400, "cursor_mismatch");
+        server.get(&with(list)).await.refused(400, "cursor_mismatch");
+        for other in lists.iter().filter(|other| **other != list) {
+            let refused = acme.get(&with(other)).await;
+            refused.refused(400, "cursor_mismatch");
+        }
+        let mut touched = cursor.clone();
+        touched.replace_range(..1, "B");
+        let touched = acme.get(&format!("{list}?cursor={touched}")).await;
+        touched.refused(400, "cursor_invalid");
+    }
+}

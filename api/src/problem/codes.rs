@@ -62,7 +62,7 @@ pub const CODES: &[Code] = &[
         "cursor_mismatch",
         400,
         "The cursor is of another list",
-        "Keep the filters of the first page, or leave cursor out to begin anew.",
+        "Keep the filters and the key of the first page, or leave cursor out to begin anew.",
     ),
     row(
         "unauthorized",

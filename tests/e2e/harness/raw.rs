@@ -32,7 +32,7 @@ impl Raw {
         self.stream.write_all(bytes).await.is_ok()
     }
 
-    /// Says something again and again, so often a second, until the server hangs up.
+    /// Says something again and again, with pauses, until the server hangs up.
     pub async fn say_until_cut(&mut self, bytes: &[u8], every: std::time::Duration) {
         while self.say(bytes).await {
             let_pass(every).await;
@@ -40,7 +40,7 @@ impl Raw {
     }
 
     /// Listens until the server closes the connection, and returns its answers.
-    pub async fn to_the_end(mut self) -> Vec<RawAnswer> {
+    pub async fn until_closed(mut self) -> Vec<RawAnswer> {
         let mut heard = Vec::new();
         // Err: it was reset, which also ends it.
         let _ = self.stream.read_to_end(&mut heard).await;
