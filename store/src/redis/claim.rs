@@ -155,7 +155,7 @@ fn read_lane(name: &[u8]) -> Option<Lane> {
     let lane = LaneName::parse(name);
     if lane.is_none() {
         let name = String::from_utf8_lossy(name);
-        tracing::warn!(%name, "Redis holds a lane that none is called");
+        tracing::warn!(redis.lane = %name, "Redis holds a lane that none is called");
     }
     lane
 }
