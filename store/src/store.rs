@@ -1,3 +1,4 @@
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -129,6 +130,27 @@ pub trait Store: Send + Sync {
         id: DeliveryId,
         limit: u32,
     ) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError>;
+
+    // Following.
+
+    /// Where a reader stands that has seen all that was answered until now.
+    async fn tail(&self) -> Result<Tail, StoreError>;
+
+    /// Events that were kept since, by `seq`, and where the reader stands then. What is committed
+    /// late comes late; whatever is committed comes, and once. About `limit` of them at most.
+    async fn follow(&self, tail: Tail, limit: u32) -> Result<(Vec<Noted>, Tail), StoreError>;
+
+    /// Events after a position, of one tenant or of all, by `seq`, at most `limit`. Those that the
+    /// reader who stood there had seen already may be among them.
+    async fn since(
+        &self,
+        position: Position,
+        tenant: Option<&Tenant>,
+        limit: u32,
+    ) -> Result<Vec<Noted>, StoreError>;
+
+    /// Those of `uids` that exist, in any order.
+    async fn events(&self, uids: &[EventUid]) -> Result<Vec<Event>, StoreError>;
 
     // By hand.
 
@@ -366,6 +388,49 @@ pub struct LastAttempt {
     pub at: Timestamp,
     pub total: Duration,
     pub answer: Result<u16, ErrorClass>,
+}
+
+/// An event that a reader came by, without the event itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Noted {
+    pub seq: i64,
+    pub uid: EventUid,
+    pub tenant: Tenant,
+    pub event_type: EventType,
+}
+
+/// Where a reader of new events can go on, also in another process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// Every event up to this one was seen, or never will be.
+    pub seq: i64,
+    /// When that was so, by the store's clock.
+    pub at: Timestamp,
+}
+
+/// Where a reader of new events stands. Where transactions end in another order than they were
+/// numbered in, that is more than a position.
+#[derive(Debug, Clone)]
+pub struct Tail {
+    pub position: Position,
+    /// Beyond the position, what was seen.
+    pub(crate) seen: BTreeSet<i64>,
+    /// Beyond the position, what was numbered and not seen.
+    pub(crate) doubts: BTreeMap<i64, Doubt>,
+}
+
+impl Tail {
+    pub(crate) fn at(position: Position) -> Self {
+        Self { position, seen: BTreeSet::new(), doubts: BTreeMap::new() }
+    }
+}
+
+/// A number of which nobody knows yet whether an event has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Doubt {
+    pub(crate) since: Timestamp,
+    /// When all transactions before this one are over, so is the one that took the number.
+    pub(crate) barrier: Option<i64>,
 }
 
 #[derive(Debug, Clone, Default)]

@@ -29,6 +29,7 @@ mod record;
 mod feed;
 mod webhooks;
 mod look;
+mod follow;
 mod by_hand;
 mod keys;
 mod partitions;
@@ -327,6 +328,27 @@ impl Store for Postgres {
         limit: u32,
     ) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
         call!(self, |db| look::history(db, id, limit))
+    }
+
+    async fn tail(&self) -> Result<Tail, StoreError> {
+        call!(self, |db| follow::tail(db))
+    }
+
+    async fn follow(&self, tail: Tail, limit: u32) -> Result<(Vec<Noted>, Tail), StoreError> {
+        call!(self, |db| follow::follow(db, &tail, limit))
+    }
+
+    async fn since(
+        &self,
+        position: Position,
+        tenant: Option<&Tenant>,
+        limit: u32,
+    ) -> Result<Vec<Noted>, StoreError> {
+        list!(self, |db| follow::since(db, position, tenant, limit))
+    }
+
+    async fn events(&self, uids: &[EventUid]) -> Result<Vec<Event>, StoreError> {
+        call!(self, |db| follow::events(db, uids))
     }
 
     async fn retry(&self, id: DeliveryId, now: Timestamp) -> Result<Option<Delivery>, StoreError> {

@@ -12,6 +12,7 @@ mod deliver;
 mod fan_out;
 mod feed;
 mod fleet;
+mod follow;
 mod keys;
 mod look;
 mod readers;
@@ -335,6 +336,31 @@ impl Store for Sqlite {
         limit: u32,
     ) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
         self.look.read(move |db| look::history(db, id, limit)).await
+    }
+
+    async fn tail(&self) -> Result<Tail, StoreError> {
+        let now = self.clock.now();
+        self.look.read(move |db| follow::tail(db, now)).await
+    }
+
+    async fn follow(&self, tail: Tail, limit: u32) -> Result<(Vec<Noted>, Tail), StoreError> {
+        let now = self.clock.now();
+        self.look.read(move |db| follow::follow(db, &tail, now, limit)).await
+    }
+
+    async fn since(
+        &self,
+        position: Position,
+        tenant: Option<&Tenant>,
+        limit: u32,
+    ) -> Result<Vec<Noted>, StoreError> {
+        let tenant = tenant.cloned();
+        self.look.read(move |db| follow::since(db, position.seq, tenant.as_ref(), limit)).await
+    }
+
+    async fn events(&self, uids: &[EventUid]) -> Result<Vec<Event>, StoreError> {
+        let uids = uids.to_vec();
+        self.look.read(move |db| follow::events(db, &uids)).await
     }
 
     async fn retry(&self, id: DeliveryId, now: Timestamp) -> Result<Option<Delivery>, StoreError> {

@@ -191,6 +191,13 @@ WHERE k.tenant = ?1 AND k.kind = 'id' AND k.key = ?2
 -- name: list_events
 SELECT uid, tenant, id, type, timestamp, accepted_at, x'' FROM events WHERE 1
 
+-- name: follow_last
+SELECT seq FROM sqlite_sequence WHERE name = 'events'
+
+-- name: since
+SELECT seq, uid, tenant, type FROM events
+WHERE seq > ?1 AND (?2 IS NULL OR tenant = ?2) ORDER BY seq LIMIT ?3
+
 -- name: list_deliveries
 SELECT d.event, d.webhook, d.tenant, e.id, e.type, d.seq, d.status, d.ended_by,
        d.attempts + d.late, d.by_hand, e.accepted_at, d.opened_at, d.due, d.ended_at, d.last_at, d.last_total_us,

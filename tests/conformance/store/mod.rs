@@ -16,6 +16,7 @@ mod registry;
 
 mod look;
 mod list;
+mod follow;
 
 mod keys;
 mod retain;
@@ -27,6 +28,7 @@ mod one_at_a_time;
 /// What only a store on a server does.
 mod on_a_server;
 mod on_a_server_rows;
+mod on_a_server_follow;
 
 use std::time::Duration;
 
@@ -211,6 +213,16 @@ each_store! {
         filtered_lists_are_paged_too,
         webhooks_are_listed_newest_first_page_by_page,
         webhooks_are_listed_by_tenant_and_status,
+    }
+    follow::{
+        who_follows_sees_what_comes_and_nothing_before,
+        what_comes_is_followed_by_its_number_and_once,
+        an_event_with_an_older_id_is_followed_too,
+        a_refused_event_is_not_followed,
+        of_what_many_accept_at_once_each_event_is_followed_once,
+        a_position_is_gone_on_from_by_another,
+        a_position_is_gone_on_from_tenant_by_tenant,
+        events_are_read_by_their_ids,
     }
     keys::{
         a_key_is_found_by_its_hash,

@@ -1,0 +1,54 @@
+//! New events, for who follows them. One thread writes, so events are committed in the order of their
+//! numbers, and a number says where a reader stands.
+
+use model::event::Event;
+use model::id::EventUid;
+use model::tenant::Tenant;
+use model::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
+
+use super::{rows, sql};
+use crate::store::{Noted, Position, Tail};
+
+pub(super) fn tail(db: &Connection, now: Timestamp) -> Result<Tail> {
+    let seq = db.prepare_cached(const { sql("follow_last") })?.query_row([], |row| row.get(0));
+    Ok(Tail::at(Position { seq: seq.optional()?.unwrap_or(0), at: now }))
+}
+
+pub(super) fn follow(
+    db: &Connection,
+    tail: &Tail,
+    now: Timestamp,
+    limit: u32,
+) -> Result<(Vec<Noted>, Tail)> {
+    let noted = since(db, tail.position.seq, None, limit)?;
+    let seq = noted.last().map_or(tail.position.seq, |last| last.seq);
+    Ok((noted, Tail::at(Position { seq, at: now })))
+}
+
+pub(super) fn since(
+    db: &Connection,
+    seq: i64,
+    tenant: Option<&Tenant>,
+    limit: u32,
+) -> Result<Vec<Noted>> {
+    let tenant = tenant.map(Tenant::as_str);
+    db.prepare_cached(const { sql("since") })?
+        .query_map(params![seq, tenant, limit], noted)?
+        .collect()
+}
+
+fn noted(row: &Row) -> Result<Noted> {
+    Ok(Noted {
+        seq: row.get(0)?,
+        uid: EventUid(rows::uid(row, 1)?),
+        tenant: rows::tenant(row, 2)?,
+        event_type: rows::event_type(row, 3)?,
+    })
+}
+
+pub(super) fn events(db: &Connection, uids: &[EventUid]) -> Result<Vec<Event>> {
+    let mut statement = db.prepare_cached(const { sql("event_by_uid") })?;
+    let found = uids.iter().map(|uid| statement.query_row([uid.0.as_bytes()], rows::event));
+    found.filter_map(|event| event.optional().transpose()).collect()
+}
