@@ -242,6 +242,7 @@ impl Parts {
                 body_bytes: settings.limits.event_bytes,
                 batch_bytes: settings.limits.batch_bytes,
                 batch_events: settings.limits.batch_events,
+                streams: settings.limits.streams,
             },
             door: match self.role {
                 Role::Worker => api::Door::Operations,

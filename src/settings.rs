@@ -204,6 +204,16 @@ pub struct Limits {
         value_parser = between(1_024, 64 * 1_024 * 1_024)
     )]
     pub batch_bytes: usize,
+
+    /// Live streams (GET /v1/stream, `postrider listen`) that one process serves at once.
+    #[arg(
+        id = "limits.streams",
+        long = "limits-streams",
+        value_name = "N",
+        default_value = "100",
+        value_parser = between(1, 10_000)
+    )]
+    pub streams: usize,
 }
 
 impl Limits {

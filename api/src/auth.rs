@@ -81,6 +81,14 @@ impl Caller {
         Ok(tenant)
     }
 
+    /// Whether its key is there still, for what goes on for longer than a request.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn is_known(&self, app: &App) -> Result<bool, ApiError> {
+        Ok(app.auth.key(app, self.0.hash).await?.is_some())
+    }
+
     /// The tenant that a list is narrowed to: the given one, else the key's own, else none.
     ///
     /// # Errors

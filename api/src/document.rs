@@ -29,10 +29,11 @@ const DESCRIPTION: &str = "The sender side of webhooks: register URLs, publish e
     that is not here is 404, and one with another method 405 with `Allow`; what is not HTTP at all \
     is 400, 408 or 431 without a body.";
 
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 8] = [
     ("events", "Publish what happened, and look at it."),
     ("webhooks", "Who wants to know."),
     ("deliveries", "What became of each event at each webhook."),
+    ("stream", "What happens, as it happens."),
     ("keys", "Who may do what."),
     ("errors", "What the codes mean."),
     ("health", "Alive, ready, and in numbers."),

@@ -2,7 +2,7 @@
 //! to the store, one push that nobody waits for in vain.
 
 mod new;
-mod view;
+pub mod view;
 
 use std::sync::atomic::Ordering;
 

@@ -17,6 +17,8 @@ pub mod webhooks;
 
 pub mod deliveries;
 
+pub mod stream;
+
 pub mod dev;
 pub mod health;
 pub mod keys;
@@ -33,7 +35,7 @@ use std::future::ready;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
 use actix_http::error::DispatchError;
@@ -83,6 +85,8 @@ pub struct Limits {
     pub body_bytes: usize,
     pub batch_bytes: usize,
     pub batch_events: usize,
+    /// Clients of `/v1/stream` at once.
+    pub streams: usize,
 }
 
 /// What a server answers.
@@ -128,6 +132,9 @@ pub struct App {
     pub draining: CancellationToken,
     /// The store had no room for the last event.
     full: AtomicBool,
+    /// Requests whose handlers are at work.
+    handling: AtomicUsize,
+    streams: Arc<stream::Streams>,
     /// Pushes to a queue that takes its time.
     pushing: TaskTracker,
     auth: auth::Cache,
@@ -138,6 +145,8 @@ impl App {
     pub fn new(parts: Parts) -> Self {
         let Parts { door, store, queue, clock, master_keys, egress, limits, dev, .. } = parts;
         let Parts { registry, metrics, log, draining, .. } = parts;
+        let Parts { registry, metrics, draining, .. } = parts;
+        let streams = stream::Streams::new(&store, limits.streams, &metrics, &draining);
         Self {
             door,
             store,
@@ -152,6 +161,8 @@ impl App {
             log,
             draining,
             full: AtomicBool::new(false),
+            handling: AtomicUsize::new(0),
+            streams,
             pushing: TaskTracker::new(),
             auth: auth::Cache::default(),
             inboxes: dev::Inboxes::default(),
@@ -263,6 +274,7 @@ fn everything(config: &mut ServiceConfig) {
         .service(deliveries::get_delivery)
         .service(deliveries::retry_delivery)
         .service(deliveries::cancel_delivery)
+        .service(stream::follow_stream)
         .service(keys::create_key)
         .service(keys::list_keys)
         .service(keys::delete_key);

@@ -28,6 +28,8 @@ pub struct Metrics {
     queue_oldest_ready_age: Gauge<f64, AtomicU64>,
     webhook_status: Family<StatusLabels, Gauge>,
     check_ok: Family<CheckLabels, Gauge>,
+    streams_open: Gauge,
+    stream_gaps: Counter,
 }
 
 impl Metrics {
@@ -41,6 +43,8 @@ impl Metrics {
             queue_oldest_ready_age: Gauge::default(),
             webhook_status: Family::default(),
             check_ok: Family::default(),
+            streams_open: Gauge::default(),
+            stream_gaps: Counter::default(),
         };
         registry.register(
             "postrider_events_accepted",
@@ -72,6 +76,16 @@ impl Metrics {
             "postrider_check_ok",
             "1 if that check of /readyz says ok, else 0",
             metrics.check_ok.clone(),
+        );
+        registry.register(
+            "postrider_streams_open",
+            "Clients of /v1/stream",
+            metrics.streams_open.clone(),
+        );
+        registry.register(
+            "postrider_stream_gaps",
+            "How often a client of /v1/stream was told that it missed something",
+            metrics.stream_gaps.clone(),
         );
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("postrider_build", "What is running", version);
@@ -105,6 +119,14 @@ impl Metrics {
 
     pub(crate) fn check(&self, check: &'static str, ok: bool) {
         self.check_ok.get_or_create(&CheckLabels { check }).set(ok.into());
+    }
+
+    pub(crate) fn streams(&self, open: usize) {
+        self.streams_open.set(i64::try_from(open).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn stream_gap(&self) {
+        self.stream_gaps.inc();
     }
 
     pub(crate) fn webhooks(&self, status: &'static str, count: usize) {

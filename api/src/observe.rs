@@ -1,6 +1,7 @@
 //! Around every request: its id, its count and duration, and the one log line of what failed.
 
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 
 use actix_web::Error;
 use actix_web::body::MessageBody;
@@ -32,7 +33,9 @@ pub async fn observe(
     if let Some(turn) = &turn {
         turn.ours();
     }
+    let handling = app.as_ref().map(|app| Handling::begin(app));
     let answered = next.call(request).await;
+    drop(handling);
     if let Some(turn) = &turn {
         turn.theirs();
     }
@@ -58,6 +61,22 @@ pub async fn observe(
     }
     response.headers_mut().insert(REQUEST_ID, id);
     Ok(response)
+}
+
+/// A request whose handler is at work, until that answers or is given up.
+struct Handling<'a>(&'a App);
+
+impl<'a> Handling<'a> {
+    fn begin(app: &'a App) -> Self {
+        app.handling.fetch_add(1, Ordering::Relaxed);
+        Self(app)
+    }
+}
+
+impl Drop for Handling<'_> {
+    fn drop(&mut self) {
+        self.0.handling.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The caller's `Request-Id` if it is fit to be repeated, else a new one.

@@ -296,6 +296,11 @@ impl EventTypes {
     pub fn as_slice(&self) -> &[String] {
         &self.0
     }
+
+    /// Whether one of the patterns fits.
+    pub fn want(&self, event_type: &EventType) -> bool {
+        patterns_of(event_type.as_str()).any(|fitting| self.0.contains(&fitting))
+    }
 }
 
 /// Every pattern that an event type fits, so that who has many webhooks looks them up by these: the
@@ -351,9 +356,11 @@ mod tests {
             ("order.*", "orders.paid", false),
         ];
         for (pattern, event_type, expected) in rows {
-            EventTypes::parse(&[pattern.into()]).expect("valid");
+            let patterns = EventTypes::parse(&["x".into(), pattern.into()]).expect("valid");
             let fits = patterns_of(event_type).any(|fitting| fitting == pattern);
             assert_eq!(fits, expected, "{pattern} {event_type}");
+            let event_type = EventType::parse(event_type).expect("valid");
+            assert_eq!(patterns.want(&event_type), expected, "{pattern} {event_type}");
         }
     }
 

@@ -60,7 +60,12 @@ impl Running {
         self.draining.cancel();
         self.stop.claim.cancel();
         if let Some((door, _)) = &self.server {
-            door.stop(true).await;
+            tokio::select! {
+                () = door.stop(true) => {}
+                () = self.app.only_silent_streams_left() => {
+                    tracing::info!("streams whose clients do not read are cut off");
+                }
+            }
         }
         self.app.all_pushed().await;
         if let Some(mut engine) = self.engine.filter(|engine| !engine.is_finished())

@@ -56,7 +56,7 @@ pub const CODES: &[Code] = &[
         "cursor_invalid",
         400,
         "Not a cursor",
-        "Use next_cursor of the page before, unchanged, or leave cursor out to begin anew.",
+        "Use next_cursor of the page before, or the id of the stream's last message, unchanged; or leave it out to begin anew.",
     ),
     row(
         "cursor_mismatch",
@@ -348,6 +348,12 @@ pub const CODES: &[Code] = &[
         507,
         "No space is left",
         "An operator has to make room. Nothing was accepted.",
+    ),
+    row(
+        "too_many_streams",
+        503,
+        "Too many streams are open",
+        "Close those that nobody looks at, or try again after Retry-After. An operator can raise limits.streams.",
     ),
     row("unavailable", 503, "Not ready", "Try again after Retry-After."),
     INVALID,

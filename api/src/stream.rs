@@ -1,0 +1,351 @@
+//! The stream: what happens, as it happens, over one connection that stays open (Server-Sent Events).
+//!
+//! ```text
+//! store ──► reader, one a process ──► ring ──► stream ──► client
+//!   └────────── what was missed ────────────────►┘
+//! ```
+//! A stream takes from the ring only when its client takes from it, so that a slow client costs no
+//! memory. What the ring does not have any more, and what a client missed while it was not connected,
+//! is read from the store, up to a bound; beyond it the client is told that there is a gap.
+
+mod message;
+mod streams;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, get};
+use bytes::Bytes;
+use futures_util::stream::unfold;
+use model::key::Verb;
+use model::webhook::EventTypes;
+use store::world::Stopwatch;
+use store::{Noted, Position};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{sleep, timeout};
+use utoipa::IntoParams;
+
+use self::message::StreamEvent;
+pub use self::streams::Streams;
+use self::streams::{Batch, Filter, LOADED_MAX, Place, load, reached};
+use crate::App;
+use crate::auth::Caller;
+use crate::problem::{ApiError, Problem};
+use crate::query::{Params, Query};
+
+/// How often a quiet connection is written to, so that nobody on the way takes it for dead.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How often it is looked whether a key was revoked.
+const CHECK: Duration = Duration::from_secs(2);
+/// How often a stream that nothing happens to looks after itself.
+const TICK: Duration = Duration::from_secs(1);
+/// What was missed is sent if it is not more than this; `since` has to sort it.
+const MISSED_MAX: u32 = 10_000;
+const MISSED_FOR_MAX: Duration = Duration::from_secs(600);
+/// At a stop: how long clients may take to read the last of their streams.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "documents what follow_stream reads")]
+pub struct StreamQuery {
+    /// Only of this tenant. A key of the role tenant sees its own alone.
+    #[param(pattern = "^[A-Za-z0-9_.:-]{1,64}$")]
+    tenant: Option<String>,
+    /// Only of these types, separated by commas: exact (`order.paid`), prefixes (`order.*`) or `*`.
+    #[param(min_length = 1, example = "order.*,invoice.paid")]
+    event_types: Option<String>,
+    /// Go on after the message with this id, for who cannot set the header `Last-Event-ID`, which
+    /// counts before this.
+    #[param(min_length = 1)]
+    after: Option<String>,
+}
+
+/// Follow events live
+///
+/// Server-Sent Events, in a connection that stays open: each event that is accepted from now on, by
+/// whichever process, within a moment. Who connects again with the `id` of the last message gets what
+/// came meanwhile first, up to 10,000 events and 10 minutes. No event is left out; after a break in the
+/// connection some may come twice, with the same `uid`.
+///
+/// Messages: `event`, with an event as data; `gap`, when more was missed than that, with `reason`
+/// (`too_old`, `too_many`, `unknown`), `since` and `until`; `end`, the last one, with `reason`
+/// (`shutdown`, `key_revoked`, `store_unavailable`, `reader_ended`). There may be others in future:
+/// ignore what you do not know. At least every 15 s there is a comment or an `id`.
+#[utoipa::path(
+    tag = "stream",
+    params(
+        StreamQuery,
+        ("Last-Event-ID" = Option<String>, Header,
+         description = "Go on after the message with this id"),
+    ),
+    responses(
+        (status = 200, description = "The stream; this is the data of a message `event`",
+         content_type = "text/event-stream", body = StreamEvent),
+        (status = 503, description = "Too many streams are open, or the store does not answer",
+         body = Problem, content_type = "application/problem+json"),
+    )
+)]
+#[get("/v1/stream")]
+pub async fn follow_stream(
+    app: Data<App>,
+    caller: Caller,
+    request: HttpRequest,
+    params: Params,
+) -> Result<HttpResponse, ApiError> {
+    caller.may(Verb::Look)?;
+    let query = params.read(&["tenant", "event_types", "after"])?;
+    let tenant = caller.list_tenant(Verb::Look, query.tenant()?)?;
+    let filter = Filter { tenant, event_types: event_types(&query)? };
+    let after = after(&request, &query)?;
+    if app.draining.is_cancelled() {
+        return Err(ApiError::new("unavailable", "this process is stopping"));
+    }
+
+    let place = app.streams.open(filter)?;
+    let stream = Stream::open(app, caller, place, after).await?;
+    let body = unfold(stream, async |mut stream| {
+        let bytes = stream.next().await?;
+        Some((Ok::<_, ApiError>(bytes), stream))
+    });
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header(("cache-control", "no-store"))
+        // Some proxies gather what is answered, unless they are told not to.
+        .insert_header(("x-accel-buffering", "no"))
+        .force_close()
+        .streaming(Box::pin(body)))
+}
+
+fn event_types(query: &Query) -> Result<EventTypes, ApiError> {
+    let Some(text) = query.get("event_types") else { return Ok(EventTypes::default()) };
+    let patterns: Vec<_> = text.split(',').map(|pattern| pattern.trim().to_owned()).collect();
+    Ok(EventTypes::parse(&patterns)?)
+}
+
+/// Where the caller was when it was connected last.
+fn after(request: &HttpRequest, query: &Query) -> Result<Option<Position>, ApiError> {
+    let header = request.headers().get("last-event-id");
+    let header = header.map(|value| value.to_str().unwrap_or("?")).filter(|id| !id.is_empty());
+    header.or_else(|| query.get("after")).map(message::position).transpose()
+}
+
+/// One client's stream.
+struct Stream {
+    app: Data<App>,
+    caller: Caller,
+    place: Place,
+    live: Receiver<Arc<Batch>>,
+    /// Everything up to here was sent, once `next` is empty.
+    position: Position,
+    /// Beyond the position, what was sent.
+    sent: BTreeSet<i64>,
+    next: VecDeque<Next>,
+    said: Stopwatch,
+    checked: Stopwatch,
+    ended: bool,
+}
+
+/// What is to be sent.
+enum Next {
+    Message(Bytes),
+    /// An event that has to be loaded, and where the client is after it.
+    Event(Noted, Position),
+}
+
+impl Stream {
+    async fn open(
+        app: Data<App>,
+        caller: Caller,
+        place: Place,
+        after: Option<Position>,
+    ) -> Result<Self, ApiError> {
+        let (position, live) = place.listen().await?;
+        let mut stream = Self {
+            app,
+            caller,
+            place,
+            live,
+            position,
+            sent: BTreeSet::new(),
+            next: VecDeque::new(),
+            said: Stopwatch::start(),
+            checked: Stopwatch::start(),
+            ended: false,
+        };
+        stream.next.push_back(Next::Message(message::hello(after.unwrap_or(position))));
+        if let Some(after) = after {
+            stream.position = after;
+            // Another process's reader may be a moment ahead of this one's, but not of the store.
+            if after.seq > stream.app.store.tail().await?.position.seq {
+                stream.gap("unknown", position);
+            } else {
+                stream.catch_up(position).await?;
+            }
+        }
+        Ok(stream)
+    }
+
+    /// The next bytes; none when it is over.
+    async fn next(&mut self) -> Option<Bytes> {
+        while !self.ended {
+            if let Some(reason) = self.must_end().await {
+                return Some(self.end(reason));
+            }
+            if let Some(bytes) = self.take().await {
+                self.said = Stopwatch::start();
+                return Some(bytes);
+            }
+            if !self.next.is_empty() {
+                continue;
+            }
+            if self.said.elapsed() >= HEARTBEAT {
+                self.said = Stopwatch::start();
+                return Some(message::heartbeat(self.position));
+            }
+            let draining = self.app.draining.clone();
+            let live = tokio::select! {
+                live = timeout(TICK, self.live.recv()) => live,
+                () = draining.cancelled() => continue,
+            };
+            match live {
+                Ok(Ok(batch)) => self.hear(&batch),
+                Ok(Err(RecvError::Lagged(_))) => {
+                    let reader = self.place.reader();
+                    let caught_up = match reader {
+                        Some(reader) => self.catch_up(reader).await.is_ok(),
+                        None => false,
+                    };
+                    if !caught_up {
+                        return Some(self.end("store_unavailable"));
+                    }
+                }
+                Ok(Err(RecvError::Closed)) => return Some(self.end("reader_ended")),
+                // Nothing happened.
+                Err(_) => {}
+            }
+        }
+        None
+    }
+
+    async fn must_end(&mut self) -> Option<&'static str> {
+        if self.app.draining.is_cancelled() {
+            return Some("shutdown");
+        }
+        if self.checked.elapsed() >= CHECK {
+            self.checked = Stopwatch::start();
+            // A store that does not answer revokes nothing.
+            if matches!(self.caller.is_known(&self.app).await, Ok(false)) {
+                return Some("key_revoked");
+            }
+        }
+        None
+    }
+
+    fn end(&mut self, reason: &str) -> Bytes {
+        self.ended = true;
+        message::end(reason)
+    }
+
+    /// Of what is to be sent, the first, or some that is loaded together.
+    async fn take(&mut self) -> Option<Bytes> {
+        if let Some(Next::Message(_)) = self.next.front() {
+            let Some(Next::Message(bytes)) = self.next.pop_front() else { return None };
+            return Some(bytes);
+        }
+        let mut wanted = Vec::new();
+        while wanted.len() < LOADED_MAX {
+            let Some(Next::Event(..)) = self.next.front() else { break };
+            let Some(Next::Event(noted, position)) = self.next.pop_front() else { break };
+            wanted.push((noted, position));
+        }
+        if wanted.is_empty() {
+            return None;
+        }
+        let noted: Vec<_> = wanted.iter().map(|(noted, _)| noted.clone()).collect();
+        let Ok(events) = load(&*self.app.store, &noted).await else {
+            return Some(self.end("store_unavailable"));
+        };
+        let messages = wanted.iter().filter_map(|(noted, position)| {
+            let event = events.get(&noted.uid)?;
+            message::event(event, *position).ok()
+        });
+        for message in messages.collect::<Vec<_>>().into_iter().rev() {
+            self.next.push_front(Next::Message(message));
+        }
+        None
+    }
+
+    /// Takes what it wants and did not send.
+    fn hear(&mut self, batch: &Batch) {
+        for (noted, text) in &batch.events {
+            if noted.seq <= self.position.seq
+                || !self.place.filter.wants(noted)
+                || !self.sent.insert(noted.seq)
+            {
+                continue;
+            }
+            self.next.push_back(match text {
+                Some(text) => Next::Message(text.clone()),
+                None => Next::Event(noted.clone(), reached(noted, batch.position)),
+            });
+        }
+        self.move_to(batch.position);
+    }
+
+    /// Takes what it missed from the store, up to where the reader is and somewhat further.
+    async fn catch_up(&mut self, reader: Position) -> Result<(), ApiError> {
+        let begin = self.position;
+        if reader.at.since(begin.at) > MISSED_FOR_MAX {
+            self.gap("too_old", reader);
+            return Ok(());
+        }
+        let tenant = self.place.filter.tenant.as_ref();
+        let missed = self.app.store.since(begin, tenant, MISSED_MAX + 1).await?;
+        if missed.len() > MISSED_MAX as usize {
+            self.gap("too_many", reader);
+            return Ok(());
+        }
+        let end = Position { seq: reader.seq.max(begin.seq), at: begin.at };
+        for noted in missed {
+            if self.place.filter.wants(&noted) && self.sent.insert(noted.seq) {
+                let position = reached(&noted, end);
+                self.next.push_back(Next::Event(noted, position));
+            }
+        }
+        self.move_to(reader);
+        Ok(())
+    }
+
+    /// Goes on from the reader's position, and says so.
+    fn gap(&mut self, reason: &str, reader: Position) {
+        self.app.metrics.stream_gap();
+        let gap = message::gap(reason, self.position.at, reader);
+        self.next.push_back(Next::Message(gap));
+        self.position = reader;
+        self.sent = self.sent.split_off(&(reader.seq + 1));
+    }
+
+    fn move_to(&mut self, position: Position) {
+        if position.seq >= self.position.seq {
+            self.position = position;
+            self.sent = self.sent.split_off(&(position.seq + 1));
+        }
+    }
+}
+
+impl App {
+    /// At a stop: returns when only streams are left whose clients do not read, for which nobody is to
+    /// wait; else never.
+    pub async fn only_silent_streams_left(&self) {
+        let mut quiet = 0;
+        while quiet < 2 {
+            sleep(LAST_WORDS).await;
+            let handling = self.handling.load(std::sync::atomic::Ordering::Relaxed);
+            quiet = if handling == 0 && self.streams.count() > 0 { quiet + 1 } else { 0 };
+        }
+    }
+}
