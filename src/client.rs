@@ -14,6 +14,8 @@ use crate::settings::Secret;
 
 /// The longest a person waits for an answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// Of what has no end.
+const FOR_EVER: Duration = Duration::from_secs(1 << 32);
 /// The largest page the API gives.
 const PAGE_MAX: usize = 200;
 
@@ -66,6 +68,13 @@ impl Client {
         self.ask(Method::GET, path, query, None).await
     }
 
+    /// The answer as it came: it is JSON, but what is in it is not read.
+    pub async fn get_text(&self, path: &str, query: &[(&str, &str)]) -> Result<String, Failure> {
+        let response = self.open(path, query, None).await?;
+        let text = tokio::time::timeout(TIMEOUT, response.text()).await;
+        text.map_err(|_| self.silent())?.map_err(|e| self.unanswered(&e))
+    }
+
     /// Posts a body that is JSON already, byte for byte.
     pub async fn post(&self, path: &str, body: String) -> Result<Value, Failure> {
         self.ask(Method::POST, path, &[], Some(body)).await
@@ -77,6 +86,34 @@ impl Client {
 
     pub async fn delete(&self, path: &str) -> Result<Value, Failure> {
         self.ask(Method::DELETE, path, &[], None).await
+    }
+
+    /// Opens what has no end. Its head comes in time or never.
+    pub async fn open(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        header: Option<(&str, &str)>,
+    ) -> Result<reqwest::Response, Failure> {
+        let mut request = self.http.get(format!("{}{path}", self.url)).timeout(FOR_EVER);
+        request = request.bearer_auth(self.key.expose()).query(query);
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
+        }
+        let head = tokio::time::timeout(TIMEOUT, request.send()).await;
+        let response = head.map_err(|_| self.silent())?.map_err(|e| self.unanswered(&e))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let bytes = tokio::time::timeout(TIMEOUT, response.bytes()).await;
+        let bytes = bytes.map_err(|_| self.silent())?.map_err(|e| self.unanswered(&e))?;
+        Err(refused(status, &serde_json::from_slice(&bytes).unwrap_or_default()))
+    }
+
+    /// The server that is spoken to.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// The first `limit` items of a list, page by page, in the form of one page.
@@ -132,6 +169,11 @@ impl Client {
         }
     }
 
+    fn silent(&self) -> Failure {
+        let (url, seconds) = (&self.url, TIMEOUT.as_secs());
+        Failure::failed(format!("{url} did not answer within {seconds} s; look at its log."))
+    }
+
     fn unanswered(&self, error: &reqwest::Error) -> Failure {
         let url = &self.url;
         if error.is_builder() {
@@ -144,8 +186,7 @@ impl Client {
                  another with POSTRIDER_URL."
             ))
         } else if error.is_timeout() {
-            let seconds = TIMEOUT.as_secs();
-            Failure::failed(format!("{url} did not answer within {seconds} s; look at its log."))
+            self.silent()
         } else {
             Failure::failed(format!("the answer of {url} was cut off; try again: {error}."))
         }

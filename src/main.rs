@@ -1,6 +1,7 @@
 //! Postrider, the sender side of webhooks: the command line and the wiring.
 //!
-//! `serve` puts the parts together, `api` and `worker` each a half of them; `send`, `keys`, `webhooks`, `deliveries` and `log-level` speak to a running
+//! `serve` puts the parts together, `api` and `worker` each a half of them; `send`, `listen`, `events`,
+//! `keys`, `webhooks`, `deliveries` and `log-level` speak to a running
 //! server over its API; `config` explains the settings.
 
 mod settings;
@@ -14,7 +15,11 @@ mod client;
 
 mod send;
 
+mod listen;
+mod stream;
+
 mod deliveries;
+mod events;
 mod keys;
 mod log_level;
 mod webhooks;
@@ -22,6 +27,7 @@ mod webhooks;
 mod config;
 mod openapi;
 
+mod colour;
 mod failure;
 mod log;
 mod output;
@@ -68,6 +74,11 @@ enum Command {
     Healthcheck(healthcheck::Healthcheck),
     /// Publish an event and see where it goes
     Send(send::Send),
+    /// Bring events to a server on this machine as they are accepted, signed like webhooks
+    Listen(listen::Listen),
+    /// See what happened, and what happens
+    #[command(subcommand)]
+    Events(events::Events),
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -103,6 +114,8 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Migrate(migrate) => migrate::run(migrate),
         Command::Healthcheck(healthcheck) => healthcheck::run(healthcheck),
         Command::Send(send) => send::run(send),
+        Command::Listen(listen) => listen::run(listen),
+        Command::Events(events) => events::run(events),
         Command::Keys(keys) => keys::run(keys),
         Command::Webhooks(webhooks) => webhooks::run(webhooks),
         Command::Deliveries(deliveries) => deliveries::run(deliveries),

@@ -7,7 +7,7 @@ mod bootstrap;
 mod demo;
 mod late_queue;
 mod listen;
-mod private;
+pub mod private;
 mod stand;
 mod stop;
 

@@ -12,7 +12,9 @@ mod message;
 mod streams;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::future::pending;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_web::web::Data;
@@ -37,7 +39,8 @@ use crate::problem::{ApiError, Problem};
 use crate::query::{Params, Query};
 
 /// How often a quiet connection is written to, so that nobody on the way takes it for dead.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+/// It is how a client that went away is noticed, too: at the second write after that.
+const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How often it is looked whether a key was revoked.
 const CHECK: Duration = Duration::from_secs(2);
 /// How often a stream that nothing happens to looks after itself.
@@ -179,11 +182,12 @@ impl Stream {
         stream.next.push_back(Next::Message(message::hello(after.unwrap_or(position))));
         if let Some(after) = after {
             stream.position = after;
-            // Another process's reader may be a moment ahead of this one's, but not of the store.
-            if after.seq > stream.app.store.tail().await?.position.seq {
-                stream.gap("unknown", position);
+            // The reader is a moment behind the store, and another process's may have been ahead of it.
+            let now = stream.app.store.tail().await?.position;
+            if after.seq > now.seq {
+                stream.gap("unknown", now);
             } else {
-                stream.catch_up(position).await?;
+                stream.catch_up(position, now).await?;
             }
         }
         Ok(stream)
@@ -216,7 +220,7 @@ impl Stream {
                 Ok(Err(RecvError::Lagged(_))) => {
                     let reader = self.place.reader();
                     let caught_up = match reader {
-                        Some(reader) => self.catch_up(reader).await.is_ok(),
+                        Some(reader) => self.catch_up(reader, reader).await.is_ok(),
                         None => false,
                     };
                     if !caught_up {
@@ -297,16 +301,16 @@ impl Stream {
     }
 
     /// Takes what it missed from the store, up to where the reader is and somewhat further.
-    async fn catch_up(&mut self, reader: Position) -> Result<(), ApiError> {
+    async fn catch_up(&mut self, reader: Position, now: Position) -> Result<(), ApiError> {
         let begin = self.position;
-        if reader.at.since(begin.at) > MISSED_FOR_MAX {
-            self.gap("too_old", reader);
+        if now.at.since(begin.at) > MISSED_FOR_MAX {
+            self.gap("too_old", now);
             return Ok(());
         }
         let tenant = self.place.filter.tenant.as_ref();
         let missed = self.app.store.since(begin, tenant, MISSED_MAX + 1).await?;
         if missed.len() > MISSED_MAX as usize {
-            self.gap("too_many", reader);
+            self.gap("too_many", now);
             return Ok(());
         }
         let end = Position { seq: reader.seq.max(begin.seq), at: begin.at };
@@ -320,13 +324,13 @@ impl Stream {
         Ok(())
     }
 
-    /// Goes on from the reader's position, and says so.
-    fn gap(&mut self, reason: &str, reader: Position) {
+    /// Goes on from now, and says so.
+    fn gap(&mut self, reason: &str, now: Position) {
         self.app.metrics.stream_gap();
-        let gap = message::gap(reason, self.position.at, reader);
+        let gap = message::gap(reason, self.position.at, now);
         self.next.push_back(Next::Message(gap));
-        self.position = reader;
-        self.sent = self.sent.split_off(&(reader.seq + 1));
+        self.position = now;
+        self.sent = self.sent.split_off(&(now.seq + 1));
     }
 
     fn move_to(&mut self, position: Position) {
@@ -338,14 +342,18 @@ impl Stream {
 }
 
 impl App {
-    /// At a stop: returns when only streams are left whose clients do not read, for which nobody is to
-    /// wait; else never.
-    pub async fn only_silent_streams_left(&self) {
-        let mut quiet = 0;
+    /// Streams that are open.
+    pub fn streams(&self) -> usize {
+        self.streams.count()
+    }
+
+    /// At a stop before which `streams` were open: returns when nothing can be left but the last words
+    /// to clients that do not read them, for whom nobody is to wait.
+    pub async fn only_silent_streams_left(&self, streams: usize) {
+        let mut quiet = if streams == 0 { return pending().await } else { 0 };
         while quiet < 2 {
             sleep(LAST_WORDS).await;
-            let handling = self.handling.load(std::sync::atomic::Ordering::Relaxed);
-            quiet = if handling == 0 && self.streams.count() > 0 { quiet + 1 } else { 0 };
+            quiet = if self.handling.load(Ordering::Relaxed) == 0 { quiet + 1 } else { 0 };
         }
     }
 }

@@ -57,12 +57,13 @@ impl Running {
 
     /// Closing the door and claiming no more begin together, so that the grace is for both.
     async fn drain(self) {
+        let streams = self.app.streams();
         self.draining.cancel();
         self.stop.claim.cancel();
         if let Some((door, _)) = &self.server {
             tokio::select! {
                 () = door.stop(true) => {}
-                () = self.app.only_silent_streams_left() => {
+                () = self.app.only_silent_streams_left(streams) => {
                     tracing::info!("streams whose clients do not read are cut off");
                 }
             }

@@ -8,12 +8,14 @@ mod quickstart;
 mod contract;
 mod garbage;
 mod keys;
+mod listen;
 mod lists;
 mod publish;
 mod refusals;
 mod register;
 mod sockets;
 mod spelling;
+mod stream;
 mod tenants;
 mod webhooks;
 

@@ -28,6 +28,7 @@ const ROUTES: [(&str, &str); 27] = [
     ("POST", "/v1/keys"),
     ("GET", "/v1/keys"),
     ("DELETE", "/v1/keys/{key}"),
+    ("GET", "/v1/stream"),
     ("GET", "/metrics"),
     ("GET", "/v1/log"),
     ("PUT", "/v1/log"),
@@ -35,6 +36,7 @@ const ROUTES: [(&str, &str); 27] = [
     ("GET", "/v1/webhooks?limit=0"),
     ("GET", "/v1/events?cursor=x"),
     ("GET", "/v1/deliveries?status=x"),
+    ("GET", "/v1/stream?after=x"),
 ];
 
 fn filled(path: &str) -> String {
@@ -112,6 +114,7 @@ async fn other_methods_are_not_allowed() {
         ("POST", "/v1/deliveries"),
         ("DELETE", "/v1/deliveries/{dlv}"),
         ("GET", "/v1/deliveries/{dlv}/retry"),
+        ("POST", "/v1/stream"),
         ("PATCH", "/v1/keys"),
         ("GET", "/v1/keys/{key}"),
         ("POST", "/healthz"),

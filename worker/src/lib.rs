@@ -51,6 +51,7 @@ use tokio_util::sync::CancellationToken;
 use engine::Engine;
 pub use engine::StartError;
 pub use metrics::Metrics;
+pub use send::compose;
 
 /// Takes, sends and records until it is stopped.
 pub struct Worker {

@@ -8,9 +8,12 @@ use bytes::Bytes;
 use model::attempt::{Answer, ErrorClass, Response, Timings};
 use model::egress::Policy;
 use model::event::Event;
+use model::id::WebhookId;
 use model::retry::retry_after;
+use model::secret::Secret;
 use model::signature::{self, Message};
 use model::time::Timestamp;
+use model::webhook::{Webhook, WebhookConfig};
 use model::{payload, webhook};
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Request};
@@ -213,22 +216,39 @@ impl Kept {
     }
 }
 
-/// Builds and signs the request. Never unsigned: what cannot be signed is an error.
+/// Builds and signs the request.
 fn request(target: &Target, event: &Event, now: Timestamp) -> Result<Request, String> {
-    let config = &target.webhook.config;
+    let Webhook { id, config, .. } = &target.webhook;
+    let secrets = target.secrets(now).map_err(ToString::to_string)?;
+    let headers = target.headers.as_ref().map_err(ToString::to_string)?;
+    compose(*id, config, headers, &secrets, event, now)
+}
+
+/// The request that a subscriber gets, with `own` headers of its webhook's. Never unsigned: what cannot
+/// be signed is an error.
+///
+/// # Errors
+/// What is wrong, in words for the record.
+pub fn compose(
+    webhook_id: WebhookId,
+    config: &WebhookConfig,
+    own: &HeaderMap,
+    secrets: &[&Secret],
+    event: &Event,
+    now: Timestamp,
+) -> Result<Request, String> {
     let id = event.id();
     let body = payload::body(config.payload_format, event);
-    let secrets = target.secrets(now).map_err(ToString::to_string)?;
     let message = Message {
         event_id: &id,
         event_type: event.event_type.as_str(),
-        webhook_id: target.webhook.id,
+        webhook_id,
         url: &config.url,
         body: &body,
         now,
     };
-    let signed = signature::sign(config.signature, &secrets, &message)
-        .map_err(|e| e.message.into_owned())?;
+    let signed =
+        signature::sign(config.signature, secrets, &message).map_err(|e| e.message.into_owned())?;
     let method = match config.method {
         webhook::Method::Post => Method::POST,
         webhook::Method::Put => Method::PUT,
@@ -237,7 +257,7 @@ fn request(target: &Target, event: &Event, now: Timestamp) -> Result<Request, St
     let mut request = Request::new(method, config.url.url().clone());
     let headers = request.headers_mut();
     // Its own headers first: whatever they hold, Postrider's replace it.
-    headers.clone_from(target.headers.as_ref().map_err(ToString::to_string)?);
+    headers.clone_from(own);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));

@@ -189,8 +189,7 @@ async fn recent(
 
 async fn doubted(db: &Object, from: Timestamp, seqs: &[i64]) -> Result<Vec<Noted>> {
     let (from, seqs) = (floor(from), seqs.to_vec());
-    let values: [(&(dyn ToSql + Sync), Type); 2] =
-        [(&from, Type::UUID), (&seqs, Type::INT8_ARRAY)];
+    let values: [(&(dyn ToSql + Sync), Type); 2] = [(&from, Type::UUID), (&seqs, Type::INT8_ARRAY)];
     db.query_typed(const { sql("follow_doubted") }, &values).await?.iter().map(noted).collect()
 }
 

@@ -137,9 +137,8 @@ pub async fn a_position_is_gone_on_from_tenant_by_tenant(rig: &mut StoreRig) {
     for (n, name) in [(1, "a"), (2, "b"), (3, "a"), (4, "c")] {
         rig.keep(NewEvent { tenant: tenant(name), ..event(n) }).await;
     }
-    let of = async |name| {
-        uids(&rig.since(position, Some(&tenant(name)), 10).await.expect("it reads"))
-    };
+    let of =
+        async |name| uids(&rig.since(position, Some(&tenant(name)), 10).await.expect("it reads"));
     assert_eq!(of("a").await, [1, 3].map(event_uid));
     assert_eq!(of("b").await, [event_uid(2)]);
     assert_eq!(of("z").await, []);

@@ -124,6 +124,20 @@ impl Client {
     }
 }
 
+impl Client {
+    /// Asks and reads no further than the head.
+    pub async fn open(&self, path: &str, headers: &[(&str, &str)]) -> reqwest::Response {
+        let mut request = self.http.get(self.url(path));
+        if let Some(key) = &self.key {
+            request = request.bearer_auth(key);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send().await.expect("it is answered")
+    }
+}
+
 /// What the tests do most.
 impl Client {
     /// Registers a webhook for `url` with more fields, and returns it.

@@ -13,6 +13,7 @@ mod receiver;
 pub mod servers;
 mod services;
 mod signed;
+mod stream;
 mod verifier;
 mod wait;
 
@@ -25,4 +26,5 @@ pub use receiver::{Receiver, Reply, Request};
 pub use services::MASTER_KEY;
 pub use signed::{is_signed_by, new_secret};
 pub use verifier::{Verifier, from_make};
+pub use stream::Stream;
 pub use wait::{let_pass, never, wait_or_tell, wait_until};

@@ -1,0 +1,208 @@
+//! `postrider events`: what happened, and what happens.
+
+use clap::{Args, Subcommand};
+use model::time::Timestamp;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use crate::client::{self, Client, Connection, plain};
+use crate::colour::{Colour, Ink};
+use crate::deliveries::last_answer;
+use crate::failure::Failure;
+use crate::listen::shown;
+use crate::output::say;
+use crate::stream::{Seen, Stream, Told, Which, asked_to_end, one_line, tenant};
+use crate::table::{self, Column, text};
+
+#[derive(Debug, Subcommand)]
+pub enum Events {
+    /// List events, newest first
+    List(List),
+    /// Show an event, its data and where it went
+    Show(Show),
+    /// Show events as they are accepted, until Ctrl-C
+    Tail(Tail),
+}
+
+#[derive(Debug, Args)]
+pub struct List {
+    /// Of exactly this type
+    #[arg(long = "type", value_name = "TYPE")]
+    event_type: Option<String>,
+
+    /// Of this tenant only
+    #[arg(long, value_parser = tenant)]
+    tenant: Option<String>,
+
+    /// Accepted at or after this time, such as 2026-08-22T10:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    since: Option<String>,
+
+    /// Accepted before this time
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<String>,
+
+    /// How many to show
+    #[arg(long, value_name = "N", default_value = "50", value_parser = crate::limit)]
+    limit: usize,
+
+    /// Print the API's answer
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub struct Show {
+    /// evt_…, or the id its publisher chose
+    #[arg(value_name = "EVENT_ID")]
+    id: String,
+
+    /// Whose it is, if the id was chosen by its publisher
+    #[arg(long, value_parser = tenant)]
+    tenant: Option<String>,
+
+    /// Print the API's answer
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub struct Tail {
+    #[command(flatten)]
+    which: Which,
+
+    /// Print each event as a line of JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    connection: Connection,
+}
+
+const COLUMNS: &[Column] = &[
+    ("ACCEPTED", |event| text(event, "accepted_at")),
+    ("TYPE", |event| text(event, "type")),
+    ("TENANT", |event| text(event, "tenant")),
+    ("ID", |event| text(event, "id")),
+];
+
+const DELIVERIES: &[Column] = &[
+    ("WEBHOOK", |delivery| text(delivery, "webhook_id")),
+    ("STATUS", |delivery| text(delivery, "status")),
+    ("TRIES", |delivery| text(delivery, "attempt_count")),
+    ("LAST ANSWER", last_answer),
+    ("NEXT ATTEMPT", |delivery| text(delivery, "next_attempt_at")),
+    ("WAITS FOR", |delivery| text(delivery, "waiting_for")),
+    ("DELIVERY", |delivery| text(delivery, "id")),
+];
+
+pub fn run(events: &Events) -> Result<(), Failure> {
+    match events {
+        Events::List(list) => list.run(),
+        Events::Show(show) => show.run(),
+        Events::Tail(tail) => tail.run(),
+    }
+}
+
+impl List {
+    fn run(&self) -> Result<(), Failure> {
+        let client = Client::new(&self.connection)?;
+        let filters = [
+            ("type", &self.event_type),
+            ("tenant", &self.tenant),
+            ("since", &self.since),
+            ("until", &self.until),
+        ];
+        let query = filters.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+        let query: Vec<_> = query.collect();
+        let page = client::run(client.list("/v1/events", &query, self.limit))?;
+        if self.json {
+            say(&page);
+        } else {
+            table::print(&page, COLUMNS, "There are no such events.");
+        }
+        Ok(())
+    }
+}
+
+impl Show {
+    fn run(&self) -> Result<(), Failure> {
+        let client = Client::new(&self.connection)?;
+        let query: Vec<_> = self.tenant.iter().map(|tenant| ("tenant", tenant.as_str())).collect();
+        if !self.id.bytes().all(|b| b.is_ascii_alphanumeric() || b"_:-".contains(&b)) {
+            return Err(Failure::usage(format!("{:?} is no event's id.", self.id)));
+        }
+        let path = format!("/v1/events/{}", self.id);
+        let answer = client::run(client.get_text(&path, &query))?;
+        if self.json {
+            say(answer.trim_end());
+            return Ok(());
+        }
+        let event: Value = serde_json::from_str(&answer).map_err(Failure::failed)?;
+        for field in ["id", "uid", "type", "tenant", "timestamp", "accepted_at"] {
+            say(plain(&format!("{:<12} {}", field.replace('_', " "), text(&event, field))));
+        }
+        say(format!("data         {}", one_line_of_data(&answer)));
+        say("");
+        let nothing = "It went nowhere: no webhook wanted it when it was accepted, or it was \
+                       accepted this moment.";
+        let page = json!({ "data": event["deliveries"], "next_cursor": null });
+        table::print(&page, DELIVERIES, nothing);
+        Ok(())
+    }
+}
+
+/// The data as it was published, but on one line.
+fn one_line_of_data(answer: &str) -> String {
+    #[derive(serde::Deserialize)]
+    struct Data<'a> {
+        #[serde(borrow)]
+        data: &'a RawValue,
+    }
+    serde_json::from_str::<Data>(answer).map(|event| plain(event.data.get())).unwrap_or_default()
+}
+
+impl Tail {
+    fn run(&self) -> Result<(), Failure> {
+        let client = Client::new(&self.connection)?;
+        client::run(async {
+            tokio::select! {
+                followed = self.follow(&client) => followed,
+                () = asked_to_end() => Ok(()),
+            }
+        })
+    }
+
+    async fn follow(&self, client: &Client) -> Result<(), Failure> {
+        let mut stream = Stream::open(client, &self.which).await?;
+        let colour = Colour::of_stdout();
+        eprintln!("Events of {} are shown as they are accepted. Ctrl-C ends.", client.url());
+        loop {
+            match stream.next().await? {
+                Told::Event(seen) if self.json => say(one_line(&seen.json)),
+                Told::Event(seen) => say(row(&seen, colour)),
+                Told::Gap(what) => eprintln!("Missed: {what}; it goes on from here."),
+                Told::Broken(why) => eprintln!("No connection: {why}; trying again."),
+                Told::Again => eprintln!("Connected again."),
+            }
+        }
+    }
+}
+
+/// A row of a table whose other rows are not known yet: wide enough for what there usually is.
+fn row(Seen { event, .. }: &Seen, colour: Colour) -> String {
+    let time = colour.paint(Ink::Aside, &event.accepted_at.to_string());
+    let data = colour.paint(Ink::Aside, &shown(&String::from_utf8_lossy(&event.data)));
+    let (kind, tenant) = (event.event_type.as_str(), event.tenant.as_str());
+    format!("{time}  {kind:<20}  {tenant:<10}  {:<30}  {data}", event.id())
+}
+
+fn time(text: &str) -> Result<String, String> {
+    Timestamp::parse(text).map(|_| text.to_owned()).map_err(|e| e.to_string())
+}
