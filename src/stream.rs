@@ -158,8 +158,9 @@ impl<'c> Stream<'c> {
         loop {
             let rest = &self.buffer[looked..];
             if let Some(at) = rest.windows(2).position(|two| two == b"\n\n") {
-                let end = looked + at;
-                let block: Vec<u8> = self.buffer.drain(..end + 2).take(end).collect();
+                let after = self.buffer.split_off(looked + at + 2);
+                let mut block = std::mem::replace(&mut self.buffer, after);
+                block.truncate(looked + at);
                 return String::from_utf8(block).map_err(|_| "it says no text".into());
             }
             looked = self.buffer.len().saturating_sub(1);

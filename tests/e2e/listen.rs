@@ -300,7 +300,7 @@ async fn events_are_listed_and_shown_with_where_they_went() {
     assert!(listed.contains("o-1") && listed.contains(&alone), "{listed}");
     let listed = server.run(&["events", "list", "--type", "order.paid", "--json"]).ok();
     let listed: Value = serde_json::from_str(&listed).expect("JSON");
-    assert_eq!(listed["data"].as_array().map(Vec::len), Some(1));
+    assert_eq!(listed["data"].as_array().map(Vec::len), Some(1), "{listed}");
     let until = ["events", "list", "--until", "2020-01-01T00:00:00Z"];
     assert_eq!(server.run(&until).ok(), "");
 

@@ -349,28 +349,6 @@ WHERE k.key = $1
 -- name: list_events
 SELECT e.uid, e.tenant, e.id, e.type, e.timestamp, e.accepted_at, ''::bytea FROM events e WHERE true
 
--- What was numbered, and which transactions are over.
--- name: follow_state
-SELECT CASE WHEN is_called THEN last_value ELSE 0 END,
-       pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
-       pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
-       (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
-FROM events_seq
-
--- name: follow_recent
-SELECT seq, uid, tenant, type FROM events WHERE uid >= $1 AND seq > $2 ORDER BY seq LIMIT $3
-
--- name: follow_doubted
-SELECT seq, uid, tenant, type FROM events WHERE uid >= $1 AND seq = ANY($2) ORDER BY seq
-
--- name: since_of_tenant
-SELECT seq, uid, tenant, type FROM events
-WHERE tenant = $4 AND uid >= $1 AND seq > $2 AND seq > 0 ORDER BY seq LIMIT $3
-
--- name: events
-SELECT uid, tenant, id, type, timestamp, accepted_at, data FROM events
-WHERE uid = ANY($1) AND uid >= $2 AND uid <= $3
-
 -- name: list_deliveries
 SELECT d.event, d.webhook, d.tenant, e.id, e.type, d.seq, d.status, d.ended_by,
        d.attempts + d.late, d.by_hand, e.accepted_at, d.opened_at, d.due, d.ended_at, d.last_at,
@@ -402,6 +380,28 @@ LEFT JOIN LATERAL (
     ORDER BY n LIMIT $3
 ) AS a ON true
 WHERE d.event = $1 AND d.webhook = $2 AND e.uid = $1 ORDER BY a.n
+
+-- What was numbered, and which transactions are over.
+-- name: follow_state
+SELECT CASE WHEN is_called THEN last_value ELSE 0 END,
+       pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
+       pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+       (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+FROM events_seq
+
+-- name: follow_recent
+SELECT seq, uid, tenant, type FROM events WHERE uid >= $1 AND seq > $2 ORDER BY seq LIMIT $3
+
+-- name: follow_doubted
+SELECT seq, uid, tenant, type FROM events WHERE uid >= $1 AND seq = ANY($2) ORDER BY seq
+
+-- name: since_of_tenant
+SELECT seq, uid, tenant, type FROM events
+WHERE tenant = $4 AND uid >= $1 AND seq > $2 AND seq > 0 ORDER BY seq LIMIT $3
+
+-- name: events
+SELECT uid, tenant, id, type, timestamp, accepted_at, data FROM events
+WHERE uid = ANY($1) AND uid >= $2 AND uid <= $3
 
 -- name: hold_unfinished
 SELECT FROM unfinished_deliveries WHERE event = $1 AND webhook = $2 FOR UPDATE

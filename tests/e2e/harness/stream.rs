@@ -110,9 +110,13 @@ impl Stream {
 
     /// What stands before the next empty line.
     async fn block(&mut self) -> Option<String> {
+        let mut looked = 0;
         loop {
-            if let Some(at) = self.buffer.windows(2).position(|two| two == b"\n\n") {
-                let block: Vec<u8> = self.buffer.drain(..at + 2).take(at).collect();
+            let rest = &self.buffer[looked..];
+            if let Some(at) = rest.windows(2).position(|two| two == b"\n\n") {
+                let after = self.buffer.split_off(looked + at + 2);
+                let mut block = std::mem::replace(&mut self.buffer, after);
+                block.truncate(looked + at);
                 let block = String::from_utf8(block).expect("UTF-8");
                 assert!(!block.contains('\r'), "{block:?}");
                 if let Some(id) = block.split('\n').find_map(|line| line.strip_prefix("id: ")) {
@@ -120,6 +124,7 @@ impl Stream {
                 }
                 return Some(block);
             }
+            looked = self.buffer.len().saturating_sub(1);
             let read = timeout(PATIENCE, self.response.chunk()).await;
             let chunk = read.expect("the stream says something in time").ok().flatten()?;
             self.buffer.extend_from_slice(&chunk);
