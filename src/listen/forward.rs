@@ -130,8 +130,10 @@ impl fmt::Display for Answer {
 
 /// A port of this machine, host:port, or a URL.
 pub fn target(text: &str) -> Result<TargetUrl, String> {
-    let url = if text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() {
-        format!("http://localhost:{text}/")
+    // A number by itself would be read as an address.
+    let place = text.split(['/', '?']).next().unwrap_or_default();
+    let url = if !place.is_empty() && place.bytes().all(|b| b.is_ascii_digit()) {
+        format!("http://localhost:{text}")
     } else if text.contains("://") {
         text.to_owned()
     } else {
@@ -150,6 +152,7 @@ mod tests {
         let read = |text: &str| target(text).map(|url| url.as_str().to_owned()).ok();
         for (text, url) in [
             ("3000", "http://localhost:3000/"),
+            ("3000/hooks?a=b", "http://localhost:3000/hooks?a=b"),
             ("127.0.0.1:3000", "http://127.0.0.1:3000/"),
             ("localhost:3000/hooks?a=b", "http://localhost:3000/hooks?a=b"),
             ("http://[::1]:3000/x", "http://[::1]:3000/x"),

@@ -273,7 +273,7 @@ async fn publish_much(server: &Client) -> HashSet<String> {
     let event = json!({ "type": "a", "data": "x".repeat(40_000) });
     let body = json!({ "events": vec![event; 100] });
     let mut ids = HashSet::new();
-    for _ in 0..8 {
+    for _ in 0..6 {
         let answer = server.post("/v1/events/batch", body.clone()).await.is(202);
         let results = answer["results"].as_array().expect("a list").clone();
         ids.extend(results.iter().map(|result| text(result, "id")));
