@@ -251,7 +251,8 @@ impl Stream {
 
     fn end(&mut self, reason: &str) -> Bytes {
         self.ended = true;
-        message::end(reason)
+        // At a stop the reader ends, too.
+        message::end(if self.app.draining.is_cancelled() { "shutdown" } else { reason })
     }
 
     /// Of what is to be sent, the first, or some that is loaded together.
