@@ -145,7 +145,6 @@ impl App {
     pub fn new(parts: Parts) -> Self {
         let Parts { door, store, queue, clock, master_keys, egress, limits, dev, .. } = parts;
         let Parts { registry, metrics, log, draining, .. } = parts;
-        let Parts { registry, metrics, draining, .. } = parts;
         let streams = stream::Streams::new(&store, limits.streams, &metrics, &draining);
         Self {
             door,

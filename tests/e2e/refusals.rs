@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::harness::{Options, Postrider, text};
 
 /// Every route that wants a key. `{…}` stands for an id of that kind.
-const ROUTES: [(&str, &str); 27] = [
+const ROUTES: [(&str, &str); 29] = [
     ("POST", "/v1/webhooks/register"),
     ("GET", "/v1/webhooks"),
     ("GET", "/v1/webhooks/{wh}"),
