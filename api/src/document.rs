@@ -27,7 +27,7 @@ const DESCRIPTION: &str = "The sender side of webhooks: register URLs, publish e
     became of it. Errors are problems (RFC 9457) with a stable `code`. Lists come in pages: \
     `?limit=50&cursor=…`. Times are RFC 3339, UTC. Every response carries a `Request-Id`. A path \
     that is not here is 404, and one with another method 405 with `Allow`; what is not HTTP at all \
-    is 400, 408 or 431 without a body.";
+    is 400, 408 or 431 all the same.";
 
 const TAGS: [(&str, &str); 8] = [
     ("events", "Publish what happened, and look at it."),

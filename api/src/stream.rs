@@ -80,6 +80,10 @@ pub struct StreamQuery {
 /// ignore what you do not know. At least every 15 s there is a comment or an `id`.
 #[utoipa::path(
     tag = "stream",
+    extensions(
+        ("x-verb" = json!("look")),
+        ("x-endless" = json!("it goes on until one of the two ends it")),
+    ),
     params(
         StreamQuery,
         ("Last-Event-ID" = Option<String>, Header,

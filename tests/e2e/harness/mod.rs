@@ -25,6 +25,6 @@ pub use raw::{Raw, RawAnswer};
 pub use receiver::{Receiver, Reply, Request};
 pub use services::MASTER_KEY;
 pub use signed::{is_signed_by, new_secret};
-pub use verifier::{Verifier, from_make};
 pub use stream::Stream;
+pub use verifier::{Verifier, from_make};
 pub use wait::{let_pass, never, wait_or_tell, wait_until};
