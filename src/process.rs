@@ -7,6 +7,7 @@ mod bootstrap;
 mod demo;
 mod late_queue;
 mod listen;
+mod own;
 pub mod private;
 mod stand;
 mod stop;
@@ -139,6 +140,7 @@ impl Parts {
         let clock = Clock::system();
         let Stand { store, queue, pace } = Stand::open(settings, role, &clock).await?;
         let master_keys = bootstrap::master_keys(&*store, settings).await?;
+        let egress = egress(settings, dev, address, own::services(&settings.services).await);
         let first = match role {
             Role::Worker => First::default(),
             Role::Serve | Role::Api => bootstrap::admin_key(&*store, &clock, settings, dev).await?,
@@ -150,7 +152,7 @@ impl Parts {
             pace,
             clock,
             master_keys: Arc::new(master_keys),
-            egress: Arc::new(egress(settings, dev, address)),
+            egress: Arc::new(egress),
             first,
             dev,
             log,
@@ -217,6 +219,7 @@ impl Parts {
             slots: settings.engine.slots,
             lane_cap: settings.engine.lane_cap,
             retention: settings.limits.retention(),
+            dns_servers: settings.egress.dns_servers.clone(),
             pace: self.pace,
             ..Default::default()
         };
@@ -273,16 +276,22 @@ fn engine(settings: &Settings, role: Role) -> Result<Runtime, Failure> {
 
 /// What may be dialled. With `--dev` that is also this machine, this process included: the demo
 /// inbox is a subscriber like any other.
-fn egress(settings: &Settings, dev: bool, address: Option<SocketAddr>) -> Policy {
+fn egress(
+    settings: &Settings,
+    dev: bool,
+    address: Option<SocketAddr>,
+    services: Vec<SocketAddr>,
+) -> Policy {
     let mut policy = Policy {
         allow: settings.egress.allow.clone(),
         http: settings.egress.http || dev,
-        own: address.into_iter().collect(),
+        own: services,
     };
     if dev {
         let loopback = ["127.0.0.0/8", "::1/128"];
         policy.allow.extend(loopback.map(|net| net.parse::<ipnet::IpNet>().expect("a network")));
-        policy.own.clear();
+    } else {
+        policy.own.extend(address);
     }
     policy
 }

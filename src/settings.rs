@@ -27,6 +27,8 @@ pub use show::{as_json, as_toml, defaults};
 /// Where a server keeps its data, and where the client commands look for its key.
 pub const DATA_DIR_DEFAULT: &str = "./postrider-data";
 
+const DNS_PORT: u16 = 53;
+
 /// Everything, by concern.
 #[derive(Debug, Clone, Args)]
 pub struct Settings {
@@ -159,6 +161,18 @@ pub struct Egress {
         require_equals = true
     )]
     pub http: bool,
+
+    /// Servers that are asked for the addresses of webhooks' hosts, such as 10.0.0.2 or
+    /// 10.0.0.2:5353, each over UDP and TCP. If none is given, those of the system. The hosts file is
+    /// read in either case, and what it says is judged like every answer.
+    #[arg(
+        id = "egress.dns_servers",
+        long = "egress-dns-servers",
+        value_name = "ADDRESS",
+        value_delimiter = ',',
+        value_parser = dns_server
+    )]
+    pub dns_servers: Vec<SocketAddr>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -319,6 +333,14 @@ fn address(text: &str) -> Result<SocketAddr, String> {
         return Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
     }
     text.parse().map_err(|_| "not an address and port such as 127.0.0.1:8080 or [::]:8080".into())
+}
+
+/// Reads an address with or without a port.
+fn dns_server(text: &str) -> Result<SocketAddr, String> {
+    let address = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, DNS_PORT));
+    address
+        .or_else(|_| text.parse())
+        .map_err(|_| "not an address such as 10.0.0.2, 10.0.0.2:5353 or [fd00::2]:53".into())
 }
 
 #[cfg(test)]

@@ -17,7 +17,8 @@ pub struct Policy {
     pub allow: Vec<IpNet>,
     /// Plain `http` to every permitted address; otherwise only to those inside `allow`.
     pub http: bool,
-    /// Where this process itself listens: never a target, even inside `allow`.
+    /// Where this process itself listens, and its database and queue: never a target, even inside
+    /// `allow`.
     pub own: Vec<SocketAddr>,
 }
 
@@ -66,7 +67,8 @@ impl Policy {
         (opened || is_public(ip)) && (opened || https || self.http)
     }
 
-    /// Is this where this process itself listens? A webhook there would send us our own requests.
+    /// Is this where this process itself listens, or its database or queue? A webhook there would send
+    /// us our own requests, or them what they take for commands.
     pub fn is_own(&self, ip: IpAddr, port: u16) -> bool {
         let ip = ip.to_canonical();
         self.own.iter().any(|own| {
@@ -77,6 +79,12 @@ impl Policy {
                 || ip.is_unspecified() && own_ip.is_loopback();
             same && own.port() == port
         })
+    }
+
+    /// Does this process listen on that port of every address that its machine has? Which those are
+    /// is not a matter of policy.
+    pub fn listens_everywhere(&self, port: u16) -> bool {
+        self.own.iter().any(|own| own.ip().is_unspecified() && own.port() == port)
     }
 
     fn opens(&self, ip: IpAddr) -> bool {

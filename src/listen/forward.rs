@@ -74,7 +74,10 @@ impl Forward {
     async fn answer(&self, event: &Event) -> Result<(u16, String), String> {
         let (own, secrets) = (HeaderMap::new(), [&self.secret]);
         let now = self.clock.now();
-        let request = worker::compose(self.webhook, &self.config, &own, &secrets, event, now)?;
+        let mut request = worker::compose(self.webhook, &self.config, &own, &secrets, event, now)?;
+        *request.uri_mut() =
+            self.url().parse().map_err(|e| format!("the URL cannot be requested: {e}"))?;
+        let request = reqwest::Request::try_from(request).map_err(|e| why(&e))?;
         let mut response = self.http.execute(request).await.map_err(|e| why(&e))?;
         let status = response.status();
         let mut body = Vec::new();

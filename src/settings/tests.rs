@@ -79,6 +79,16 @@ fn lists_and_truths_are_read_from_every_source() {
 }
 
 #[test]
+fn name_servers_have_the_usual_port_unless_they_are_given_another() {
+    let env = [("POSTRIDER_EGRESS_DNS_SERVERS", "10.0.0.2, fd00::2, 10.0.0.3:5353, [fd00::3]:54")];
+    let servers = read_from(&[], &env, "").expect("settings").egress.dns_servers;
+    let servers: Vec<_> = servers.iter().map(ToString::to_string).collect();
+    assert_eq!(servers, ["10.0.0.2:53", "[fd00::2]:53", "10.0.0.3:5353", "[fd00::3]:54"]);
+    let sentence = refusal(&[], &[("POSTRIDER_EGRESS_DNS_SERVERS", "dns.example.com")], "");
+    assert!(sentence.contains("such as 10.0.0.2"), "{sentence}");
+}
+
+#[test]
 fn an_unknown_key_stops_the_start_and_is_named() {
     for (file, key) in [
         ("lisen = 'x'", "`lisen`"),

@@ -1,100 +1,96 @@
-//! The egress guard's second place: names. Only addresses that the policy allows leave this
-//! resolver, so that what was checked is what is dialled, at every new connection.
+//! The egress guard's second place: what is dialled. Literal addresses and what names resolve to
+//! are judged here, for the port and the scheme they are wanted for, and what was judged is handed
+//! to the dialer as it is: nobody asks a second time. So a name that answers otherwise a moment
+//! later gains nothing.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::time::Duration;
 
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{LookupIpStrategy, ResolverConfig};
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use model::egress::Policy;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use store::world::Stopwatch;
-use tokio::time::timeout;
 
-use crate::engine::StartError;
+use crate::names::{Names, NotFound};
 use crate::phases;
 
-/// Time for a name, all its servers and repeats included.
-const DNS_TIMEOUT: Duration = Duration::from_secs(5);
-/// Addresses of one name that are considered.
-const ADDRESSES_MAX: usize = 8;
-/// Names whose answers are kept, for as long as these say.
-const NAMES_CACHED_MAX: u64 = 4_096;
-
-/// Why a name was not dialled.
+/// Why nothing was dialled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refused {
-    #[error("the name does not exist or its servers refused to answer")]
-    NoAnswer,
-    #[error("the name was not resolved in time")]
-    TimedOut,
+    #[error(transparent)]
+    NotFound(#[from] NotFound),
     /// Says nothing about which address: that is for who runs this, not for who registered it.
     #[error("the name resolves to an address that is not allowed")]
     Forbidden,
 }
 
-/// Resolves names for one scheme: plain http has a policy of its own.
-#[derive(Clone)]
-pub(crate) struct Guard {
-    resolver: TokioResolver,
-    policy: Arc<Policy>,
-    https: bool,
+/// Whom a request is for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    /// A name, or an address as URLs spell it.
+    pub(crate) host: &'a str,
+    pub(crate) port: u16,
+    pub(crate) https: bool,
 }
 
-/// The system's resolver configuration, or a public default where the system has none.
-pub(crate) fn resolver() -> Result<TokioResolver, StartError> {
-    let mut builder = TokioResolver::builder_tokio().unwrap_or_else(|e| {
-        tracing::warn!(error = %e, "the system's DNS settings cannot be read; using a default");
-        let provider = TokioRuntimeProvider::default();
-        TokioResolver::builder_with_config(ResolverConfig::default(), provider)
-    });
-    let options = builder.options_mut();
-    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-    options.timeout = Duration::from_secs(2);
-    options.attempts = 2;
-    options.cache_size = NAMES_CACHED_MAX;
-    builder.build().map_err(|e| StartError(e.to_string()))
+pub(crate) struct Guard {
+    names: Names,
+    policy: Arc<Policy>,
 }
 
 impl Guard {
-    pub(crate) fn new(resolver: TokioResolver, policy: Arc<Policy>, https: bool) -> Self {
-        Self { resolver, policy, https }
+    pub(crate) fn new(names: Names, policy: Arc<Policy>) -> Self {
+        Self { names, policy }
     }
 
     /// The addresses to dial. A name with any forbidden address is refused whole: which of a mixed
     /// answer is dialled must not be the sender's luck.
-    async fn vetted(&self, name: &str) -> Result<Vec<SocketAddr>, Refused> {
-        // A dot at the end: the name as it stands, never with a search domain of this machine.
-        let absolute = format!("{}.", name.trim_end_matches('.'));
-        let found = timeout(DNS_TIMEOUT, self.resolver.lookup_ip(absolute)).await;
-        let found = found.map_err(|_| Refused::TimedOut)?.map_err(|e| {
-            tracing::debug!(dns.name = name, error = %e, "a name was not resolved");
-            if e.to_string().contains("timed out") { Refused::TimedOut } else { Refused::NoAnswer }
-        })?;
-        let addresses: Vec<_> =
-            found.iter().take(ADDRESSES_MAX).map(|ip| SocketAddr::new(ip, 0)).collect();
-        if addresses.is_empty() {
-            return Err(Refused::NoAnswer);
-        }
-        if addresses.iter().all(|a| self.policy.allows(a.ip(), self.https)) {
-            Ok(addresses)
+    pub(crate) async fn vetted(&self, wanted: Wanted<'_>) -> Result<Vec<SocketAddr>, Refused> {
+        let bare = wanted.host.trim_start_matches('[').trim_end_matches(']');
+        let found = match bare.parse::<IpAddr>() {
+            Ok(literal) => vec![literal],
+            Err(_) => {
+                let watch = Stopwatch::start();
+                let found = self.names.addresses(wanted.host).await;
+                phases::resolved(watch.elapsed());
+                found?
+            }
+        };
+        if found.iter().all(|ip| self.allows(*ip, wanted)) {
+            Ok(found.into_iter().map(|ip| SocketAddr::new(ip, wanted.port)).collect())
         } else {
             Err(Refused::Forbidden)
         }
     }
+
+    fn allows(&self, ip: IpAddr, wanted: Wanted<'_>) -> bool {
+        self.policy.allows(ip, wanted.https)
+            && !self.policy.is_own(ip, wanted.port)
+            && !(self.policy.listens_everywhere(wanted.port) && is_this_machine(ip))
+    }
 }
 
-impl Resolve for Guard {
-    fn resolve(&self, name: Name) -> Resolving {
-        let guard = self.clone();
-        Box::pin(async move {
-            let watch = Stopwatch::start();
-            let vetted = guard.vetted(name.as_str()).await;
-            phases::resolved(watch.elapsed());
-            let addresses: Addrs = Box::new(vetted?.into_iter());
-            Ok(addresses)
-        })
+/// Whether an address is one of this machine's, whatever interface has it: then what is sent there
+/// would come from there, too. The kernel is asked for a route; nothing is sent.
+fn is_this_machine(ip: IpAddr) -> bool {
+    let any: SocketAddr = match ip {
+        IpAddr::V4(_) => ([0; 4], 0).into(),
+        IpAddr::V6(_) => ([0; 16], 0).into(),
+    };
+    let source = UdpSocket::bind(any)
+        .and_then(|socket| socket.connect((ip, 9)).and_then(|()| socket.local_addr()));
+    source.is_ok_and(|source| source.ip() == ip)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_this_machine_is_known_by_the_way_to_it() {
+        for (address, is_ours) in [("127.0.0.1", true), ("127.3.2.1", false), ("192.0.2.1", false)]
+        {
+            let ip = address.parse().expect("an address");
+            // All of 127/8 is this machine, and is allowed or not as a network.
+            assert_eq!(is_this_machine(ip), is_ours, "{address}");
+        }
     }
 }

@@ -18,10 +18,14 @@ mod fan_out;
 
 mod ahead;
 mod deliver;
-mod guard;
 mod mask;
-mod phases;
 mod send;
+
+mod guard;
+mod names;
+mod phases;
+mod tls;
+mod wire;
 
 mod record;
 mod report;
@@ -37,6 +41,7 @@ mod metrics;
 mod registry;
 mod slots;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,10 +83,12 @@ pub struct Parts {
 pub struct Settings {
     /// Items held from claim to record: the bound on duplicates of a crash.
     pub slots: usize,
-    /// Name, TCP and TLS together.
+    /// TCP and TLS together; a name has as long for itself.
     pub connect_timeout: Duration,
     /// How long an unused connection is kept.
     pub idle_timeout: Duration,
+    /// Who is asked for the addresses of names; if nobody is named, the system's servers.
+    pub dns_servers: Vec<SocketAddr>,
     /// Items a lane of the queue holds: how many a hungry one is fed.
     pub lane_cap: usize,
     /// How long what is finished is kept, from its acceptance.
@@ -97,6 +104,7 @@ impl Default for Settings {
             slots: 1_024,
             connect_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(60),
+            dns_servers: Vec::new(),
             lane_cap: store::LANE_CAP_DEFAULT,
             retention: Duration::from_secs(90 * 24 * 3_600),
             pace: Duration::ZERO,

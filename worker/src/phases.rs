@@ -1,18 +1,12 @@
 //! How long a new connection took, told apart from the request that waited for it.
 //!
-//! reqwest does not say. But it makes a connection within the task of the request that needs it,
-//! so the request's task carries a place to write to, and the connector and the resolver write
-//! there. A connection that lost the race against a pooled one ends up in another task, where
+//! The client does not say. But it makes a connection within the task of the request that needs it,
+//! so the request's task carries a place to write to, and the dialer and the guard write there. A connection that lost the race against a pooled one ends up in another task, where
 //! there is no such place: then the request reused a connection, and has no such phases.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
-
-use store::world::Stopwatch;
-use tower::{Layer, Service};
 
 tokio::task_local! {
     static PHASES: Arc<Phases>;
@@ -42,12 +36,13 @@ impl Phases {
     }
 }
 
-/// To be called by the resolver when it has an answer.
+/// To be called when a name is resolved or will not be.
 pub(crate) fn resolved(took: Duration) {
     let _ = PHASES.try_with(|phases| write(&phases.dns_us, took));
 }
 
-fn connected(took: Duration) {
+/// To be called when there is a connection: the name, TCP and TLS.
+pub(crate) fn connected(took: Duration) {
     let _ = PHASES.try_with(|phases| write(&phases.connected_us, took));
 }
 
@@ -58,43 +53,4 @@ fn write(phase: &AtomicU64, took: Duration) {
 
 fn read(phase: &AtomicU64) -> Option<Duration> {
     phase.load(Ordering::Relaxed).checked_sub(1).map(Duration::from_micros)
-}
-
-/// Measures every connection that its connector makes.
-#[derive(Clone)]
-pub(crate) struct MeasureConnect;
-
-#[derive(Clone)]
-pub(crate) struct Measured<S>(S);
-
-impl<S> Layer<S> for MeasureConnect {
-    type Service = Measured<S>;
-
-    fn layer(&self, inner: S) -> Measured<S> {
-        Measured(inner)
-    }
-}
-
-impl<S, R> Service<R> for Measured<S>
-where
-    S: Service<R>,
-    S::Future: Send + 'static,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(cx)
-    }
-
-    fn call(&mut self, target: R) -> Self::Future {
-        let watch = Stopwatch::start();
-        let connecting = self.0.call(target);
-        Box::pin(async move {
-            let connection = connecting.await?;
-            connected(watch.elapsed());
-            Ok(connection)
-        })
-    }
 }

@@ -8,8 +8,9 @@ use model::id::WebhookId;
 use model::secret::{MasterKeys, Secret, webhook_context};
 use model::tenant::Tenant;
 use model::time::Timestamp;
+use hyper::Uri;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue as HttpValue};
 use model::webhook::{HeaderValue, Webhook, WebhookSecret, WebhookStatus, patterns_of};
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue as HttpValue};
 use store::{Lane, Limits, Queue, Store, StoreError};
 
 use crate::engine::report_queue;
@@ -20,6 +21,8 @@ const CACHED_MAX: usize = 100_000;
 /// A webhook ready to be sent to.
 pub(crate) struct Target {
     pub(crate) webhook: Webhook,
+    /// The webhook's URL as the HTTP client wants it.
+    pub(crate) uri: Result<Uri, Unreadable>,
     pub(crate) headers: Result<HeaderMap, Unreadable>,
     /// What must not be kept of an answer that repeats it.
     pub(crate) credentials: Vec<String>,
@@ -228,7 +231,9 @@ fn open(webhook: Webhook, master_keys: &MasterKeys) -> Target {
         credentials
             .extend(secrets.iter().map(|(_, secret): &(_, Secret)| secret.expose().to_owned()));
     }
-    Target { webhook, headers, credentials, secrets }
+    let uri = webhook.config.url.as_str().parse();
+    let uri = uri.map_err(|e| Unreadable(format!("the URL cannot be requested: {e}")));
+    Target { webhook, uri, headers, credentials, secrets }
 }
 
 fn open_secret(

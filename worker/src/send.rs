@@ -1,10 +1,16 @@
 //! One HTTP try: signed, under one deadline, with a bounded answer.
 
 use std::error::Error as StdError;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Request};
+use hyper_util::client::legacy::Error;
 use model::attempt::{Answer, ErrorClass, Response, Timings};
 use model::egress::Policy;
 use model::event::Event;
@@ -15,17 +21,17 @@ use model::signature::{self, Message};
 use model::time::Timestamp;
 use model::webhook::{Webhook, WebhookConfig};
 use model::{payload, webhook};
-use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Method, Request};
 use store::world::Stopwatch;
 use tokio::time::timeout;
 
 use crate::Settings;
 use crate::engine::StartError;
-use crate::guard::{self, Guard, Refused};
+use crate::guard::Refused;
 use crate::mask::mask;
-use crate::phases::{MeasureConnect, Phases};
+use crate::names::NotFound;
+use crate::phases::Phases;
 use crate::registry::Target;
+use crate::wire::{NotConnected, TooMuch, Wire, wire};
 
 /// Sent with every request.
 const USER_AGENT: &str = concat!("Postrider/", env!("CARGO_PKG_VERSION"));
@@ -38,13 +44,10 @@ const BODY_KEPT_MAX: usize = 16 * 1024;
 const BODY_READ_MAX: usize = 64 * 1024;
 /// Time for the body after the status line.
 const BODY_TIMEOUT: Duration = Duration::from_secs(2);
-/// Header lines of a response.
-const HEADERS_MAX: usize = 100;
 
-/// Sends requests. Plain http has a client of its own, because it has a guard of its own.
+/// Sends requests.
 pub(crate) struct Sender {
-    https: Client,
-    http: Client,
+    wire: Wire,
     policy: Arc<Policy>,
 }
 
@@ -59,25 +62,7 @@ pub(crate) struct Sent {
 
 impl Sender {
     pub(crate) fn new(policy: &Arc<Policy>, settings: &Settings) -> Result<Self, StartError> {
-        let resolver = guard::resolver()?;
-        let client = |https| {
-            Client::builder()
-                .dns_resolver(Arc::new(Guard::new(resolver.clone(), policy.clone(), https)))
-                .connector_layer(MeasureConnect)
-                .http1_only()
-                .http1_max_headers(HEADERS_MAX)
-                .https_only(https)
-                .redirect(reqwest::redirect::Policy::none())
-                .retry(reqwest::retry::never())
-                .referer(false)
-                .no_proxy()
-                .tcp_nodelay(true)
-                .connect_timeout(settings.connect_timeout)
-                .pool_idle_timeout(settings.idle_timeout)
-                .build()
-                .map_err(|e| StartError(causes(&e)))
-        };
-        Ok(Self { https: client(true)?, http: client(false)?, policy: policy.clone() })
+        Ok(Self { wire: wire(policy, settings)?, policy: policy.clone() })
     }
 
     /// Sends `event` to `target`, signed at `now`.
@@ -91,9 +76,8 @@ impl Sender {
             Ok(request) => request,
             Err(detail) => return Sent::failed(ErrorClass::Signing, detail, watch),
         };
-        let client = if config.url.is_https() { &self.https } else { &self.http };
         let (answered, phases) =
-            Phases::measure(timeout(config.timeout, client.execute(request))).await;
+            Phases::measure(timeout(config.timeout, self.wire.request(request.map(Full::new)))).await;
         let head = watch.elapsed();
         let (dns, connect) = (phases.dns(), phases.connect());
         match answered {
@@ -140,7 +124,7 @@ impl Sent {
     /// Reads the rest of an answer. The status line decides; what becomes of the body after it is
     /// only kept on record.
     async fn answered(
-        mut response: reqwest::Response,
+        mut response: hyper::Response<Incoming>,
         mut timings: Timings,
         watch: Stopwatch,
         left: Duration,
@@ -158,10 +142,10 @@ impl Sent {
         let (headers, headers_cut) = kept_headers(response.headers());
         let reading = Stopwatch::start();
         let mut kept = Kept::default();
-        let read = timeout(left.min(BODY_TIMEOUT), kept.read(&mut response)).await;
+        let read = timeout(left.min(BODY_TIMEOUT), kept.read(response.body_mut())).await;
         let detail = match read {
             Ok(Ok(())) => None,
-            Ok(Err(e)) => Some(format!("the body broke off: {}", causes(&e))),
+            Ok(Err(e)) => Some(format!("the body broke off: {}", causes(Some(&e)))),
             Err(_) => Some("the body did not end in time".to_owned()),
         };
         // A response that is dropped before its end closes its connection.
@@ -201,9 +185,11 @@ struct Kept {
 }
 
 impl Kept {
-    async fn read(&mut self, response: &mut reqwest::Response) -> Result<(), reqwest::Error> {
+    async fn read(&mut self, body: &mut Incoming) -> Result<(), hyper::Error> {
         let mut read = 0;
-        while let Some(chunk) = response.chunk().await? {
+        while let Some(frame) = body.frame().await {
+            // What is no data are trailers, and the end.
+            let Ok(chunk) = frame?.into_data() else { continue };
             read += chunk.len();
             let room = BODY_KEPT_MAX - self.body.len();
             self.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
@@ -217,15 +203,18 @@ impl Kept {
 }
 
 /// Builds and signs the request.
-fn request(target: &Target, event: &Event, now: Timestamp) -> Result<Request, String> {
+fn request(target: &Target, event: &Event, now: Timestamp) -> Result<Request<Bytes>, String> {
     let Webhook { id, config, .. } = &target.webhook;
     let secrets = target.secrets(now).map_err(ToString::to_string)?;
     let headers = target.headers.as_ref().map_err(ToString::to_string)?;
-    compose(*id, config, headers, &secrets, event, now)
+    let uri = target.uri.as_ref().map_err(ToString::to_string)?;
+    let mut request = compose(*id, config, headers, &secrets, event, now)?;
+    *request.uri_mut() = uri.clone();
+    Ok(request)
 }
 
-/// The request that a subscriber gets, with `own` headers of its webhook's. Never unsigned: what cannot
-/// be signed is an error.
+/// The request that a subscriber gets, with `own` headers of its webhook's, but for where it goes.
+/// Never unsigned: what cannot be signed is an error.
 ///
 /// # Errors
 /// What is wrong, in words for the record.
@@ -236,7 +225,7 @@ pub fn compose(
     secrets: &[&Secret],
     event: &Event,
     now: Timestamp,
-) -> Result<Request, String> {
+) -> Result<Request<Bytes>, String> {
     let id = event.id();
     let body = payload::body(config.payload_format, event);
     let message = Message {
@@ -254,15 +243,16 @@ pub fn compose(
         webhook::Method::Put => Method::PUT,
         webhook::Method::Patch => Method::PATCH,
     };
-    let mut request = Request::new(method, config.url.url().clone());
+    let mut request = Request::new(body);
+    *request.method_mut() = method;
     let headers = request.headers_mut();
     // Its own headers first: whatever they hold, Postrider's replace it.
     headers.clone_from(own);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     insert_signed(headers, signed)?;
-    *request.body_mut() = Some(reqwest::Body::from(body));
     Ok(request)
 }
 
@@ -279,19 +269,25 @@ fn insert_signed(
 }
 
 /// What kind of failure it was, and its causes in words.
-fn classify(error: &reqwest::Error) -> (ErrorClass, String) {
-    let detail = causes(error);
+fn classify(error: &Error) -> (ErrorClass, String) {
+    // The first only says that a request failed.
+    let detail = causes(error.source());
     let class = if let Some(refused) = cause::<Refused>(error) {
         match refused {
-            Refused::NoAnswer => ErrorClass::Dns,
-            Refused::TimedOut => ErrorClass::DnsTimeout,
+            Refused::NotFound(NotFound::TimedOut) => ErrorClass::DnsTimeout,
+            Refused::NotFound(_) => ErrorClass::Dns,
             Refused::Forbidden => ErrorClass::TargetForbidden,
         }
-    } else if is_tls(error) {
-        ErrorClass::Tls
+    } else if let Some(broken) = cause::<NotConnected>(error) {
+        match broken {
+            NotConnected::TooSlow(_) | NotConnected::TlsTooSlow(_) => ErrorClass::ConnectTimeout,
+            NotConnected::Tls(_) => ErrorClass::Tls,
+        }
     } else if error.is_connect() {
-        if error.is_timeout() { ErrorClass::ConnectTimeout } else { ErrorClass::Connect }
-    } else if cause::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) {
+        let timed_out = cause::<io::Error>(error).is_some_and(|e| e.kind() == ErrorKind::TimedOut);
+        if timed_out { ErrorClass::ConnectTimeout } else { ErrorClass::Connect }
+    } else if cause::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) || is_too_much(error)
+    {
         ErrorClass::Protocol
     } else {
         ErrorClass::Connection
@@ -304,18 +300,14 @@ fn cause<'e, E: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Opti
     std::iter::successors(Some(error), |&e| e.source()).find_map(|e| e.downcast_ref())
 }
 
-/// TLS errors travel inside I/O errors, whose `source` passes them by.
-fn is_tls(error: &reqwest::Error) -> bool {
-    let mut causes = std::iter::successors(error.source(), |&e| e.source());
-    causes.any(|e| {
-        let inner = e.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        e.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
-    })
+/// It travels inside an I/O error, whose `source` passes it by.
+fn is_too_much(error: &Error) -> bool {
+    let inner = cause::<io::Error>(error).and_then(io::Error::get_ref);
+    inner.is_some_and(|inner| inner.is::<TooMuch>())
 }
 
-/// The causes from the second on: the first only says that a request failed, and to where.
-fn causes(error: &dyn StdError) -> String {
+fn causes(first: Option<&(dyn StdError + 'static)>) -> String {
     let causes: Vec<_> =
-        std::iter::successors(error.source(), |&e| e.source()).map(ToString::to_string).collect();
-    if causes.is_empty() { error.to_string() } else { causes.join(": ") }
+        std::iter::successors(first, |&e| e.source()).map(ToString::to_string).collect();
+    causes.join(": ")
 }
