@@ -18,8 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The addresses of the servers in these settings, as their names resolve at the start.
 pub async fn services(services: &Services) -> Vec<SocketAddr> {
     let urls = [&services.database_url, &services.redis_url];
-    let places: Vec<_> =
-        urls.into_iter().flatten().flat_map(|url| places(url.expose())).collect();
+    let places: Vec<_> = urls.into_iter().flatten().flat_map(|url| places(url.expose())).collect();
     let mut own = Vec::new();
     for (host, port) in places {
         match timeout(PATIENCE, lookup_host((host.as_str(), port))).await {

@@ -22,6 +22,7 @@ mod webhooks;
 mod attempts;
 mod bounds;
 mod egress;
+mod names;
 mod payload;
 mod secrets;
 mod secrets_everywhere;

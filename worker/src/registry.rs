@@ -4,12 +4,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use hyper::Uri;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue as HttpValue};
 use model::id::WebhookId;
 use model::secret::{MasterKeys, Secret, webhook_context};
 use model::tenant::Tenant;
 use model::time::Timestamp;
-use hyper::Uri;
-use hyper::header::{HeaderMap, HeaderName, HeaderValue as HttpValue};
 use model::webhook::{HeaderValue, Webhook, WebhookSecret, WebhookStatus, patterns_of};
 use store::{Lane, Limits, Queue, Store, StoreError};
 

@@ -39,7 +39,9 @@ fn words(error: &Error) -> &'static str {
         Error::PeerIncompatible(_)
         | Error::AlertReceived(
             AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure,
-        ) => "the subscriber speaks no TLS version and cipher that are safe; it needs TLS 1.2 or 1.3",
+        ) => {
+            "the subscriber speaks no TLS version and cipher that are safe; it needs TLS 1.2 or 1.3"
+        }
         Error::InvalidMessage(_) | Error::InappropriateMessage { .. } => {
             "the subscriber does not speak TLS on that port"
         }

@@ -2,6 +2,7 @@
 //! itself, because what it must be able to do (hang, drip, close, talk nonsense) no server offers.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -109,8 +110,9 @@ impl Reply {
     }
 }
 
-/// Listens on a port of 127.0.0.1 for as long as its test runs.
+/// Listens on a port of 127.0.0.1, unless told otherwise, for as long as its test runs.
 pub struct Receiver {
+    ip: IpAddr,
     port: u16,
     state: Arc<Mutex<State>>,
 }
@@ -129,15 +131,21 @@ struct State {
 
 impl Receiver {
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        Self::at("127.0.0.1", 0).await
+    }
+
+    /// One at an address of this machine, such as any of 127/8.
+    pub async fn at(address: &str, port: u16) -> Self {
+        let ip = address.parse::<IpAddr>().expect("an address");
+        let listener = TcpListener::bind((ip, port)).await.expect("a free port");
         let port = listener.local_addr().expect("bound").port();
         let state = Arc::<Mutex<State>>::default();
         tokio::spawn(listen(listener, Arc::clone(&state), Stopwatch::start()));
-        Self { port, state }
+        Self { ip, port, state }
     }
 
     pub fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
+        format!("http://{}{path}", SocketAddr::new(self.ip, self.port))
     }
 
     /// The next requests of `path` are answered with these, one each.
