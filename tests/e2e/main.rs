@@ -21,7 +21,9 @@ mod webhooks;
 
 mod attempts;
 mod bounds;
+mod certificates;
 mod egress;
+mod hostile;
 mod names;
 mod payload;
 mod secrets;

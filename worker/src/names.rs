@@ -157,3 +157,22 @@ fn why(error: &NetError) -> NotFound {
         _ => NotFound::ServersFailed,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn names_are_kept_up_to_a_bound_and_not_longer_than_they_say() {
+        let names = Names::new(&[([127, 0, 0, 1], 1).into()]).expect("a resolver");
+        let address: Vec<IpAddr> = vec!["192.0.2.1".parse().expect("an address")];
+        names.keep("now.test", &address, Duration::ZERO);
+        assert!(names.lock().is_empty());
+        for n in 0..3 * NAMES_KEPT_MAX {
+            names.keep(&format!("{n}.test"), &address, Duration::from_secs(60));
+            assert!(names.lock().len() <= NAMES_KEPT_MAX);
+        }
+        let last = format!("{}.test", 3 * NAMES_KEPT_MAX - 1);
+        assert_eq!(names.addresses(&last).await, Ok(address));
+    }
+}

@@ -6,9 +6,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use store::world::Stopwatch;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use super::certificates::Certified;
 
 /// A request as it arrived.
 #[derive(Debug, Clone)]
@@ -114,6 +120,7 @@ impl Reply {
 pub struct Receiver {
     ip: IpAddr,
     port: u16,
+    tls: bool,
     state: Arc<Mutex<State>>,
 }
 
@@ -140,12 +147,27 @@ impl Receiver {
         let listener = TcpListener::bind((ip, port)).await.expect("a free port");
         let port = listener.local_addr().expect("bound").port();
         let state = Arc::<Mutex<State>>::default();
-        tokio::spawn(listen(listener, Arc::clone(&state), Stopwatch::start()));
-        Self { ip, port, state }
+        tokio::spawn(listen(listener, None, Arc::clone(&state), Stopwatch::start()));
+        Self { ip, port, tls: false, state }
+    }
+
+    /// One that speaks TLS and shows this certificate.
+    pub async fn over_tls(certified: &Certified) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let state = Arc::<Mutex<State>>::default();
+        let tls = Some(acceptor(certified));
+        tokio::spawn(listen(listener, tls, Arc::clone(&state), Stopwatch::start()));
+        Self { ip: address.ip(), port: address.port(), tls: true, state }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", SocketAddr::new(self.ip, self.port))
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://{}{path}", SocketAddr::new(self.ip, self.port))
     }
 
     /// The next requests of `path` are answered with these, one each.
@@ -212,20 +234,45 @@ fn path_of(target: &str) -> &str {
     target.split('?').next().unwrap_or_default()
 }
 
-async fn listen(listener: TcpListener, state: Arc<Mutex<State>>, watch: Stopwatch) {
+fn acceptor(certified: &Certified) -> TlsAcceptor {
+    let chain = CertificateDer::pem_file_iter(&certified.certificate).expect("certificates");
+    let chain = chain.collect::<Result<_, _>>().expect("certificates");
+    let key = PrivateKeyDer::from_pem_file(&certified.key).expect("a key");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .expect("a certificate of that key");
+    Arc::new(config).into()
+}
+
+async fn listen(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    state: Arc<Mutex<State>>,
+    watch: Stopwatch,
+) {
     while let Ok((stream, _)) = listener.accept().await {
         let connection = {
             let mut state = state.lock().expect("nobody panics with it");
             state.connections += 1;
             state.connections
         };
-        tokio::spawn(serve(stream, Arc::clone(&state), watch, connection));
+        let (state, tls) = (Arc::clone(&state), tls.clone());
+        tokio::spawn(async move {
+            match tls {
+                Some(tls) => serve(tls.accept(stream).await.ok()?, state, watch, connection).await,
+                None => serve(stream, state, watch, connection).await,
+            }
+        });
     }
 }
 
 /// One connection: request after request until either side closes it.
 async fn serve(
-    mut stream: TcpStream,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
     state: Arc<Mutex<State>>,
     watch: Stopwatch,
     connection: usize,
@@ -258,7 +305,7 @@ fn enter(state: &mut State, mut request: Request, path: &str) -> Reply {
 }
 
 /// The next request of a connection; none once it is closed.
-async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Request> {
+async fn read(stream: &mut (impl AsyncRead + Unpin), buffer: &mut Vec<u8>) -> Option<Request> {
     let head_end = loop {
         if let Some(at) = buffer.windows(4).position(|w| w == b"\r\n\r\n") {
             break at;
@@ -291,7 +338,7 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Request> {
 }
 
 /// Answers as it was told; none if the connection is over.
-async fn answer(stream: &mut TcpStream, reply: Reply) -> Option<()> {
+async fn answer(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), reply: Reply) -> Option<()> {
     if !reply.delay.is_zero() {
         tokio::time::sleep(reply.delay).await;
     }
