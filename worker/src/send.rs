@@ -38,6 +38,8 @@ const USER_AGENT: &str = concat!("Postrider/", env!("CARGO_PKG_VERSION"));
 /// Bytes of a response's headers that are kept, in all and of one value.
 const HEADERS_KEPT_MAX: usize = 16 * 1024;
 const HEADER_VALUE_KEPT_MAX: usize = 1_024;
+/// Bytes of a description of what went wrong.
+const DETAIL_KEPT_MAX: usize = 512;
 /// Bytes of a response's body that are kept.
 const BODY_KEPT_MAX: usize = 16 * 1024;
 /// Bytes that are read before the connection is closed instead of being used again.
@@ -81,6 +83,11 @@ impl Sender {
         let head = watch.elapsed();
         let (dns, connect) = (phases.dns(), phases.connect());
         match answered {
+            // A subscriber that goes on in another protocol has answered nothing.
+            Ok(Ok(response)) if response.status().is_informational() => {
+                let detail = format!("the subscriber answered {}", response.status().as_u16());
+                Sent::broken(ErrorClass::Protocol, detail, &phases, watch)
+            }
             Ok(Ok(response)) => {
                 let before = dns.unwrap_or_default() + connect.unwrap_or_default();
                 let timings = Timings {
@@ -111,7 +118,8 @@ impl Sender {
 impl Sent {
     fn failed(class: ErrorClass, detail: String, watch: Stopwatch) -> Self {
         let timings = Timings { total: watch.elapsed(), ..Timings::default() };
-        Self { answer: Answer::Error(class), detail: Some(detail), timings, response: None }
+        let detail = Some(fit_to_keep(detail));
+        Self { answer: Answer::Error(class), detail, timings, response: None }
     }
 
     /// Failed after the connection was begun.
@@ -145,7 +153,7 @@ impl Sent {
         let read = timeout(left.min(BODY_TIMEOUT), kept.read(response.body_mut())).await;
         let detail = match read {
             Ok(Ok(())) => None,
-            Ok(Err(e)) => Some(format!("the body broke off: {}", causes(Some(&e)))),
+            Ok(Err(e)) => Some(fit_to_keep(format!("the body broke off: {}", causes(Some(&e))))),
             Err(_) => Some("the body did not end in time".to_owned()),
         };
         // A response that is dropped before its end closes its connection.
@@ -160,6 +168,13 @@ impl Sent {
             response: Some(Response { headers, body: kept.body, truncated }),
         }
     }
+}
+
+/// A description without what a stranger may have put into it: a certificate can be for ten thousand
+/// names, and a name can hold what a terminal obeys.
+fn fit_to_keep(mut detail: String) -> String {
+    detail.truncate(detail.floor_char_boundary(DETAIL_KEPT_MAX));
+    detail.replace(char::is_control, "\u{fffd}")
 }
 
 /// The headers that are kept, and whether there were more.

@@ -11,6 +11,7 @@ mod postrider;
 mod process;
 mod raw;
 mod receiver;
+pub mod scripted;
 pub mod servers;
 mod services;
 mod signed;

@@ -172,6 +172,11 @@ impl Postrider {
         self.process.read();
     }
 
+    /// The most memory it ever had, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        self.process.peak_memory()
+    }
+
     /// Puts the clock of the whole server forward.
     pub async fn step(&self, by: Duration) {
         let advance_ms = u64::try_from(by.as_millis()).expect("a step of a test");
