@@ -17,6 +17,7 @@ mod control;
 mod event;
 mod fairness;
 mod growth;
+mod hostile;
 mod ledger;
 mod measure;
 mod naked;
@@ -96,6 +97,8 @@ enum RoleName {
     Relay,
     #[command(hide = true)]
     Naked,
+    #[command(hide = true)]
+    Hostile,
 }
 
 fn main() -> ExitCode {
@@ -121,6 +124,7 @@ fn play(role: RoleName) -> Result<()> {
         RoleName::Receiver => one_thread()?.block_on(receiver::run()),
         RoleName::Relay => all_threads()?.block_on(relay::run()),
         RoleName::Naked => all_threads()?.block_on(naked::run()),
+        RoleName::Hostile => one_thread()?.block_on(hostile::run()),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::wire::{Connection, Message};
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 /// Connections that may wait to be accepted. Thousands come at once when as many webhooks hang, and
 /// what the kernel drops it tries again after seconds.
-const CONNECTING_MAX: u32 = 4_096;
+pub const CONNECTING_MAX: u32 = 4_096;
 const POLL: Duration = Duration::from_millis(5);
 
 #[derive(Debug, Serialize, Deserialize)]

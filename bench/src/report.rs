@@ -1,5 +1,6 @@
 //! What the benchmark says: each target with what was measured, then the figures behind it.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::fs;
 
@@ -7,6 +8,7 @@ use serde::Serialize;
 
 use crate::fairness::{Attack, Fairness};
 use crate::growth::Step;
+use crate::hostile::Hostile;
 use crate::measure::Spread;
 use crate::run::{Integrity, Run};
 use crate::scenarios::{Fleet, Results};
@@ -27,6 +29,8 @@ const REDIS_BYTES_MAX: f64 = 190.0;
 const GROWTH_MAX: f64 = 1.25;
 const FAIR_MAX: f64 = 2.0;
 const FAIR_MAX_MS: f64 = 250.0;
+/// One for each slot of a worker.
+const HOSTILE_MAX_MIB: f64 = 1_024.0;
 
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -46,7 +50,7 @@ pub struct Machine {
 
 #[derive(Debug, Serialize)]
 pub struct Target {
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     pub wanted: String,
     pub measured: String,
     /// `met`, or `missed by …`.
@@ -81,7 +85,7 @@ impl Report {
         writeln!(text, "{cores} cores, load {load_average} before, {connections} connections\n")?;
         for target in &self.targets {
             let Target { name, wanted, measured, verdict } = target;
-            writeln!(text, "{name:<34} {wanted:<22} {measured:<32} {verdict}")?;
+            writeln!(text, "{name:<48} {wanted:<22} {measured:<32} {verdict}")?;
         }
         let header = "per second   CPU-µs   publisher   receiver     accept p50/p99         receipt p50/p95/p99 ms";
         writeln!(text, "\n{:<22} {header}", "")?;
@@ -162,6 +166,9 @@ impl Results {
             runs.push(("beside 100×", vec![&noisy.alone, &noisy.attacked]));
             runs.push(("beside 1,000 hanging", vec![&hanging.alone, &hanging.attacked]));
         }
+        for Hostile { kind, attack, .. } in &self.hostile {
+            runs.push((kind.name(), vec![&attack.alone, &attack.attacked]));
+        }
         runs
     }
 
@@ -198,7 +205,7 @@ fn targets(results: &Results, integrity: &Integrity) -> Vec<Target> {
         let peak = results.peak_mib();
         let peak = peak.map_or(String::new(), |peak| format!(" (peak under load {peak:.0})"));
         targets.push(Target {
-            name: "idle memory",
+            name: "idle memory".into(),
             wanted: format!("≤ {IDLE_MAX_MIB} MiB"),
             measured: format!("{:.1} MiB{peak}", idle.now_mib),
             verdict: verdict(idle.now_mib - IDLE_MAX_MIB, IDLE_MAX_MIB, " MiB"),
@@ -218,6 +225,17 @@ fn targets(results: &Results, integrity: &Integrity) -> Vec<Target> {
         };
         targets.extend([fair(beside_noisy, noisy), fair(beside_hanging, hanging)]);
     }
+    for Hostile { mode, kind, attack, alone_mib, attacked_mib } in &results.hostile {
+        let name = format!("{mode}, beside 1,000 that {}", kind.name());
+        targets.push(fair(format!("{name}, p99"), attack));
+        let more = attacked_mib - alone_mib;
+        targets.push(Target {
+            name: format!("{name}, memory").into(),
+            wanted: format!("≤ +{HOSTILE_MAX_MIB:.0} MiB"),
+            measured: format!("{alone_mib:.0} → {attacked_mib:.0} MiB"),
+            verdict: verdict(more - HOSTILE_MAX_MIB, HOSTILE_MAX_MIB, " MiB"),
+        });
+    }
     targets
 }
 
@@ -227,11 +245,11 @@ fn grown(name: &'static str, steps: &[Step]) -> Option<Target> {
     Spread::of([ratio]).map(|ratio| at_most(name, GROWTH_MAX, ratio))
 }
 
-fn fair(name: &'static str, attack: &Attack) -> Target {
+fn fair(name: impl Into<Cow<'static, str>>, attack: &Attack) -> Target {
     let [alone, attacked] = [&attack.alone, &attack.attacked].map(|run| run.latency.p99_ms);
     let limit = (alone * FAIR_MAX).max(alone + FAIR_MAX_MS);
     Target {
-        name,
+        name: name.into(),
         wanted: format!("≤ {FAIR_MAX}× or +{FAIR_MAX_MS} ms"),
         measured: format!("{alone:.2} → {attacked:.2} ms"),
         verdict: verdict(attacked - limit, limit, " ms"),
@@ -257,7 +275,7 @@ fn fleet_targets(fleet: &Fleet) -> Vec<Target> {
     }
     let bytes = fleet.redis_bytes_each;
     targets.push(Target {
-        name: "fleet, Redis bytes a waiting one",
+        name: "fleet, Redis bytes a waiting one".into(),
         wanted: format!("≤ {REDIS_BYTES_MAX}"),
         measured: format!("{bytes:.0}"),
         verdict: verdict(bytes - REDIS_BYTES_MAX, REDIS_BYTES_MAX, ""),
@@ -267,7 +285,7 @@ fn fleet_targets(fleet: &Fleet) -> Vec<Target> {
 
 fn at_least(name: &'static str, limit: f64, ratio: Spread) -> Target {
     Target {
-        name,
+        name: name.into(),
         wanted: format!("≥ {limit:.2}"),
         measured: spread(ratio),
         verdict: verdict(limit - ratio.median, limit, ""),
@@ -276,7 +294,7 @@ fn at_least(name: &'static str, limit: f64, ratio: Spread) -> Target {
 
 fn at_most(name: &'static str, limit: f64, ratio: Spread) -> Target {
     Target {
-        name,
+        name: name.into(),
         wanted: format!("≤ {limit:.2}"),
         measured: spread(ratio),
         verdict: verdict(ratio.median - limit, limit, ""),
@@ -287,7 +305,7 @@ fn whole(integrity: &Integrity) -> Target {
     let Integrity { lost, duplicated, unexpected, .. } = integrity;
     let wrong = lost + duplicated + unexpected;
     Target {
-        name: "lost, duplicated, unexpected",
+        name: "lost, duplicated, unexpected".into(),
         wanted: "0, 0, 0".to_owned(),
         measured: format!("{lost}, {duplicated}, {unexpected}"),
         verdict: match wrong {
@@ -303,7 +321,7 @@ fn latency(results: &Results) -> Option<Target> {
     let limit = LATENCY_MAX_MS + fsync;
     let p50 = latency.postrider.latency.p50_ms;
     Some(Target {
-        name: "30 % load, publish→receipt p50",
+        name: "30 % load, publish→receipt p50".into(),
         wanted: format!("≤ {LATENCY_MAX_MS} + {fsync:.2} ms fsync"),
         measured: format!("{p50:.2} ms at {:.0}/s", latency.events_per_second),
         verdict: verdict(p50 - limit, limit, " ms"),
@@ -316,7 +334,7 @@ fn hanging(results: &Results) -> Option<Target> {
     let (without, with) = (p99(&hanging.without)?.median, p99(&hanging.with)?.median);
     let limit = (without * HANGING_MAX).max(without + HANGING_MAX_MS);
     Some(Target {
-        name: "one of ten hangs, the others' p99",
+        name: "one of ten hangs, the others' p99".into(),
         wanted: format!("≤ {HANGING_MAX}× or +{HANGING_MAX_MS} ms"),
         measured: format!("{without:.2} → {with:.2} ms"),
         verdict: verdict(with - limit, limit, " ms"),

@@ -13,6 +13,7 @@ use crate::control::Role;
 use crate::event::now_micros;
 use crate::fairness::{Fairness, fairness};
 use crate::growth::{Growth, growth};
+use crate::hostile::{Hostile, hostile};
 use crate::measure::{FsyncProbe, Memory, Percentiles, Spread, fsync, memory, until_quiet};
 use crate::run::{Bench, Load, Run};
 use crate::services::Services;
@@ -53,6 +54,8 @@ pub enum Scenario {
     Growth,
     /// One tenant beside one that publishes 100 times as much, and one whose 1,000 webhooks hang.
     Fairness,
+    /// One tenant beside one whose 1,000 webhooks mean harm, in each of seven ways.
+    Hostile,
 }
 
 #[derive(Debug, Clone)]
@@ -78,6 +81,7 @@ pub struct Results {
     pub fleet: Option<Fleet>,
     pub growth: Option<Growth>,
     pub fairness: Vec<Fairness>,
+    pub hostile: Vec<Hostile>,
 }
 
 /// Many processes on this one machine.
@@ -152,6 +156,7 @@ pub async fn run(
             }
         }
         Scenario::Fairness => results.fairness = fairness(bench, settings).await?,
+        Scenario::Hostile => results.hostile = hostile(bench, settings).await?,
     }
     Ok(())
 }

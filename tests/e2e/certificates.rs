@@ -178,11 +178,11 @@ async fn shakes(how: Handshake) -> u16 {
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             tokio::spawn(async move {
-                stream.read(&mut [0; 4_096]).await.ok()?;
+                if stream.read(&mut [0; 4_096]).await.ok()? == 0 {
+                    return None;
+                }
                 match how {
-                    Handshake::Never => {
-                        stream.read(&mut [0; 4_096]).await.ok()?;
-                    }
+                    Handshake::Never => while stream.read(&mut [0; 4_096]).await.ok()? > 0 {},
                     Handshake::Drips => {
                         stream.write_all(&[22, 3, 3, 0x40, 0, 2, 0, 0x3f, 0xfc]).await.ok()?;
                         while stream.write_all(&[3]).await.is_ok() {

@@ -90,7 +90,7 @@ async fn every_answer_that_is_none_has_its_outcome() {
             vec![Step::Request, ok(""), Step::Drip(b"x-slow: a\r\n".to_vec())],
             Error(&["timeout"], "within 1000 ms"),
         ),
-        ("floods with 1xx", vec![Step::Request, Step::Forever(flood)], protocol("1 MiB")),
+        ("floods with 1xx", vec![Step::Request, Step::Forever(flood)], protocol("1xx")),
         (
             "sends hints before its answer",
             says([hints, b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec()].concat()),
@@ -281,7 +281,8 @@ async fn many_who_are_gone_at_once_disable_their_webhook_once() {
     assert_eq!(disabled["status"], "disabled");
     assert!(text(&disabled, "status_reason").contains("410"), "{disabled}");
     let requests = receiver.requests("/a").len();
-    assert!(requests <= 16, "{requests} requests");
+    // As many as it has places, and those that were begun until the first 410 was on record.
+    assert!(requests < 50, "{requests} requests");
     for delivery in server.deliveries("status=failed").await {
         let by = text(&delivery, "ended_by");
         assert!(["gone", "disabled"].contains(&by.as_str()), "{delivery}");

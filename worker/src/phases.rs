@@ -3,27 +3,52 @@
 //! The client does not say. But it makes a connection within the task of the request that needs it,
 //! so the request's task carries a place to write to, and the dialer and the guard write there. A connection that lost the race against a pooled one ends up in another task, where
 //! there is no such place: then the request reused a connection, and has no such phases.
+//!
+//! Informational answers are a phase, too, and one that a hostile subscriber would not let end.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
+
+use hyper::Request;
+use hyper::ext::on_informational;
+use tokio::sync::Notify;
 
 tokio::task_local! {
     static PHASES: Arc<Phases>;
 }
+
+/// Informational answers (1xx) that may come before the answer.
+const INFORMATIONAL_MAX: u32 = 100;
 
 /// Microseconds plus one; zero: it did not happen.
 #[derive(Default)]
 pub(crate) struct Phases {
     dns_us: AtomicU64,
     connected_us: AtomicU64,
+    informational: AtomicU32,
+    flooded: Notify,
 }
 
 impl Phases {
-    /// Runs `request` with a place for its phases; returns them beside its result.
-    pub(crate) async fn measure<F: Future>(request: F) -> (F::Output, Arc<Phases>) {
-        let phases = Arc::new(Phases::default());
-        (PHASES.scope(phases.clone(), request).await, phases)
+    /// Runs `request` with a place for its phases.
+    pub(crate) async fn measure<F: Future>(self: &Arc<Self>, request: F) -> F::Output {
+        PHASES.scope(self.clone(), request).await
+    }
+
+    /// Counts the informational answers to a request.
+    pub(crate) fn count_informational<B>(self: &Arc<Self>, request: &mut Request<B>) {
+        let phases = self.clone();
+        on_informational(request, move |_| {
+            if phases.informational.fetch_add(1, Ordering::Relaxed) == INFORMATIONAL_MAX {
+                phases.flooded.notify_one();
+            }
+        });
+    }
+
+    /// Returns when there were more than there may be.
+    pub(crate) async fn flooded(&self) {
+        self.flooded.notified().await;
     }
 
     pub(crate) fn dns(&self) -> Option<Duration> {

@@ -74,12 +74,20 @@ impl Sender {
         if let Err(e) = self.policy.check_literal(&config.url) {
             return Sent::failed(ErrorClass::Forbidden, e.message.into_owned(), watch);
         }
-        let request = match request(target, event, now) {
+        let mut request = match request(target, event, now) {
             Ok(request) => request,
             Err(detail) => return Sent::failed(ErrorClass::Signing, detail, watch),
         };
-        let (answered, phases) =
-            Phases::measure(timeout(config.timeout, self.wire.request(request.map(Full::new)))).await;
+        let phases = Arc::<Phases>::default();
+        phases.count_informational(&mut request);
+        let answering = phases.measure(timeout(config.timeout, self.wire.request(request.map(Full::new))));
+        let answered = tokio::select! {
+            answered = answering => answered,
+            () = phases.flooded() => {
+                let detail = "informational answers (1xx) without end and no answer".to_owned();
+                return Sent::broken(ErrorClass::Protocol, detail, &phases, watch);
+            }
+        };
         let head = watch.elapsed();
         let (dns, connect) = (phases.dns(), phases.connect());
         match answered {

@@ -1,8 +1,9 @@
 //! The connections that requests go out on: dialled only where the guard lets, and read only so far.
 //!
-//! reqwest lets nobody come between a socket and what reads from it, and hyper reads informational
-//! answers (1xx) in a loop for as long as there are any: a subscriber that sends nothing else would
-//! have a thread for itself. So this is the client below reqwest, with a connector of our own.
+//! hyper reads informational answers (1xx) in a loop for as long as there are any, and a subscriber
+//! that sends nothing else would have a thread for itself. reqwest lets nobody come between a socket
+//! and what reads from it, nor does it pass on what is to be told of such answers. So this is the
+//! client below reqwest, with a connector of our own.
 
 use std::future::Future;
 use std::io;
@@ -45,7 +46,7 @@ const HEADERS_MAX: usize = 100;
 const KEEPALIVE: Duration = Duration::from_secs(15);
 /// Bytes that are taken from a socket at once, and before whoever else is ready has a turn.
 const READ_MAX: usize = 16 * 1024;
-const TURN_MAX: usize = 64 * 1024;
+const TURN_MAX: usize = 32 * 1024;
 /// Bytes that may come in answer to one request. A head of the size that hyper takes and as much of
 /// a body as is read are half of it, however they are wrapped.
 const ANSWER_MAX: usize = 1024 * 1024;
