@@ -127,6 +127,14 @@ async fn every_answer_that_is_none_has_its_outcome() {
     .await;
 }
 
+/// 50 KiB that are 50 MiB when they are inflated.
+fn gzip_bomb() -> Vec<u8> {
+    let zeros = "head -c 52428800 /dev/zero | gzip -9";
+    let bomb = Command::new("sh").args(["-c", zeros]).output().expect("gzip is installed").stdout;
+    assert!(bomb.len() > 50_000 && bomb.len() < 60_000, "{} bytes", bomb.len());
+    bomb
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_status_decides_whatever_becomes_of_the_body() {
     let chunked = "transfer-encoding: chunked\r\n\r\n";
@@ -135,9 +143,7 @@ async fn the_status_decides_whatever_becomes_of_the_body() {
     let long = "content-length: 2147483648\r\n\r\n";
     let kib = vec![b'x'; 64 * 1_024];
     let chunk = [b"10000\r\n".to_vec(), kib.clone(), b"\r\n".to_vec()].concat();
-    let zeros = "head -c 52428800 /dev/zero | gzip -9";
-    let bomb = Command::new("sh").args(["-c", zeros]).output().expect("gzip is installed").stdout;
-    assert!(bomb.len() > 50_000 && bomb.len() < 60_000);
+    let bomb = gzip_bomb();
     let encoded = |coding: &str, body: &[u8]| {
         let head = format!(
             "HTTP/1.1 200 OK\r\ncontent-encoding: {coding}\r\ncontent-length: {}\r\n\r\n",
@@ -321,6 +327,24 @@ async fn whatever_a_body_holds_is_kept_and_shown_as_text() {
         // As JSON writes them: a terminal or a log that shows the answer shows no control.
         assert!(!answer.body.iter().any(|b| *b < 0x20), "{}", answer.text());
     }
+}
+
+/// What it grows to is not known before it is inflated, so it is not.
+#[tokio::test]
+async fn an_encoded_body_is_kept_as_it_came() {
+    let server = Postrider::start().await;
+    let receiver = Receiver::start().await;
+    server.register(&receiver.url("/a"), json!({})).await;
+    let bomb = gzip_bomb();
+    receiver.always("/a", Reply::status(200).header("content-encoding", "gzip").body(bomb.clone()));
+    let event = server.publish("a", json!(1)).await;
+    let delivery = server.delivery_that_is("delivered", &event).await;
+    let response = &delivery["attempts"][0]["response"];
+    assert_eq!(text(response, "body"), String::from_utf8_lossy(&bomb[..16 * 1_024]));
+    assert_eq!(
+        (&response["truncated"], &response["headers"]["content-encoding"]),
+        (&json!(true), &json!("gzip"))
+    );
 }
 
 /// So many of each at once cost so much each, and no more.

@@ -2,8 +2,6 @@
 //! All of 127/8 is this machine, so here 127.0.0.2 stands for the public and 127.0.0.1 for what is
 //! inside; whoever connects to the latter has been led there.
 
-use std::time::Duration;
-
 use hickory_proto::op::ResponseCode;
 use serde_json::{Value, json};
 
@@ -269,8 +267,10 @@ async fn names_that_are_not_answered_delay_nobody() {
     let attempt = scene.attempt(&good, "good.test", 1).await;
     let took = attempt["timings"]["total_ms"].as_f64().expect("milliseconds");
     assert!(took < 2_000.0, "{attempt}");
-    let attempt = scene.attempt(&slow, "silent-0.test", 1).await;
-    assert_eq!(attempt["error"]["class"], "dns_timeout", "{attempt}");
-    let dns = Duration::from_millis(attempt["timings"]["dns_ms"].as_f64().expect("ms") as u64);
-    assert!(dns < Duration::from_secs(6), "{attempt}");
+    for n in 0..50 {
+        let attempt = scene.attempt(&slow, &format!("silent-{n}.test"), 1).await;
+        assert_eq!(attempt["error"]["class"], "dns_timeout", "{attempt}");
+        let took = attempt["timings"]["dns_ms"].as_f64().expect("milliseconds");
+        assert!(took < 6_000.0, "{attempt}");
+    }
 }
