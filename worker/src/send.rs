@@ -82,6 +82,7 @@ impl Sender {
         phases.count_informational(&mut request);
         let answering = phases.measure(timeout(config.timeout, self.wire.request(request.map(Full::new))));
         let answered = tokio::select! {
+            biased;
             answered = answering => answered,
             () = phases.flooded() => {
                 let detail = "informational answers (1xx) without end and no answer".to_owned();
