@@ -7,7 +7,7 @@ export POSTRIDER_TEST_PYTHON := $(TARGET)/venv/bin/python
 export POSTRIDER_TEST_NODE_DIR := $(CURDIR)/tests/receivers
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check contract bench faults setup clean config.default.toml openapi.json
+.PHONY: help run test check contract bench faults power setup clean config.default.toml openapi.json
 
 help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z.]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,11 @@ faults: setup ## Fails each part of a fleet under load, again and again
 contract: setup ## Asks the API what its description allows and forbids, as every role
 	POSTRIDER_TEST_CASES=$(or $(N),10000) $(if $(SEED),POSTRIDER_TEST_SEED=$(SEED)) \
 		cargo test --locked --test e2e contract:: -- --nocapture --test-threads 1
+
+# N=20 makes it less.
+power: setup ## Kills an embedded server and cuts its power under load, 200 times each
+	POSTRIDER_TEST_KILLS=$(or $(N),200) POSTRIDER_TEST_POWER_LOSSES=$(or $(N),200) \
+		cargo test --locked --test e2e -- --nocapture --test-threads 1 power:: crash::kills_under_load
 
 check: ## Runs the gate: formatting, clippy, generated files
 	cargo fmt --all --check

@@ -37,6 +37,7 @@ mod pause;
 
 mod crash;
 mod faults;
+mod power;
 mod processes;
 mod tls;
 mod log;

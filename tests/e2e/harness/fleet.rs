@@ -1,13 +1,12 @@
 //! Several processes over one PostgreSQL and one Redis.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use super::client::Client;
 use super::ports::free_port;
 use super::postrider::ADMIN_KEY;
-use super::process::Process;
+use super::process::{Process, preloaded};
 use super::servers::Server;
 use super::services::MASTER_KEY;
 use super::wait::{wait_or_tell, wait_until};
@@ -77,15 +76,8 @@ impl Fleet {
     }
 
     fn env_with_the_clock_off(&self, folder: &Path) -> Vec<(String, String)> {
-        let shifted = folder.join("clock.so");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let source = source.join("tests/e2e/harness/clock_an_hour_off.c");
-        let mut cc = Command::new("cc");
-        cc.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&shifted).arg(source).arg("-ldl");
-        assert!(cc.status().expect("cc is installed").success());
         let mut env = self.env();
-        let shifted = shifted.to_str().expect("a path in UTF-8");
-        env.push(("LD_PRELOAD".to_owned(), shifted.to_owned()));
+        env.push(("LD_PRELOAD".to_owned(), preloaded("clock_an_hour_off.c", folder)));
         env
     }
 

@@ -4,6 +4,7 @@
 pub mod account;
 pub mod certificates;
 mod client;
+pub mod disk;
 pub mod dns;
 pub mod fleet;
 mod ports;

@@ -3,12 +3,14 @@
 use std::ops::Deref;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::client::Client;
+use super::disk::Disk;
 use super::ports::free_port;
 use super::process::{Process, command};
 use super::services::Services;
@@ -25,13 +27,15 @@ pub struct Options {
     embedded: bool,
     unread: bool,
     password: Option<String>,
+    disk: Option<Arc<Disk>>,
     env: Vec<(String, String)>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        let (demo, own_key, embedded, unread, password) = (false, false, false, false, None);
-        Self { dev: true, demo, own_key, embedded, unread, password, env: Vec::new() }
+        let (demo, own_key, embedded, unread) = (false, false, false, false);
+        let (password, disk, env) = (None, None, Vec::new());
+        Self { dev: true, demo, own_key, embedded, unread, password, disk, env }
     }
 }
 
@@ -64,6 +68,11 @@ impl Options {
     /// PostgreSQL and Redis, if there are any, are used by somebody who has this password.
     pub fn with_password(self, password: &str) -> Self {
         Self { password: Some(password.to_owned()), ..self }
+    }
+
+    /// The same, on a disk that can lose power.
+    pub fn on_disk(self, disk: &Arc<Disk>) -> Self {
+        Self { disk: Some(disk.clone()), ..self.on_a_data_directory() }
     }
 
     pub fn env(mut self, name: &str, value: &str) -> Self {
@@ -257,6 +266,7 @@ fn how(
     port: u16,
     data_dir: &Path,
 ) -> (Vec<String>, Vec<(String, String)>) {
+    let disk = options.disk.iter().flat_map(|disk| disk.env(data_dir));
     let data_dir = data_dir.to_str().expect("a path in UTF-8").to_owned();
     let mut args: Vec<String> =
         vec!["serve".into(), "--listen".into(), format!("127.0.0.1:{port}"), "--data-dir".into()];
@@ -268,7 +278,7 @@ fn how(
     if !options.own_key {
         env.push(("POSTRIDER_ADMIN_KEY".to_owned(), ADMIN_KEY.to_owned()));
     }
-    let services = services.iter().flat_map(|services| services.env());
+    let services = services.iter().flat_map(|services| services.env()).chain(disk);
     env.extend(services.map(|(name, value)| (name.to_owned(), value)));
     env.extend(options.env.iter().cloned());
     (args, env)

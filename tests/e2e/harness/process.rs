@@ -1,7 +1,7 @@
 //! The real binary as a process of its own. Nothing of it outlives a test.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -149,6 +149,16 @@ pub fn command() -> Command {
     }
     command.stdin(Stdio::null());
     command
+}
+
+/// Compiles a source of the harness into a library that is loaded before the C library.
+pub fn preloaded(source: &str, folder: &Path) -> String {
+    let library = folder.join(source).with_extension("so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/harness").join(source);
+    let mut cc = Command::new("cc");
+    cc.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
+    assert!(cc.status().expect("cc is installed").success());
+    library.to_str().expect("a path in UTF-8").to_owned()
 }
 
 fn spawn(args: &[String], env: &[(String, String)]) -> Child {
