@@ -36,6 +36,8 @@ use stand::Stand;
 
 /// Threads that answer the API, at most: an answer costs little, and delivering needs the cores.
 const API_THREADS_MAX: usize = 4;
+/// Files that a process may open where nothing says how many.
+const FILES_USUAL: u64 = 1_024;
 
 #[derive(Debug, Args)]
 pub struct Serve {
@@ -91,13 +93,13 @@ fn run(role: Role, member: &Member, dev: bool) -> Result<(), Failure> {
         settings.check_dev()?;
     }
     let log = log::start(&settings.log);
-    raise_file_limit();
+    let connections = connections_max(raise_file_limit());
     let listens = role != Role::Worker || settings::is_set(&effective, "listen");
     let door = listens.then(|| listen::open(settings.server.listen)).transpose()?;
     let engine = if role == Role::Api { None } else { Some(engine(&settings, role)?) };
     let served = actix_web::rt::System::new().block_on(async {
         let parts = Parts::open(&settings, role, dev, door.as_ref().map(|d| d.1), log).await?;
-        parts.run(&settings, door, engine.as_ref()).await
+        parts.run(&settings, door, connections, engine.as_ref()).await
     });
     if let Some(engine) = engine {
         engine.shutdown_background();
@@ -107,10 +109,17 @@ fn run(role: Role, member: &Member, dev: bool) -> Result<(), Failure> {
 
 /// Every subscriber with an open connection takes a file, and the usual limit is meant for programs
 /// that hold few.
-fn raise_file_limit() {
-    if let Err(e) = rlimit::increase_nofile_limit(u64::MAX) {
+fn raise_file_limit() -> u64 {
+    rlimit::increase_nofile_limit(u64::MAX).unwrap_or_else(|e| {
         tracing::warn!(error = %e, "the limit of open files stays as it is");
-    }
+        rlimit::getrlimit(rlimit::Resource::NOFILE).map_or(FILES_USUAL, |(soft, _)| soft)
+    })
+}
+
+/// Connections of the API: half of the files there may be. The other half is for subscribers and for the
+/// store, so that clients who do nothing cannot take what delivering needs.
+fn connections_max(files: u64) -> usize {
+    usize::try_from(files / 2).unwrap_or(usize::MAX).min(api::CONNECTIONS_MAX)
 }
 
 /// What the API and the engine stand on.
@@ -163,6 +172,7 @@ impl Parts {
         self,
         settings: &Settings,
         door: Option<Door>,
+        connections: usize,
         engine: Option<&Runtime>,
     ) -> Result<(), Failure> {
         let mut registry = Registry::default();
@@ -177,7 +187,7 @@ impl Parts {
                     demo::register(&app, address).await?;
                 }
                 let threads = half_of_the_cores().min(API_THREADS_MAX);
-                let server = api::server(Arc::clone(&app), listener, threads)
+                let server = api::server(Arc::clone(&app), listener, threads, connections)
                     .map_err(|e| listen::refused(address, &e))?;
                 if self.role != Role::Worker {
                     banner::print(&self.first, settings, self.dev, address);

@@ -54,13 +54,13 @@ impl App {
         let paused = webhook.status == WebhookStatus::Paused;
         let (max_in_flight, version) = (webhook.config.max_in_flight, webhook.version);
         let limits = Limits { max_in_flight, paused, version };
-        heard("set", self.queue.set(&lane, limits)).await;
+        heard("set", self.queue.set(&[(lane, limits)])).await;
     }
 
     /// Lets go of a deleted webhook's lane, so that what waits in it is ended by the workers.
     pub(crate) async fn release_lane(&self, webhook: &Webhook) {
         let lane = Lane::deliver(webhook.tenant.clone(), webhook.id);
-        heard("set", self.queue.set(&lane, Limits::RELEASED)).await;
+        heard("set", self.queue.set(&[(lane, Limits::RELEASED)])).await;
     }
 
     /// What the queue says of `lanes`, in their order; none if it says nothing.

@@ -73,8 +73,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a connection that is closed may take to hear it.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Connections at once, over all workers.
-const CONNECTIONS_MAX: usize = 8_192;
+/// Connections at once, over all workers; beyond it new ones wait to be accepted.
+pub const CONNECTIONS_MAX: usize = 32_768;
 /// How long requests in flight may take once the server is told to stop.
 const SHUTDOWN_S: u64 = 20;
 
@@ -169,16 +169,22 @@ impl App {
     }
 }
 
-/// The server, ready to be awaited. It handles no signals: its handle stops it.
+/// The server, ready to be awaited, with at most so many connections at once. It handles no signals: its
+/// handle stops it.
 ///
 /// # Errors
 /// When the listener cannot be used.
-pub fn server(app: Arc<App>, listener: TcpListener, workers: usize) -> io::Result<Server> {
+pub fn server(
+    app: Arc<App>,
+    listener: TcpListener,
+    workers: usize,
+    connections: usize,
+) -> io::Result<Server> {
     let workers = workers.max(1);
     let document = Arc::new(Document::new(app.door, app.dev));
     let builder = Server::build()
         .workers(workers)
-        .max_concurrent_connections(CONNECTIONS_MAX.div_ceil(workers))
+        .max_concurrent_connections((connections / workers).max(1))
         .shutdown_timeout(SHUTDOWN_S)
         .disable_signals();
     let stopping = builder.graceful_shutdown_signal();

@@ -85,6 +85,8 @@ CREATE TABLE webhooks (
 );
 CREATE UNIQUE INDEX webhooks_tenant_url ON webhooks (tenant, url) WHERE deleted_at IS NULL;
 CREATE INDEX webhooks_tenant ON webhooks (tenant, id) WHERE deleted_at IS NULL;
+-- What was changed since a version, deleted ones too.
+CREATE INDEX webhooks_version ON webhooks (tenant, version);
 CREATE INDEX webhooks_stranding ON webhooks (id) WHERE stranding;
 
 -- A delivery is in one of two tables, so that each is written to as little as can be: what is

@@ -58,6 +58,8 @@ CREATE TABLE webhooks (
     stranding          INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX webhooks_tenant_url ON webhooks (tenant, url) WHERE deleted_at IS NULL;
+-- What was changed since a version, deleted ones too.
+CREATE INDEX webhooks_version ON webhooks (tenant, version);
 CREATE INDEX webhooks_stranding ON webhooks (id) WHERE stranding;
 
 CREATE TABLE deliveries (

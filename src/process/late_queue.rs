@@ -42,8 +42,8 @@ impl Queue for LateQueue {
         self.queue()?.settle(settlements).await
     }
 
-    async fn set(&self, lane: &Lane, limits: Limits) -> Result<(), QueueError> {
-        self.queue()?.set(lane, limits).await
+    async fn set(&self, lanes: &[(Lane, Limits)]) -> Result<(), QueueError> {
+        self.queue()?.set(lanes).await
     }
 
     async fn look(&self, lanes: &[Lane]) -> Result<Look, QueueError> {

@@ -41,8 +41,8 @@ pub trait Queue: Send + Sync {
     /// is tried again, and holds up the later ones, for as long as a lease lasts.
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), QueueError>;
 
-    /// What a lane may do. Repeated, or older than what was set before: nothing.
-    async fn set(&self, lane: &Lane, limits: Limits) -> Result<(), QueueError>;
+    /// What each lane may do. Repeated, or older than what was set before: nothing.
+    async fn set(&self, lanes: &[(Lane, Limits)]) -> Result<(), QueueError>;
 
     /// What is in the queue, in all and in each of `lanes`, in their order.
     async fn look(&self, lanes: &[Lane]) -> Result<Look, QueueError>;

@@ -74,8 +74,9 @@ pub trait Store: Send + Sync {
 
     // Webhooks. Every change bumps the tenant's registry version in the same transaction.
 
-    /// All webhooks of a tenant and the registry version they were read at.
-    async fn registry(&self, tenant: &Tenant) -> Result<Registry, StoreError>;
+    /// What of a tenant's webhooks was changed since its registry was of version `since`, and the
+    /// version that is read; since 0 that is all of them.
+    async fn registry(&self, tenant: &Tenant, since: u64) -> Result<Registry, StoreError>;
 
     /// Those of `ids` that exist.
     async fn webhooks(&self, ids: &[WebhookId]) -> Result<Vec<Webhook>, StoreError>;
@@ -350,6 +351,8 @@ pub struct Registry {
     pub version: u64,
     /// By id.
     pub webhooks: Vec<Webhook>,
+    /// Deleted since.
+    pub gone: Vec<WebhookId>,
 }
 
 #[derive(Debug, Clone)]

@@ -163,10 +163,9 @@ async fn begin_all(
 
 /// The queue did not know of the pause: it forgot, or they came in before.
 async fn put_off_paused(engine: &Engine, paused: Vec<(Held, Arc<Target>)>) {
-    let targets = paused.iter().map(|(_, target)| (target.webhook.id, target));
-    for target in targets.collect::<HashMap<_, _>>().into_values() {
-        engine.registry.set_limits(target).await;
-    }
+    let targets = paused.iter().map(|(_, target)| (target.webhook.id, target.clone()));
+    let targets: Vec<_> = targets.collect::<HashMap<_, _>>().into_values().collect();
+    engine.registry.set_limits(&targets).await;
     let again = How::Again { after: FAILURE_PAUSE };
     engine.settle(paused.into_iter().map(|(held, _)| (held, again)).collect());
 }

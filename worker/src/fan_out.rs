@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::event::Event;
-use model::id::{DeliveryId, EventUid, WebhookId};
+use model::id::{DeliveryId, EventUid};
 use model::tenant::Tenant;
-use model::webhook::WebhookStatus;
+use model::webhook::{Webhook, WebhookStatus};
 use store::world::Stopwatch;
 use store::{
     AtOnce, Chunk, How, InboxEvent, InboxRow, Item, Lane, Leased, Loaded, NewDelivery, Pace, Push,
@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ahead::LOADED_AGE_MAX;
 use crate::engine::{Engine, FAILURE_PAUSE, Held, gather, report_queue, report_store};
-use crate::registry::TenantWebhooks;
+use crate::registry::{Target, TenantWebhooks};
 use crate::{Stop, deliver};
 
 /// Inbox rows of one round.
@@ -86,7 +86,8 @@ async fn make_deliveries(
     stop: &Stop,
 ) -> Result<Vec<EventUid>, StoreError> {
     let names: Vec<_> = batch.iter().map(Held::event).collect();
-    let mut made = Made { since: Stopwatch::start(), of_event: HashMap::new() };
+    let mut made =
+        Made { since: Stopwatch::start(), of_event: HashMap::new(), targets: Vec::new() };
     let rows = engine.store.inbox(&names, *whole).await?;
     let (mut chunks, mut unfinished) = (Vec::new(), Vec::new());
     let (mut room, mut left) = (DELIVERIES_MAX, TRANSACTIONS_MAX);
@@ -96,9 +97,9 @@ async fn make_deliveries(
             continue;
         }
         let webhooks = engine.registry.of_tenant(&row.tenant, row.registry_now).await?;
-        let (chunk, counts) = next_chunk(&row, &webhooks);
+        let (chunk, targets, counts) = next_chunk(&row, &webhooks);
         if chunk.deliveries.len() > room {
-            keep_and_push(engine, std::mem::take(&mut chunks), &made, whole, stop).await?;
+            keep_and_push(engine, std::mem::take(&mut chunks), &mut made, whole, stop).await?;
             (room, left) = (DELIVERIES_MAX, left - 1);
             if left == 0 {
                 unfinished.push(row.name);
@@ -110,10 +111,11 @@ async fn make_deliveries(
         }
         counts.into_iter().for_each(|count| engine.metrics.fanned_out(count));
         room -= chunk.deliveries.len();
+        made.targets.extend(targets);
         made.of_event.extend(row.events.into_iter().map(|e| (e.uid, (e.whole, webhooks.clone()))));
         chunks.push(chunk);
     }
-    keep_and_push(engine, chunks, &made, whole, stop).await?;
+    keep_and_push(engine, chunks, &mut made, whole, stop).await?;
     Ok(unfinished)
 }
 
@@ -135,7 +137,7 @@ fn in_turns(rows: Vec<InboxRow>) -> Vec<InboxRow> {
 async fn keep_and_push(
     engine: &Arc<Engine>,
     chunks: Vec<Chunk>,
-    made: &Made,
+    made: &mut Made,
     whole: &mut bool,
     stop: &Stop,
 ) -> Result<(), StoreError> {
@@ -148,6 +150,7 @@ async fn keep_and_push(
         if are_new && !stop.claim.is_cancelled() && !engine.cannot_record() {
             lease_at_once(engine, &mut pushes);
         }
+        engine.registry.tell(&std::mem::take(&mut made.targets)).await;
         match engine.queue.push(pushes).await {
             Ok(pushed) => {
                 *whole = pushed.leased.len() * 2 >= count;
@@ -166,45 +169,54 @@ async fn keep_and_push(
     Ok(())
 }
 
-/// The next deliveries of an inbox row, at most as many as one transaction takes, and how many there
-/// are of each event.
-fn next_chunk(row: &InboxRow, webhooks: &TenantWebhooks) -> (Chunk, Vec<usize>) {
+/// The next deliveries of an inbox row, at most as many as one transaction takes, to whom they go, and
+/// how many there are of each event.
+fn next_chunk(row: &InboxRow, webhooks: &TenantWebhooks) -> (Chunk, Vec<Arc<Target>>, Vec<usize>) {
     let (mut deliveries, mut counts, mut more) = (Vec::new(), Vec::new(), false);
+    let mut targets = Vec::new();
     for event in row.events.iter().filter(|e| row.cursor.is_none_or(|(seq, _)| e.seq >= seq)) {
-        let mut matching = matching(webhooks, row, event);
         let room = DELIVERIES_MAX - deliveries.len();
+        let mut matching = matching(webhooks, row, event, room + 1);
         more = matching.len() > room;
         if more && room == 0 {
             break;
         }
         matching.truncate(room);
         counts.push(matching.len());
-        deliveries.extend(matching.into_iter().map(|webhook| NewDelivery {
-            id: DeliveryId { event: event.uid, webhook },
+        deliveries.extend(matching.iter().map(|target| NewDelivery {
+            id: DeliveryId { event: event.uid, webhook: target.webhook.id },
             seq: event.seq,
             accepted_at: event.accepted_at,
         }));
+        targets.extend(matching);
         if more {
             break;
         }
     }
-    (Chunk { row: row.name, tenant: row.tenant.clone(), deliveries, more }, counts)
+    let chunk = Chunk { row: row.name, tenant: row.tenant.clone(), deliveries, more };
+    (chunk, targets, counts)
 }
 
-/// Registered when the event was accepted, active or paused now, and of its type; by id, and those
-/// after the cursor.
-fn matching(webhooks: &TenantWebhooks, row: &InboxRow, event: &InboxEvent) -> Vec<WebhookId> {
-    let wanting = match row.only_webhook {
-        Some(only) => webhooks.one(only).into_iter().collect(),
-        None => webhooks.wanting(event.event_type.as_str()),
-    };
-    let webhooks = wanting.into_iter().map(|target| &target.webhook);
-    let matching = webhooks.filter(|webhook| {
-        let is_after = row.cursor.is_none_or(|cursor| (event.seq, webhook.id) > cursor);
+/// Registered when the event was accepted, active or paused now, and of its type; by id, and the first
+/// `max` of those after the cursor.
+fn matching(
+    webhooks: &TenantWebhooks,
+    row: &InboxRow,
+    event: &InboxEvent,
+    max: usize,
+) -> Vec<Arc<Target>> {
+    let after = row.cursor.filter(|(seq, _)| *seq == event.seq).map(|(_, webhook)| webhook);
+    let matches = |webhook: &Webhook| {
         let was_there = webhook.registered_version <= row.registry_version;
-        is_after && was_there && webhook.status != WebhookStatus::Disabled
-    });
-    matching.map(|webhook| webhook.id).collect()
+        was_there && webhook.status != WebhookStatus::Disabled
+    };
+    match row.only_webhook {
+        Some(only) => {
+            let one = webhooks.one(only).filter(|target| matches(&target.webhook));
+            one.filter(|_| after.is_none_or(|after| only > after)).into_iter().collect()
+        }
+        None => webhooks.wanting(event.event_type.as_str(), after, max, matches),
+    }
 }
 
 fn pushes(chunk: &Chunk) -> impl Iterator<Item = Push> {
@@ -228,6 +240,8 @@ struct Made {
     /// Since when it may be otherwise.
     since: Stopwatch,
     of_event: HashMap<EventUid, (Option<Arc<Event>>, Arc<TenantWebhooks>)>,
+    /// To whom it goes that was not pushed yet.
+    targets: Vec<Arc<Target>>,
 }
 
 impl Made {
@@ -256,7 +270,8 @@ impl Made {
     /// None if it has to be looked at again.
     fn loaded(&self, held: &Held) -> Option<Loaded> {
         let (whole, webhooks) = self.of_event.get(&held.event())?;
-        let webhook = &webhooks.one(held.webhook()?)?.webhook;
+        let target = webhooks.one(held.webhook()?)?;
+        let webhook = &target.webhook;
         let is_fresh = self.since.elapsed() <= LOADED_AGE_MAX;
         let event = whole.clone().filter(|_| is_fresh)?;
         Some(Loaded::new(event, (webhook.status, webhook.version)))

@@ -39,7 +39,7 @@ pub(crate) async fn run(engine: Arc<Engine>, mut inbox: Inbox, stop: Cancellatio
             }
             let fed = match &hungry.hunger {
                 Hunger::Everything => feed_everything(&engine, &stop).await,
-                Hunger::Lane(lane) => feed_lane(&engine, lane).await,
+                Hunger::Lane(lane) => feed(&engine, lane).await,
             };
             let how = fed.unwrap_or_else(|e| {
                 report_store(&e, "unfinished");
@@ -58,11 +58,14 @@ async fn feed_everything(engine: &Engine, stop: &CancellationToken) -> Result<Ho
         let lanes = engine.store.lanes(after.as_ref(), LANES_PAGE).await?;
         let Some(last) = lanes.last() else { return Ok(how) };
         after = Some(last.clone());
+        let reminded = remind(engine, &lanes).await.is_ok();
         for lane in &lanes {
             if stop.is_cancelled() {
                 return Ok(How::Again { after: Duration::ZERO });
             }
-            if let Err(e) = feed_lane(engine, lane).await {
+            let fed =
+                if reminded { feed_lane(engine, lane).await } else { feed(engine, lane).await };
+            if let Err(e) = fed {
                 // One lane that cannot be read must not keep the others from being fed.
                 report_store(&e, "unfinished");
                 how = How::Again { after: UNREADABLE_PAUSE };
@@ -111,14 +114,21 @@ fn push(lane: &Lane, waiting: &Waiting, now: Timestamp) -> Push {
     Push { after, retry: waiting.retry, ..Push::new(item, waiting.seq) }
 }
 
+async fn feed(engine: &Engine, lane: &Lane) -> Result<How, StoreError> {
+    remind(engine, std::slice::from_ref(lane)).await?;
+    feed_lane(engine, lane).await
+}
+
+/// A queue that lost its memory forgot what lanes may do, too.
+async fn remind(engine: &Engine, lanes: &[Lane]) -> Result<(), StoreError> {
+    let webhooks: Vec<_> = lanes.iter().filter_map(|lane| lane.work.webhook()).collect();
+    let targets: Vec<_> = engine.registry.read(&webhooks).await?.into_values().collect();
+    engine.registry.set_limits(&targets).await;
+    Ok(())
+}
+
 /// What of a lane is due next, as much as it can hold beside what it has.
 async fn feed_lane(engine: &Engine, lane: &Lane) -> Result<How, StoreError> {
-    if let Work::Deliver(webhook) = lane.work {
-        // A queue that lost its memory forgot what the lane may do, too.
-        if let Some(target) = engine.registry.read(&[webhook]).await?.get(&webhook) {
-            engine.registry.set_limits(target).await;
-        }
-    }
     // One more than the lane holds: it is refused, so that the lane knows that there is more.
     let limit = engine.settings.lane_cap.saturating_add(1);
     let waiting = engine.store.unfinished(lane, u32::try_from(limit).unwrap_or(u32::MAX)).await?;

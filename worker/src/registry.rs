@@ -1,8 +1,10 @@
 //! Webhooks as the worker needs them: secrets opened, headers ready. Cached, and checked against
 //! a version at every use, so that a change holds from the next request on.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use hyper::Uri;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue as HttpValue};
@@ -28,6 +30,8 @@ pub(crate) struct Target {
     pub(crate) credentials: Vec<String>,
     /// With the time until which each signs.
     secrets: Result<Vec<(Option<Timestamp>, Secret)>, Unreadable>,
+    /// Whether the queue knows what its lane may do.
+    told: AtomicBool,
 }
 
 /// A ciphertext that none of the master keys opens, or whose content is not what it should be.
@@ -35,43 +39,87 @@ pub(crate) struct Target {
 #[error("{0}")]
 pub(crate) struct Unreadable(String);
 
-/// A tenant's webhooks.
-pub(crate) struct TenantWebhooks {
+/// A tenant's webhooks. A change is made in place: what one costs must not grow with how many others
+/// there are.
+#[derive(Default)]
+pub(crate) struct TenantWebhooks(RwLock<Kept>);
+
+type ById = BTreeMap<WebhookId, Arc<Target>>;
+
+#[derive(Default)]
+struct Kept {
     version: u64,
-    /// By id.
-    targets: Vec<Arc<Target>>,
-    /// Which of them want the types that fit a pattern, in order.
-    by_pattern: HashMap<String, Vec<usize>>,
+    all: ById,
+    /// Those that want the types that fit a pattern.
+    by_pattern: HashMap<String, ById>,
 }
 
 impl TenantWebhooks {
-    fn new(version: u64, targets: Vec<Arc<Target>>) -> Self {
-        let mut by_pattern = HashMap::<String, Vec<usize>>::new();
-        for (n, target) in targets.iter().enumerate() {
-            for pattern in target.webhook.config.event_types.as_slice() {
-                let of_pattern = by_pattern.entry(pattern.clone()).or_default();
-                if of_pattern.last() != Some(&n) {
-                    of_pattern.push(n);
-                }
+    fn version(&self) -> u64 {
+        self.kept().version
+    }
+
+    /// The first of those that want events of a type, beyond `after` and as `filter` says, by id.
+    /// Costs as much as there are of them, however many others there are.
+    pub(crate) fn wanting(
+        &self,
+        event_type: &str,
+        after: Option<WebhookId>,
+        max: usize,
+        filter: impl Fn(&Webhook) -> bool,
+    ) -> Vec<Arc<Target>> {
+        let kept = self.kept();
+        let beyond = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+        let mut wanting = Vec::new();
+        for of_pattern in patterns_of(event_type).filter_map(|p| kept.by_pattern.get(&p)) {
+            let wanted = of_pattern.range(beyond).filter(|(_, target)| filter(&target.webhook));
+            wanting.extend(wanted.take(max).map(|(_, target)| target.clone()));
+        }
+        wanting.sort_unstable_by_key(|target| target.webhook.id);
+        wanting.dedup_by_key(|target| target.webhook.id);
+        wanting.truncate(max);
+        wanting
+    }
+
+    pub(crate) fn one(&self, id: WebhookId) -> Option<Arc<Target>> {
+        self.kept().all.get(&id).cloned()
+    }
+
+    /// What was read of a version. Nothing if what is kept is newer.
+    fn change(&self, version: u64, changed: Vec<Arc<Target>>, gone: &[WebhookId]) {
+        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if version <= kept.version {
+            return;
+        }
+        kept.version = version;
+        gone.iter().for_each(|id| kept.remove(*id));
+        changed.into_iter().for_each(|target| kept.put(target));
+    }
+
+    fn kept(&self) -> RwLockReadGuard<'_, Kept> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn put(&mut self, target: Arc<Target>) {
+        let id = target.webhook.id;
+        self.remove(id);
+        for pattern in target.webhook.config.event_types.as_slice() {
+            self.by_pattern.entry(pattern.clone()).or_default().insert(id, target.clone());
+        }
+        self.all.insert(id, target);
+    }
+
+    fn remove(&mut self, id: WebhookId) {
+        let Some(before) = self.all.remove(&id) else { return };
+        for pattern in before.webhook.config.event_types.as_slice() {
+            let Some(of_pattern) = self.by_pattern.get_mut(pattern) else { continue };
+            of_pattern.remove(&id);
+            if of_pattern.is_empty() {
+                self.by_pattern.remove(pattern);
             }
         }
-        Self { version, targets, by_pattern }
-    }
-
-    /// Those that want events of a type, by id. Costs as much as there are of them, however many
-    /// others there are.
-    pub(crate) fn wanting(&self, event_type: &str) -> Vec<&Arc<Target>> {
-        let patterns = patterns_of(event_type);
-        let found = patterns.filter_map(|pattern| self.by_pattern.get(&pattern));
-        let mut wanting: Vec<usize> = found.flatten().copied().collect();
-        wanting.sort_unstable();
-        wanting.dedup();
-        wanting.into_iter().map(|n| &self.targets[n]).collect()
-    }
-
-    pub(crate) fn one(&self, id: WebhookId) -> Option<&Arc<Target>> {
-        let found = self.targets.binary_search_by_key(&id, |target| target.webhook.id);
-        found.ok().map(|n| &self.targets[n])
     }
 }
 
@@ -90,6 +138,10 @@ impl Target {
         let secrets = self.secrets.as_ref()?.iter();
         let valid = secrets.filter(|(until, _)| until.is_none_or(|until| now < until));
         Ok(valid.map(|(_, secret)| secret).collect())
+    }
+
+    fn is_told(&self) -> bool {
+        self.told.load(Ordering::Acquire)
     }
 
     pub(crate) fn limits(&self) -> Limits {
@@ -122,54 +174,51 @@ impl Registry {
         tenant: &Tenant,
         version: u64,
     ) -> Result<Arc<TenantWebhooks>, StoreError> {
-        let cached = lock(&self.by_tenant).get(tenant).cloned();
-        if let Some(cached) = cached.filter(|cached| cached.version >= version) {
-            return Ok(cached);
+        let kept = lock(&self.by_tenant).get(tenant).cloned().unwrap_or_default();
+        let since = kept.version();
+        if since >= version {
+            return Ok(kept);
         }
-        let store::Registry { version, webhooks } = self.store.registry(tenant).await?;
-        let mut targets = Vec::with_capacity(webhooks.len());
-        for webhook in webhooks {
-            targets.push(self.keep(webhook).await);
-        }
-        let read = Arc::new(TenantWebhooks::new(version, targets));
+        let store::Registry { version, webhooks, gone } =
+            self.store.registry(tenant, since).await?;
+        let changed = webhooks.into_iter().map(|webhook| self.opened(webhook)).collect();
+        kept.change(version, changed, &gone);
         let mut by_tenant = lock(&self.by_tenant);
-        if by_tenant.len() >= CACHED_MAX {
+        if by_tenant.len() >= CACHED_MAX && !by_tenant.contains_key(tenant) {
             by_tenant.clear();
         }
-        by_tenant.insert(tenant.clone(), read.clone());
-        Ok(read)
+        by_tenant.insert(tenant.clone(), kept.clone());
+        Ok(kept)
     }
 
-    /// The cached webhook, if it is of that version.
+    /// The cached webhook, if it is of that version and the queue knows it.
     pub(crate) fn cached(&self, id: WebhookId, version: u64) -> Option<Arc<Target>> {
-        lock(&self.by_id).get(&id).filter(|t| t.webhook.version == version).cloned()
+        let is_it = |target: &&Arc<Target>| target.webhook.version == version && target.is_told();
+        lock(&self.by_id).get(&id).filter(is_it).cloned()
     }
 
-    /// Reads webhooks afresh. Those that do not exist are left out.
+    /// Reads webhooks afresh, and tells the queue of them. Those that do not exist are left out.
     pub(crate) async fn read(
         &self,
         ids: &[WebhookId],
     ) -> Result<HashMap<WebhookId, Arc<Target>>, StoreError> {
-        let mut read = HashMap::with_capacity(ids.len());
-        for webhook in self.store.webhooks(ids).await? {
-            read.insert(webhook.id, self.keep(webhook).await);
-        }
-        Ok(read)
+        let webhooks = self.store.webhooks(ids).await?;
+        let targets: Vec<_> = webhooks.into_iter().map(|webhook| self.opened(webhook)).collect();
+        self.tell(&targets).await;
+        Ok(targets.into_iter().map(|target| (target.webhook.id, target)).collect())
     }
 
-    /// Opens a webhook that was read and keeps it; the queue learns what its lane may do.
-    async fn keep(&self, webhook: Webhook) -> Arc<Target> {
-        if let Some(same) = self.cached(webhook.id, webhook.version) {
-            return same;
+    /// Opens a webhook that was read, and keeps it.
+    fn opened(&self, webhook: Webhook) -> Arc<Target> {
+        let before = lock(&self.by_id).get(&webhook.id).cloned();
+        if let Some(same) = before.as_ref().filter(|b| b.webhook.version == webhook.version) {
+            return same.clone();
         }
-        let target = Arc::new(open(webhook, &self.master_keys));
+        let mut target = open(webhook, &self.master_keys);
         // A lane that the queue does not know has the default limits.
-        let known = lock(&self.by_id).contains_key(&target.webhook.id);
         let default = Limits { version: target.webhook.version, ..Limits::default() };
-        if (known || target.limits() != default) && !self.set_limits(&target).await {
-            // It is told when the webhook is used next.
-            return target;
-        }
+        target.told = (before.is_none() && target.limits() == default).into();
+        let target = Arc::new(target);
         let mut by_id = lock(&self.by_id);
         if by_id.len() >= CACHED_MAX {
             by_id.clear();
@@ -178,13 +227,23 @@ impl Registry {
         target
     }
 
-    /// Tells the queue what the lane of a webhook may do. False if it was not heard.
-    pub(crate) async fn set_limits(&self, target: &Target) -> bool {
-        let set = self.queue.set(&target.lane(), target.limits()).await;
-        if let Err(e) = &set {
-            report_queue(e, "set");
+    /// Tells the queue what lanes may do of which it was not told yet. What it does not hear it is
+    /// told when the webhook is used next.
+    pub(crate) async fn tell(&self, targets: &[Arc<Target>]) {
+        let untold: Vec<_> = targets.iter().filter(|target| !target.is_told()).cloned().collect();
+        self.set_limits(&untold).await;
+    }
+
+    /// Tells the queue what the lanes of webhooks may do.
+    pub(crate) async fn set_limits(&self, targets: &[Arc<Target>]) {
+        if targets.is_empty() {
+            return;
         }
-        set.is_ok()
+        let limits: Vec<_> = targets.iter().map(|t| (t.lane(), t.limits())).collect();
+        match self.queue.set(&limits).await {
+            Ok(()) => targets.iter().for_each(|target| target.told.store(true, Ordering::Release)),
+            Err(e) => report_queue(&e, "set"),
+        }
     }
 }
 
@@ -233,7 +292,7 @@ fn open(webhook: Webhook, master_keys: &MasterKeys) -> Target {
     }
     let uri = webhook.config.url.as_str().parse();
     let uri = uri.map_err(|e| Unreadable(format!("the URL cannot be requested: {e}")));
-    Target { webhook, uri, headers, credentials, secrets }
+    Target { webhook, uri, headers, credentials, secrets, told: AtomicBool::new(false) }
 }
 
 fn open_secret(

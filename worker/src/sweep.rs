@@ -111,14 +111,16 @@ async fn resume(engine: &Engine, lanes: &[Lane], targets: &HashMap<WebhookId, Ar
         Ok(look) => look,
         Err(e) => return report_queue(&e, "look"),
     };
+    let mut held = Vec::new();
     for (lane, look) in lanes.iter().zip(look.lanes) {
         let target = lane.work.webhook().and_then(|webhook| targets.get(&webhook));
         if let (Some(WaitingFor::Paused), Some(target)) = (look.waiting_for, target)
             && target.webhook.status == WebhookStatus::Active
         {
-            engine.registry.set_limits(target).await;
+            held.push(target.clone());
         }
     }
+    engine.registry.set_limits(&held).await;
 }
 
 async fn end(engine: &Engine, stranded: Vec<Stranded>) -> Result<usize, StoreError> {

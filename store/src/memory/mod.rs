@@ -78,9 +78,12 @@ impl Queue for Memory {
         Ok(())
     }
 
-    async fn set(&self, lane: &Lane, limits: Limits) -> Result<(), QueueError> {
+    async fn set(&self, lanes: &[(Lane, Limits)]) -> Result<(), QueueError> {
         let now = self.clock.now();
-        self.state().set(now, lane, limits);
+        {
+            let mut state = self.state();
+            lanes.iter().for_each(|(lane, limits)| state.set(now, lane, *limits));
+        }
         self.something.notify_one();
         Ok(())
     }

@@ -262,8 +262,8 @@ impl Store for Postgres {
         call!(self, |db| feed::outlived(db, webhook, opened_before, limit))
     }
 
-    async fn registry(&self, tenant: &Tenant) -> Result<Registry, StoreError> {
-        call!(self, |db| webhooks::registry(db, tenant))
+    async fn registry(&self, tenant: &Tenant, since: u64) -> Result<Registry, StoreError> {
+        call!(self, |db| webhooks::registry(db, tenant, since))
     }
 
     async fn webhooks(&self, ids: &[WebhookId]) -> Result<Vec<Webhook>, StoreError> {

@@ -296,8 +296,10 @@ ORDER BY opened_at LIMIT $3
 -- name: registry
 SELECT w.id, w.tenant, w.status, w.status_reason, w.registered_version, w.version, w.config,
        w.secrets, w.created_at, w.updated_at,
-       coalesce((SELECT registry_version FROM tenants WHERE tenant = $1), 0)
-FROM (SELECT) AS one LEFT JOIN webhooks w ON w.tenant = $1 AND w.deleted_at IS NULL
+       coalesce((SELECT registry_version FROM tenants WHERE tenant = $1), 0),
+       w.deleted_at IS NOT NULL
+FROM (SELECT) AS one
+LEFT JOIN webhooks w ON w.tenant = $1 AND w.version > $2 AND ($2 > 0 OR w.deleted_at IS NULL)
 ORDER BY w.id
 
 -- Also holds the tenant's registry until the transaction ends.

@@ -8,6 +8,7 @@ use model::tenant::Tenant;
 use model::time::Timestamp;
 use model::webhook::{Webhook, WebhookStatus};
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use super::batch::{execute, query};
 use super::conditions::Conditions;
@@ -17,13 +18,20 @@ use super::sql;
 use crate::store::{Registry, Saved, WebhookFilter};
 
 /// One statement: the version must never be newer than the webhooks.
-pub(super) async fn registry(db: &Object, tenant: &Tenant) -> Result<Registry> {
-    let found = query(db, const { sql("registry") }, &[&tenant.as_str()]).await?;
-    let version = found.first().map(|row| rows::version(row, 10)).transpose()?;
-    // A tenant without webhooks has one row of nothing.
+pub(super) async fn registry(db: &Object, tenant: &Tenant, since: u64) -> Result<Registry> {
+    let key: [&(dyn ToSql + Sync); 2] = [&tenant.as_str(), &bigint(since)?];
+    let found = query(db, const { sql("registry") }, &key).await?;
+    let version = found.first().map(|row| rows::version(row, 10)).transpose()?.unwrap_or(0);
+    let (mut webhooks, mut gone) = (Vec::new(), Vec::new());
+    // Where nothing changed there is one row of nothing.
     let is_one = |row: &&Row| !matches!(row.try_get::<_, Option<uuid::Uuid>>(0), Ok(None));
-    let webhooks = found.iter().filter(is_one).map(rows::webhook).collect::<Result<_>>()?;
-    Ok(Registry { version: version.unwrap_or(0), webhooks })
+    for row in found.iter().filter(is_one) {
+        match rows::get(row, 11)? {
+            true => gone.push(rows::webhook_id(row, 0)?),
+            false => webhooks.push(rows::webhook(row)?),
+        }
+    }
+    Ok(Registry { version, webhooks, gone })
 }
 
 pub(super) async fn webhooks(db: &impl GenericClient, ids: &[WebhookId]) -> Result<Vec<Webhook>> {

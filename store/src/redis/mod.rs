@@ -20,6 +20,7 @@ mod gather;
 mod push;
 mod claim;
 mod settle;
+mod set;
 mod look;
 mod wait;
 
@@ -32,7 +33,6 @@ use tokio::task::JoinHandle;
 
 use crate::queue::*;
 use crate::world::Clock;
-use keys::LaneName;
 use server::Server;
 
 pub use server::OpenError;
@@ -117,20 +117,8 @@ impl Queue for Redis {
         self.settling.settle(&self.server, settlements).await
     }
 
-    async fn set(&self, lane: &Lane, limits: Limits) -> Result<(), QueueError> {
-        let Limits { max_in_flight, paused, version } = limits;
-        let arguments = vec![
-            LaneName(lane).to_string().into(),
-            max_in_flight.to_string().into(),
-            u8::from(paused).to_string().into(),
-            version.to_string().into(),
-        ];
-        let server = &self.server;
-        let partition = server.partition_of(lane);
-        let (sleep,) =
-            server.call(partition, &server.scripts.set, server.dice(), arguments).await?;
-        server.wake.heard(partition, sleep);
-        Ok(())
+    async fn set(&self, lanes: &[(Lane, Limits)]) -> Result<(), QueueError> {
+        set::set(&self.server, lanes).await
     }
 
     async fn look(&self, lanes: &[Lane]) -> Result<Look, QueueError> {

@@ -264,9 +264,9 @@ impl Store for Sqlite {
         self.feed.read(move |db| feed::outlived(db, webhook, opened_before, limit)).await
     }
 
-    async fn registry(&self, tenant: &Tenant) -> Result<Registry, StoreError> {
+    async fn registry(&self, tenant: &Tenant, since: u64) -> Result<Registry, StoreError> {
         let tenant = tenant.clone();
-        self.engine.read(move |db| webhooks::registry(db, &tenant)).await
+        self.engine.read(move |db| webhooks::registry(db, &tenant, since)).await
     }
 
     async fn webhooks(&self, ids: &[WebhookId]) -> Result<Vec<Webhook>, StoreError> {

@@ -148,8 +148,8 @@ SELECT registry_version FROM tenants WHERE tenant = ?1
 
 -- name: registry
 SELECT id, tenant, status, status_reason, registered_version, version, config, secrets,
-       created_at, updated_at
-FROM webhooks WHERE tenant = ?1 AND deleted_at IS NULL ORDER BY id
+       created_at, updated_at, deleted_at IS NOT NULL
+FROM webhooks WHERE tenant = ?1 AND version > ?2 AND (?2 > 0 OR deleted_at IS NULL)
 
 -- name: webhook
 SELECT id, tenant, status, status_reason, registered_version, version, config, secrets,

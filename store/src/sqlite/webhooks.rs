@@ -10,15 +10,22 @@ use super::rows::{self, damaged};
 use super::sql;
 use crate::store::{Registry, Saved, WebhookFilter};
 
-pub(super) fn registry(db: &Connection, tenant: &Tenant) -> Result<Registry> {
+pub(super) fn registry(db: &Connection, tenant: &Tenant, since: u64) -> Result<Registry> {
     // The version must never be newer than the webhooks.
     look::snapshot(db, || {
         let version = registry_version(db, tenant)?;
-        let webhooks = db
-            .prepare_cached(const { sql("registry") })?
-            .query_map([tenant.as_str()], rows::webhook)?
-            .collect::<Result<_>>()?;
-        Ok(Registry { version, webhooks })
+        let (mut webhooks, mut gone) = (Vec::new(), Vec::new());
+        let mut changed = db.prepare_cached(const { sql("registry") })?;
+        let mut changed = changed.query(params![tenant.as_str(), column(since)?])?;
+        while let Some(row) = changed.next()? {
+            match row.get(10)? {
+                true => gone.push(WebhookId(rows::uid(row, 0)?)),
+                false => webhooks.push(rows::webhook(row)?),
+            }
+        }
+        // Not by the statement: it reads them in the order of their changes.
+        webhooks.sort_unstable_by_key(|webhook| webhook.id);
+        Ok(Registry { version, webhooks, gone })
     })
 }
 

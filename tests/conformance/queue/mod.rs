@@ -72,6 +72,7 @@ each_queue! {
     places::{
         a_lane_has_as_many_requests_on_the_wire_as_it_has_places,
         a_lane_that_nobody_set_has_the_default_places,
+        many_lanes_are_set_together,
         an_answer_frees_a_place,
         the_end_of_a_lease_frees_a_place,
         done_and_again_without_an_answer_free_a_place,
@@ -255,12 +256,13 @@ impl QueueRig {
     }
 
     async fn limit(&self, lane: &Lane, max_in_flight: u32) {
-        self.set(lane, Limits { max_in_flight, ..Limits::default() }).await.expect("a lane is set");
+        let limits = Limits { max_in_flight, ..Limits::default() };
+        self.set(&[(lane.clone(), limits)]).await.expect("a lane is set");
     }
 
     async fn pause(&self, lane: &Lane) {
         let limits = Limits { paused: true, ..Limits::default() };
-        self.set(lane, limits).await.expect("a lane is set");
+        self.set(&[(lane.clone(), limits)]).await.expect("a lane is set");
     }
 
     /// Says that everything there is was pushed: a queue that is new no more.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use store::{How, Lane, Leased, Limits};
+use store::{How, Lane, Leased, Limits, WaitingFor};
 
 use super::{FAILED, SUCCEEDED, WHILE, lane, new, news, numbers, retry, tenant};
 use crate::drivers::{LEASE, QueueRig};
@@ -154,14 +154,31 @@ pub async fn what_is_older_than_what_was_set_changes_nothing(rig: &QueueRig) {
     rig.keep(news(&lane, 1..=1)).await;
     let active = Limits { version: 5, ..Limits::default() };
     let paused = Limits { version: 4, paused: true, ..Limits::default() };
-    rig.set(&lane, active).await.expect("a lane is set");
-    rig.set(&lane, paused).await.expect("a lane is set");
+    rig.set(&[(lane.clone(), active)]).await.expect("a lane is set");
+    rig.set(&[(lane.clone(), paused)]).await.expect("a lane is set");
     let leased = rig.take_one().await;
     rig.done([leased]).await;
     // It is remembered while the lane has nothing to do.
-    rig.set(&lane, paused).await.expect("a lane is set");
+    rig.set(&[(lane.clone(), paused)]).await.expect("a lane is set");
     rig.keep(news(&lane, 2..=2)).await;
     rig.take_one().await;
+}
+
+/// More than one step of a driver takes.
+pub async fn many_lanes_are_set_together(rig: &QueueRig) {
+    let of_both = ["a", "b"].into_iter().flat_map(|tenant| (1..=200).map(move |n| lane(tenant, n)));
+    let lanes: Vec<_> = of_both.collect();
+    let paused = |n: usize| n % 2 == 1;
+    let limits = |n| Limits { paused: paused(n), ..Limits::default() };
+    let set: Vec<_> = lanes.iter().cloned().enumerate().map(|(n, l)| (l, limits(n))).collect();
+    rig.set(&set).await.expect("lanes are set");
+    for lane in &lanes {
+        rig.keep(news(lane, 1..=1)).await;
+    }
+    let look = rig.look_at_all(&lanes).await.lanes.into_iter().enumerate();
+    for (n, look) in look {
+        assert_eq!(look.waiting_for == Some(WaitingFor::Paused), paused(n), "{n}: {look:?}");
+    }
 }
 
 /// The item is answered by a failure that asks for quiet, and is done.

@@ -176,7 +176,7 @@ async fn set(rig: &QueueRig, books: &mut Books, dice: &mut Dice) {
     let lane = lanes()[dice.below(6) as usize].clone();
     let (max_in_flight, paused) = (1 + dice.below(16), dice.below(4) == 0);
     let limits = Limits { max_in_flight, paused, version: 0 };
-    rig.set(&lane, limits).await.expect("a lane is set");
+    rig.set(&[(lane.clone(), limits)]).await.expect("a lane is set");
     books.places.insert(lane, limits.max_in_flight);
 }
 

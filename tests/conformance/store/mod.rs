@@ -191,6 +191,7 @@ each_store! {
         a_registry_is_of_one_tenant,
         a_registry_is_in_order_of_ids,
         a_registry_and_its_version_belong_together,
+        what_changed_since_a_version_is_read_alone,
     }
     look::{
         an_event_is_found_by_its_own_id,
@@ -335,7 +336,7 @@ impl StoreRig {
     }
 
     async fn version(&self, name: &str) -> u64 {
-        self.registry(&tenant(name)).await.expect("a store has a registry").version
+        self.registry(&tenant(name), 0).await.expect("a store has a registry").version
     }
 }
 

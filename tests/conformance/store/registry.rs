@@ -7,7 +7,7 @@ use super::{event, saved, tenant, webhook, webhook_id};
 use crate::drivers::StoreRig;
 
 async fn read(rig: &StoreRig, name: &str) -> Registry {
-    rig.registry(&tenant(name)).await.expect("a store has a registry")
+    rig.registry(&tenant(name), 0).await.expect("a store has a registry")
 }
 
 pub async fn a_registry_that_nobody_changed_is_of_version_zero(rig: &mut StoreRig) {
@@ -74,4 +74,24 @@ pub async fn a_registry_and_its_version_belong_together(rig: &mut StoreRig) {
     }
     registering.await.expect("no panic");
     assert_eq!(rig.version("a").await, 60);
+}
+
+pub async fn what_changed_since_a_version_is_read_alone(rig: &mut StoreRig) {
+    let mut webhooks = Vec::new();
+    for n in 1..=4 {
+        webhooks.push(rig.register(webhook(n)).await);
+    }
+    rig.register(Webhook { tenant: tenant("b"), ..webhook(9) }).await;
+    rig.set_status(&webhooks[2], WebhookStatus::Paused).await;
+    rig.delete_webhook(webhook_id(1)).await.expect("a store deletes");
+    let since = async |rig: &StoreRig, version| {
+        let read = rig.registry(&tenant("a"), version).await.expect("a store has a registry");
+        let ids: Vec<_> = read.webhooks.iter().map(|webhook| webhook.id).collect();
+        (read.version, ids, read.gone)
+    };
+    let (all, third) = ([2, 3, 4].map(webhook_id).to_vec(), vec![webhook_id(3)]);
+    assert_eq!(since(rig, 0).await, (6, all, vec![]));
+    assert_eq!(since(rig, 4).await, (6, third, vec![webhook_id(1)]));
+    assert_eq!(since(rig, 5).await, (6, vec![], vec![webhook_id(1)]));
+    assert_eq!(since(rig, 6).await, (6, vec![], vec![]));
 }

@@ -159,7 +159,7 @@ pub async fn a_deleted_webhook_is_gone(rig: &mut StoreRig) {
     assert!(read(rig, 1).await.is_none());
     let url = registered.config.url.as_str();
     assert!(rig.webhook_at(&tenant("a"), url).await.expect("a store reads").is_none());
-    assert!(rig.registry(&tenant("a")).await.expect("a registry").webhooks.is_empty());
+    assert!(rig.registry(&tenant("a"), 0).await.expect("a registry").webhooks.is_empty());
     let listed = rig.list_webhooks(Default::default(), None, 10).await.expect("a store lists");
     assert!(listed.is_empty());
 }
