@@ -52,7 +52,7 @@ async fn attacks(
     services: Option<&Services>,
 ) -> Result<Fairness> {
     let mode = if services.is_some() { "fleet" } else { "embedded" };
-    let target = target(settings, services).await?;
+    let target = Target::of(settings, services).await?;
     register(bench, &target, WATCHED, 0..1).await?;
     register(bench, &target, OTHER, 1..2).await?;
     let noisy = Load { unwatched: Some(1), ..Load::paced(2, settings.time, NOISY_PACE) };
@@ -61,7 +61,7 @@ async fn attacks(
     tell(&format!("{mode}: another publishes 100×"), &noisy.attacked);
     target.stop().await?;
 
-    let target = self::target(settings, services).await?;
+    let target = Target::of(settings, services).await?;
     register(bench, &target, WATCHED, 0..1).await?;
     register(bench, &target, OTHER, 1..1 + HANGING).await?;
     let hanging = Load { hang: Some(1), ..Load::paced(1 + HANGING, settings.time, HANGING_PACE) };
@@ -80,6 +80,7 @@ pub async fn target(settings: &Settings, services: Option<&Services>) -> Result<
     }
 }
 
+/// Webhooks of a tenant.
 pub async fn register(
     bench: &Bench,
     target: &Target,
@@ -110,8 +111,8 @@ pub async fn attack(
     let [published, of_other] = bench.publish_both(&begun, target, loads).await?;
     let mut expected = vec![0; other.webhooks];
     expected[0] = published.events;
-    if other.webhooks > 1 && other.hang.is_none() {
-        expected[1] = of_other.events;
+    if other.hang.is_none() {
+        expected[1..].fill(of_other.events);
     }
     let attacked = bench.end(begun, &expected, published.first_at, &published).await?;
     Ok(Attack { alone, attacked })

@@ -30,6 +30,7 @@ mod run;
 mod scenarios;
 mod sender;
 mod services;
+mod size;
 mod target;
 mod wire;
 
@@ -72,6 +73,21 @@ struct Options {
     /// Deliveries that wait in a fleet with a backlog.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(10..=10_000_000))]
     growth_backlog: u64,
+    /// Deliveries that wait when Postrider is started.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=4_000_000))]
+    size_backlog: u64,
+    /// Webhooks of one tenant, and of as many tenants.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    size_webhooks: u64,
+    /// Connections that nobody uses.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=25_000))]
+    size_connections: u64,
+    /// Webhooks that one event goes to.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    size_fan_out: u64,
+    /// Old events to forget.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=4_000_000))]
+    size_old: u64,
     /// Only this scenario, and what it needs; may be repeated.
     #[arg(long)]
     only: Vec<Scenario>,
@@ -148,6 +164,8 @@ async fn until_stopped(options: Options) -> Result<bool> {
 
 /// `true` if nothing was lost, duplicated or unexpected.
 async fn benchmark(options: Options) -> Result<bool> {
+    // Idle connections are held by this process. The roles get it with it.
+    rlimit::increase_nofile_limit(u64::MAX)?;
     let beside = std::env::current_exe()?;
     let beside = beside.parent().ok_or("this binary is in no folder")?;
     let settings = Settings {
@@ -159,6 +177,11 @@ async fn benchmark(options: Options) -> Result<bool> {
         backlog: options.backlog,
         growth_webhooks: usize::try_from(options.growth_webhooks)?,
         growth_backlog: usize::try_from(options.growth_backlog)?,
+        size_backlog: options.size_backlog,
+        size_webhooks: usize::try_from(options.size_webhooks)?,
+        size_connections: usize::try_from(options.size_connections)?,
+        size_fan_out: usize::try_from(options.size_fan_out)?,
+        size_old: options.size_old,
     };
     let connections = usize::try_from(options.connections)?;
     let machine = Machine::look(connections);

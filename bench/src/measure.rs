@@ -22,7 +22,7 @@ const FSYNC_PAUSE: Duration = Duration::from_millis(20);
 /// A process is quiet when it used less than this in one look.
 const QUIET_MICROS: u64 = 20_000;
 const QUIET_LOOK: Duration = Duration::from_millis(250);
-const QUIET_LIMIT: Duration = Duration::from_secs(60);
+const QUIET_LIMIT: Duration = Duration::from_secs(300);
 
 /// Latencies, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]

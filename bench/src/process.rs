@@ -28,6 +28,11 @@ impl Process {
         Ok(self.child.try_wait()?)
     }
 
+    /// Kills it, and waits for its end.
+    pub async fn kill(&mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
     /// SIGTERM, and waits for the end; `false` if it had to be killed after `limit`.
     pub async fn stop(mut self, limit: Duration) -> Result<bool> {
         Command::new("kill").args(["-TERM", &self.pid.to_string()]).status().await?;

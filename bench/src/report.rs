@@ -9,9 +9,10 @@ use serde::Serialize;
 use crate::fairness::{Attack, Fairness};
 use crate::growth::Step;
 use crate::hostile::Hostile;
-use crate::measure::Spread;
+use crate::measure::{Memory, Spread};
 use crate::run::{Integrity, Run};
 use crate::scenarios::{Fleet, Results};
+use crate::size::{Size, Started, Webhooks};
 
 const RATE_MIN: f64 = 0.50;
 const CPU_MAX: f64 = 2.8;
@@ -27,6 +28,8 @@ const FLEET_CPU_MAX: f64 = 5.2;
 const FLEET_ACCEPT_MAX_MS: f64 = 5.0;
 const REDIS_BYTES_MAX: f64 = 190.0;
 const GROWTH_MAX: f64 = 1.25;
+const START_MAX_MS: f64 = 10_000.0;
+const BACKLOG_MAX_MIB: f64 = 300.0;
 const FAIR_MAX: f64 = 2.0;
 const FAIR_MAX_MS: f64 = 250.0;
 /// One for each slot of a worker.
@@ -162,6 +165,16 @@ impl Results {
                 runs.push((name, steps.iter().map(|step| &step.run).collect()));
             }
         }
+        if let Some(size) = &self.size {
+            runs.push(("a backlog drained", vec![&size.backlog.drain]));
+            for Webhooks { what, quiet, changing, one_each, .. } in &size.webhooks {
+                let all = [quiet].into_iter().chain(changing).chain(one_each);
+                runs.push((what, all.collect()));
+            }
+            runs.push(("idle connections", vec![&size.idle.without, &size.idle.with]));
+            runs.push(("beside wide events", vec![&size.wide.alone, &size.wide.attacked]));
+            runs.push(("forgetting", vec![&size.retention.without, &size.retention.with]));
+        }
         for Fairness { noisy, hanging, .. } in &self.fairness {
             runs.push(("beside 100×", vec![&noisy.alone, &noisy.attacked]));
             runs.push(("beside 1,000 hanging", vec![&hanging.alone, &hanging.attacked]));
@@ -218,6 +231,9 @@ fn targets(results: &Results, integrity: &Integrity) -> Vec<Target> {
         targets.extend(grown("cost with many webhooks", &growth.webhooks));
         targets.extend(grown("cost with a backlog", &growth.backlog));
     }
+    if let Some(size) = &results.size {
+        targets.extend(size_targets(size));
+    }
     for Fairness { mode, noisy, hanging } in &results.fairness {
         let [beside_noisy, beside_hanging] = match *mode {
             "fleet" => ["fleet, beside 100×, p99", "fleet, beside 1,000 hanging, p99"],
@@ -254,6 +270,49 @@ fn fair(name: impl Into<Cow<'static, str>>, attack: &Attack) -> Target {
         measured: format!("{alone:.2} → {attacked:.2} ms"),
         verdict: verdict(attacked - limit, limit, " ms"),
     }
+}
+
+fn size_targets(size: &Size) -> Vec<Target> {
+    let start = |name, started: &Started| Target {
+        name,
+        wanted: format!("≤ {:.0} s", START_MAX_MS / 1_000.0),
+        measured: format!("{:.0} ms, ready {:.0}", started.first_receipt_ms, started.ready_ms),
+        verdict: verdict(started.first_receipt_ms - START_MAX_MS, START_MAX_MS, " ms"),
+    };
+    let mib = |name, memory: Memory| Target {
+        name,
+        wanted: format!("≤ {BACKLOG_MAX_MIB} MiB"),
+        measured: format!("{:.0} MiB, peak {:.0}", memory.now_mib, memory.peak_mib),
+        verdict: verdict(memory.peak_mib - BACKLOG_MAX_MIB, BACKLOG_MAX_MIB, " MiB"),
+    };
+    let beside = |name, [alone, beside]: [&Run; 2]| {
+        let [alone, beside] = [alone, beside].map(|run| run.accept.p99_ms);
+        let limit = (alone * FAIR_MAX).max(alone + HANGING_MAX_MS);
+        Target {
+            name,
+            wanted: format!("≤ {FAIR_MAX}× or +{HANGING_MAX_MS} ms"),
+            measured: format!("{alone:.2} → {beside:.2} ms"),
+            verdict: verdict(beside - limit, limit, " ms"),
+        }
+    };
+    let Size { backlog, webhooks, idle, wide, retention } = size;
+    let mut targets = vec![
+        start("a backlog, start to receipt", &backlog.started),
+        mib("a backlog, memory", backlog.memory),
+    ];
+    for webhooks in webhooks {
+        targets.push(start(webhooks.what, &webhooks.started));
+        targets.push(mib("their memory", webhooks.memory));
+        if let Some(changing) = &webhooks.changing {
+            targets.push(beside("accept p99 beside changes", [&webhooks.quiet, changing]));
+        }
+    }
+    targets.push(beside("accept p99, idle connections", [&idle.without, &idle.with]));
+    targets.push(mib("memory with them", idle.memory_with));
+    targets.push(beside("accept p99, wide events", [&wide.alone, &wide.attacked]));
+    targets.push(fair("receipt p99, wide events", wide));
+    targets.push(beside("accept p99, forgetting", [&retention.without, &retention.with]));
+    targets
 }
 
 fn fleet_targets(fleet: &Fleet) -> Vec<Target> {

@@ -19,7 +19,7 @@ const ASK_LIMIT: Duration = Duration::from_secs(10);
 const PUBLISH_GRACE: Duration = Duration::from_secs(120);
 /// Without a receipt for this long, the rest is lost. Longer than the first retry's wait.
 const STALL: Duration = Duration::from_secs(20);
-const WAIT_LIMIT: Duration = Duration::from_secs(240);
+const WAIT_LIMIT: Duration = Duration::from_secs(900);
 
 /// The two roles that all runs share, and what has been counted so far.
 pub struct Bench {
@@ -98,6 +98,13 @@ pub struct Begun {
     run: u32,
     watched: Vec<Watched>,
     cpu: Cpu,
+}
+
+impl Begun {
+    /// What the ids of its events begin with.
+    pub fn number(&self) -> u32 {
+        self.run
+    }
 }
 
 /// CPU time of what is measured, in its order, and of publisher and receiver.
@@ -251,10 +258,9 @@ impl Bench {
         self.receiver.ask(&wait, ASK_LIMIT).await
     }
 
-    /// The same run, its CPU time counted from now.
-    pub fn restart(&self, begun: Begun) -> Result<Begun> {
-        let cpu = self.cpu(&begun.watched)?;
-        Ok(Begun { cpu, ..begun })
+    /// The same run, its CPU time counted from now, and perhaps of processes that began since.
+    pub fn restart(&self, begun: Begun, watched: &[Watched]) -> Result<Begun> {
+        Ok(Begun { cpu: self.cpu(watched)?, watched: watched.to_vec(), ..begun })
     }
 
     fn cpu(&self, watched: &[Watched]) -> Result<Cpu> {

@@ -17,6 +17,7 @@ use crate::hostile::{Hostile, hostile};
 use crate::measure::{FsyncProbe, Memory, Percentiles, Spread, fsync, memory, until_quiet};
 use crate::run::{Bench, Load, Run};
 use crate::services::Services;
+use crate::size::{Size, size};
 use crate::target::Target;
 
 /// Webhooks of the scenarios with many.
@@ -52,6 +53,9 @@ pub enum Scenario {
     Fleet,
     /// The same with more webhooks, more that waits, larger bodies; only with servers too.
     Growth,
+    /// A million waiting deliveries at the start, 100,000 webhooks, 10,000 idle connections, an event for
+    /// 10,000 webhooks, and forgetting.
+    Size,
     /// One tenant beside one that publishes 100 times as much, and one whose 1,000 webhooks hang.
     Fairness,
     /// One tenant beside one whose 1,000 webhooks mean harm, in each of seven ways.
@@ -68,6 +72,11 @@ pub struct Settings {
     pub backlog: u64,
     pub growth_webhooks: usize,
     pub growth_backlog: usize,
+    pub size_backlog: u64,
+    pub size_webhooks: usize,
+    pub size_connections: usize,
+    pub size_fan_out: usize,
+    pub size_old: u64,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -80,6 +89,7 @@ pub struct Results {
     pub drain: Option<Run>,
     pub fleet: Option<Fleet>,
     pub growth: Option<Growth>,
+    pub size: Option<Size>,
     pub fairness: Vec<Fairness>,
     pub hostile: Vec<Hostile>,
 }
@@ -155,6 +165,7 @@ pub async fn run(
                 results.growth = Some(growth(bench, settings, &services).await?);
             }
         }
+        Scenario::Size => results.size = Some(size(bench, settings).await?),
         Scenario::Fairness => results.fairness = fairness(bench, settings).await?,
         Scenario::Hostile => results.hostile = hostile(bench, settings).await?,
     }
@@ -240,7 +251,7 @@ async fn drain(bench: &mut Bench, settings: &Settings) -> Result<Run> {
     if bench.has_received().await? {
         return Err("a paused webhook received something".into());
     }
-    let begun = bench.restart(begun)?;
+    let begun = bench.restart(begun, &target.watched())?;
     let from = now_micros();
     target.order(&ids[0], "resume").await?;
     let run = bench.end(begun, &[published.events], from, &published).await?;

@@ -14,10 +14,11 @@ use tokio::time::{sleep, timeout};
 
 use crate::Result;
 use crate::control::Role;
-use crate::measure::Watched;
+use crate::measure::{Memory, Watched, memory};
 use crate::process::Process;
 use crate::receiver::Listening;
 use crate::relay::Serve;
+use crate::scenarios::Settings;
 use crate::sender::IN_FLIGHT;
 use crate::services::{Place, Services};
 use crate::{event, wire};
@@ -58,13 +59,28 @@ impl Target {
         })
     }
 
+    /// The embedded mode, or a fleet of one API and one worker if there are servers for it.
+    pub async fn of(settings: &Settings, services: Option<&Services>) -> Result<Self> {
+        match services {
+            Some(services) => Self::fleet(&settings.binary, &settings.folder, services, 1).await,
+            None => Self::postrider(&settings.binary, &settings.folder).await,
+        }
+    }
+
     /// Postrider, ready, with no webhooks yet.
     pub async fn postrider(binary: &Path, folder: &Path) -> Result<Self> {
+        Self::serving(binary, folder, &[]).await
+    }
+
+    /// With `--dev`, for its clock.
+    pub async fn postrider_dev(binary: &Path, folder: &Path) -> Result<Self> {
+        Self::serving(binary, folder, &["--dev"]).await
+    }
+
+    async fn serving(binary: &Path, folder: &Path, more: &[&str]) -> Result<Self> {
         let folder = Folder::new(folder)?;
         let address = free_address()?;
-        let mut command = command(binary, &folder)?;
-        command.args(["serve", "--listen", &address.to_string(), "--data-dir"]);
-        let process = start(command.arg(folder.0.join("data")))?;
+        let process = start(serve(binary, &folder, address)?.args(more))?;
         let mut target = Self {
             address,
             key: KEY,
@@ -73,6 +89,49 @@ impl Target {
         };
         target.ready().await?;
         Ok(target)
+    }
+
+    /// Kills it and starts it again on what it kept, ready; returns when it was started.
+    pub async fn start_again(&mut self, binary: &Path) -> Result<Instant> {
+        let address = self.address;
+        let since = match &mut self.running {
+            Running::Relay(_) => return Err("a relay keeps nothing".into()),
+            Running::Postrider { process, folder } => {
+                process.kill().await?;
+                let since = Instant::now();
+                *process = start(&mut serve(binary, folder, address)?)?;
+                self.pid = process.pid;
+                since
+            }
+            Running::Fleet { api, workers, folder, place } => {
+                for process in workers.iter_mut().chain([&mut *api]) {
+                    process.kill().await?;
+                }
+                let since = Instant::now();
+                let part = |args: &[&str]| -> Result<Process> {
+                    start(command(binary, folder)?.args(args).envs(place.env()?))
+                };
+                *api = part(&["api", "--listen", &address.to_string()])?;
+                for worker in workers {
+                    *worker = part(&["worker"])?;
+                }
+                self.pid = api.pid;
+                since
+            }
+        };
+        self.ready().await?;
+        Ok(since)
+    }
+
+    /// Of its largest process.
+    pub fn memory(&self) -> Result<Memory> {
+        let ours = |w: &Watched| !matches!(w.what, "redis" | "postgres");
+        let mut all = Vec::new();
+        for watched in self.watched().into_iter().filter(ours) {
+            all.push(memory(watched.pid)?);
+        }
+        all.sort_by(|a, b| a.peak_mib.total_cmp(&b.peak_mib));
+        all.pop().ok_or_else(|| "no process".into())
     }
 
     /// One API and so many workers over PostgreSQL and Redis, ready.
@@ -243,6 +302,13 @@ fn command(binary: &Path, folder: &Folder) -> Result<Command> {
         .stdout(log.try_clone()?)
         .stderr(log)
         .kill_on_drop(true);
+    Ok(command)
+}
+
+fn serve(binary: &Path, folder: &Folder, address: SocketAddr) -> Result<Command> {
+    let mut command = command(binary, folder)?;
+    command.args(["serve", "--listen", &address.to_string(), "--data-dir"]);
+    command.arg(folder.0.join("data"));
     Ok(command)
 }
 

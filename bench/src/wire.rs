@@ -66,6 +66,25 @@ impl Connection {
         self.next().await?.ok_or_else(|| Error::other("the server closed the connection"))
     }
 
+    /// One request with its JSON answer (`null` if it has none): for set-up, not for load.
+    pub async fn ask(
+        &mut self,
+        method: &str,
+        path: &str,
+        key: &str,
+        body: &str,
+    ) -> Result<(u16, Value)> {
+        let (host, length) = (self.stream.peer_addr()?, body.len());
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {key}\r\n\
+             content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        self.write(request.as_bytes()).await?;
+        let answer = self.answer().await?;
+        let json = serde_json::from_slice(answer.body).unwrap_or_default();
+        Ok((answer.status(), json))
+    }
+
     /// Waits until the other side closes, reading nothing out of what it sends meanwhile.
     pub async fn closed(&mut self) {
         let mut sink = [0; 1_024];
@@ -136,8 +155,7 @@ fn header<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     })
 }
 
-/// One request on a connection of its own, with its JSON answer (`null` if it has none): for set-up,
-/// not for load.
+/// The same on a connection of its own.
 pub async fn call(
     address: SocketAddr,
     method: &str,
@@ -145,16 +163,7 @@ pub async fn call(
     key: &str,
     body: &str,
 ) -> Result<(u16, Value)> {
-    let mut connection = Connection::open(address).await?;
-    let length = body.len();
-    let request = format!(
-        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {key}\r\n\
-         content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
-    );
-    connection.write(request.as_bytes()).await?;
-    let answer = connection.answer().await?;
-    let json = serde_json::from_slice(answer.body).unwrap_or_default();
-    Ok((answer.status(), json))
+    Connection::open(address).await?.ask(method, path, key, body).await
 }
 
 #[cfg(test)]

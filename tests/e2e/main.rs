@@ -34,6 +34,7 @@ mod age;
 mod by_hand;
 mod isolation;
 mod pause;
+mod size;
 
 mod crash;
 mod faults;

@@ -8,10 +8,11 @@ use model::delivery::Status;
 use model::event::NewEvent;
 use model::id::{DeliveryId, EventUid, Uid};
 use store::postgres::{OpenError, Postgres, Settings};
-use store::world::Clock;
+use store::world::{Clock, Stopwatch};
 use store::{Accepted, Store, StoreError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_postgres::NoTls;
 
 use super::{at, at_once, chunk, event, event_uid, success, tenant, uid, webhook_id};
 use crate::drivers::postgres::{Database, open, run, texts};
@@ -228,6 +229,58 @@ async fn a_day_of_events_is_forgotten_whole() {
     assert!(!is_there(&store, event_uid(1)).await);
     // There is room for the days ahead.
     assert!(left.contains(&"events_20270118".to_owned()), "{left:?}");
+}
+
+/// Of the day after the first, until it is told to stop: how long each accept took.
+async fn traffic(store: Arc<Postgres>, stop: Arc<AtomicBool>) -> Vec<Duration> {
+    let mut took = Vec::new();
+    for n in 1_u16.. {
+        let accepted_at = at(n.into()) + Duration::from_secs(24 * 3_600);
+        let [high, low] = n.to_be_bytes();
+        let own = EventUid(Uid::new(accepted_at.millis(), &[1, 1, 1, 1, 1, 1, 1, 1, high, low]));
+        let watch = Stopwatch::start();
+        let id = send(&store, NewEvent { uid: own, accepted_at, ..event(1) }).await;
+        store.record([success(id, 0)].into()).await.expect("a store records");
+        took.push(watch.elapsed());
+        if stop.load(Ordering::SeqCst) {
+            break;
+        }
+    }
+    took
+}
+
+/// Who reads holds the tables, forgetting gives up soon, and nobody waits for it for long.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_day_is_forgotten_beside_traffic_and_a_long_look() {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let database = Database::make().await;
+    let store = Arc::new(open(&database.url()).await);
+    let since = at(0) + Duration::from_secs(24 * 3_600);
+    let unfinished = send(&store, event(1)).await;
+    // The days ahead are made, and the first one stays: something of it is unfinished.
+    while store.retain(since, 10).await.expect("a store forgets") {}
+    store.record([success(unfinished, 0)].into()).await.expect("a store records");
+    let url = database.url();
+    let (looking, connection) = tokio_postgres::connect(&url, NoTls).await.expect("a connection");
+    tokio::spawn(connection);
+    looking.batch_execute("BEGIN; SELECT count(*) FROM events").await.expect("it looks");
+    let stop = Arc::<AtomicBool>::default();
+    let traffic = tokio::spawn(traffic(store.clone(), stop.clone()));
+
+    let retain = || tokio::time::timeout(PATIENCE, store.retain(since, 10));
+    let refused = retain().await.expect("it gives up");
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    let is_old = |table: &String| table.ends_with("_20270115");
+    assert_eq!(tables(&url).await.iter().filter(|table| is_old(table)).count(), 3);
+    looking.batch_execute("COMMIT").await.expect("it ends");
+    while retain().await.expect("it gives up").unwrap_or(true) {}
+    assert!(!tables(&url).await.iter().any(|table| is_old(table)));
+
+    stop.store(true, Ordering::SeqCst);
+    let took = traffic.await.expect("nothing of it failed");
+    let longest = took.iter().max().expect("there was traffic");
+    println!("{refused:?}; {} events beside it, the longest took {longest:?}", took.len());
+    assert!(*longest < PATIENCE, "{longest:?}");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::client::Client;
 use super::disk::Disk;
 use super::ports::free_port;
-use super::process::{Process, command};
+use super::process::{FILES, Process, command};
 use super::services::Services;
 use super::wait::wait_until;
 
@@ -73,6 +73,11 @@ impl Options {
     /// The same, on a disk that can lose power.
     pub fn on_disk(self, disk: &Arc<Disk>) -> Self {
         Self { disk: Some(disk.clone()), ..self.on_a_data_directory() }
+    }
+
+    /// With so many files that it may open.
+    pub fn within_files(self, files: usize) -> Self {
+        self.env(FILES, &files.to_string())
     }
 
     pub fn env(mut self, name: &str, value: &str) -> Self {
@@ -159,6 +164,11 @@ impl Postrider {
     /// PostgreSQL and Redis, in the distributed mode.
     pub fn services(&self) -> Option<&Services> {
         self.services.as_ref()
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Everything the server printed so far.

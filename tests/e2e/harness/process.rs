@@ -139,9 +139,24 @@ impl Drop for Process {
     }
 }
 
+/// In the environment of a process: how many files it may open.
+pub const FILES: &str = "TEST_FILES";
+
 /// The binary with nothing of this process's settings.
 pub fn command() -> Command {
-    let mut command = Command::new(PathBuf::from(env!("CARGO_BIN_EXE_postrider")));
+    bare(Command::new(PathBuf::from(env!("CARGO_BIN_EXE_postrider"))))
+}
+
+/// The same with a limit of what it may open, if one is given.
+fn limited(env: &[(String, String)]) -> Command {
+    let Some((_, files)) = env.iter().find(|(name, _)| name == FILES) else { return command() };
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\"")]);
+    shell.arg(env!("CARGO_BIN_EXE_postrider"));
+    bare(shell)
+}
+
+fn bare(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("POSTRIDER_") {
             command.env_remove(name);
@@ -162,7 +177,7 @@ pub fn preloaded(source: &str, folder: &Path) -> String {
 }
 
 fn spawn(args: &[String], env: &[(String, String)]) -> Child {
-    let mut command = command();
+    let mut command = limited(env);
     command.args(args).envs(env.iter().cloned());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().expect("the binary starts")
