@@ -116,10 +116,10 @@ fn raise_file_limit() -> u64 {
     })
 }
 
-/// Connections of the API: half of the files there may be. The other half is for subscribers and for the
+/// Connections of the API: two thirds of the files there may be. The rest is for subscribers and for the
 /// store, so that clients who do nothing cannot take what delivering needs.
 fn connections_max(files: u64) -> usize {
-    usize::try_from(files / 2).unwrap_or(usize::MAX).min(api::CONNECTIONS_MAX)
+    usize::try_from(files / 3 * 2).unwrap_or(usize::MAX).min(api::CONNECTIONS_MAX)
 }
 
 /// What the API and the engine stand on.

@@ -150,7 +150,7 @@ async fn an_event_for_thousands_of_webhooks_is_all_or_nothing_across_a_kill() {
     assert_eq!(server.walk("/v1/deliveries?limit=200&status=delivered").await.len(), expected);
 }
 
-/// Half of the files are the API's at most: whoever holds connections open and does nothing does not
+/// Two thirds of the files are the API's at most: whoever holds connections open and does nothing does not
 /// take those that delivering needs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_nobody_uses_leave_files_for_delivering() {
@@ -158,8 +158,8 @@ async fn connections_that_nobody_uses_leave_files_for_delivering() {
     let options = Options::default().on_a_data_directory().within_files(FILES);
     let server = Postrider::with(options).await;
     let receiver = Receiver::start().await;
-    for n in 0..20 {
-        server.register(&receiver.url(&format!("/{n}")), json!({})).await;
+    for path in ["/a", "/b"] {
+        server.register(&receiver.url(path), json!({})).await;
     }
     let mut idle = Vec::new();
     for _ in 0..FILES + FILES / 2 {
@@ -169,16 +169,16 @@ async fn connections_that_nobody_uses_leave_files_for_delivering() {
         idle.push(stream);
     }
     // On the connection that was there before.
-    for n in 0..5 {
+    for n in 0..20 {
         server.publish("a", json!(n)).await;
     }
     wait_or_tell("all are delivered", async || {
         let arrived = receiver.count();
-        if arrived == 100 { Ok(()) } else { Err(arrived.to_string()) }
+        if arrived == 40 { Ok(()) } else { Err(arrived.to_string()) }
     })
     .await;
     never("a second attempt", Duration::from_millis(200), async || {
-        (receiver.count() > 100).then_some(())
+        (receiver.count() > 40).then_some(())
     })
     .await;
     for delivery in server.deliveries("status=delivered,failed,retrying").await {

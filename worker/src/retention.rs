@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use model::time::Timestamp;
 use store::StoreError;
+use store::world::Stopwatch;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, report_store};
@@ -12,16 +13,18 @@ use crate::fleet::Duty;
 
 /// Between two rounds.
 const PAUSE: Duration = Duration::from_secs(60);
-/// Between two parts of a round, so that forgetting never holds up delivering.
-const PART_PAUSE: Duration = Duration::from_millis(100);
-/// Events of one part.
-const PART_MAX: u32 = 200;
+/// Between two parts of a round, at least. It is twice as long as the part took if that is longer: so
+/// forgetting takes a third of the store's time at most, and keeps up with what is accepted.
+const PART_PAUSE: Duration = Duration::from_millis(10);
+/// Events of one part: few, since others wait for it.
+const PART_MAX: u32 = 100;
 
 pub(crate) async fn run(engine: Arc<Engine>, over: CancellationToken) {
     let mut duty = Duty::new("retention");
     loop {
+        let watch = Stopwatch::start();
         let pause = match forget(&engine, &mut duty).await {
-            Ok(true) => PART_PAUSE,
+            Ok(true) => PART_PAUSE.max(2 * watch.elapsed()),
             Ok(false) => PAUSE,
             Err(e) => {
                 report_store(&e, "retain");

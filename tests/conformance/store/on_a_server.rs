@@ -274,7 +274,7 @@ async fn a_day_is_forgotten_beside_traffic_and_a_long_look() {
     assert_eq!(tables(&url).await.iter().filter(|table| is_old(table)).count(), 3);
     looking.batch_execute("COMMIT").await.expect("it ends");
     while retain().await.expect("it gives up").unwrap_or(true) {}
-    assert!(!tables(&url).await.iter().any(|table| is_old(table)));
+    assert!(!tables(&url).await.iter().any(is_old));
 
     stop.store(true, Ordering::SeqCst);
     let took = traffic.await.expect("nothing of it failed");
