@@ -226,10 +226,14 @@ fn g01_to_g10_altered_or_misformed_standard_signatures_are_refused() {
 }
 
 /// Signs any header and claims, as a dishonest holder of the secret could.
-fn forged(secret: &Secret, header: &serde_json::Value, claims: &serde_json::Value) -> String {
+pub(super) fn forged(
+    secret: &Secret,
+    header: &serde_json::Value,
+    claims: &serde_json::Value,
+) -> String {
     let part = |json: &serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(json.to_string());
     let signed = format!("{}.{}", part(header), part(claims));
-    let mac = jwt_mac(secret, &signed).finalize().into_bytes();
+    let mac = jwt_mac(secret.expose().as_bytes(), &signed).finalize().into_bytes();
     format!("Bearer {signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(mac))
 }
 
