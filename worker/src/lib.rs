@@ -20,6 +20,7 @@ mod ahead;
 mod deliver;
 mod mask;
 mod send;
+pub mod probe;
 
 mod guard;
 mod names;

@@ -14,6 +14,7 @@ use hickory_resolver::lookup_ip::LookupIp;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::RecordType;
 use store::world::Stopwatch;
 use tokio::time::timeout;
 
@@ -105,6 +106,22 @@ impl Names {
         }
         self.keep(name, &addresses, valid_for(&found));
         Ok(addresses)
+    }
+
+    /// How long whoever is asked takes to answer anything at all.
+    ///
+    /// # Errors
+    /// What went wrong, in words.
+    pub(crate) async fn answer(&self) -> Result<Duration, String> {
+        let watch = Stopwatch::start();
+        // Who serves the root is known to every resolver, and "nobody" is an answer too.
+        let asked = self.resolver.lookup(".", RecordType::NS);
+        match timeout(DNS_TIMEOUT, asked).await {
+            Ok(Ok(_)) => Ok(watch.elapsed()),
+            Ok(Err(e)) if e.is_no_records_found() || e.is_nx_domain() => Ok(watch.elapsed()),
+            Ok(Err(e)) => Err(e.to_string()),
+            Err(_) => Err("it did not answer in time".into()),
+        }
     }
 
     fn keep(&self, name: &str, addresses: &[IpAddr], valid_for: Duration) {

@@ -330,7 +330,7 @@ fn is_too_much(error: &Error) -> bool {
     inner.is_some_and(|inner| inner.is::<TooMuch>())
 }
 
-fn causes(first: Option<&(dyn StdError + 'static)>) -> String {
+pub(crate) fn causes(first: Option<&(dyn StdError + 'static)>) -> String {
     let causes: Vec<_> =
         std::iter::successors(first, |&e| e.source()).map(ToString::to_string).collect();
     causes.join(": ")

@@ -37,18 +37,22 @@ pub(super) async fn migrate(url: &str) -> Result<(), OpenError> {
 
 /// Whether the tables are at least as new as this version.
 pub(super) async fn check(client: &Client, server: &Server) -> Result<(), OpenError> {
+    let (found, wanted) = standing(client).await.map_err(|e| unreachable(server, &e))?;
+    if found < wanted { Err(OpenError::NotMigrated(server.to_string())) } else { Ok(()) }
+}
+
+/// The newest migration that was applied, and the newest that this version knows.
+pub(super) async fn standing(
+    client: &Client,
+) -> Result<(Option<i32>, Option<i32>), tokio_postgres::Error> {
     let wanted = embedded::migrations::runner();
     let wanted = wanted.get_migrations().iter().map(refinery::Migration::version).max();
-    let found = async {
-        let history = "SELECT to_regclass('refinery_schema_history') IS NOT NULL";
-        if !client.query_one(history, &[]).await?.try_get::<_, bool>(0)? {
-            return Ok(None);
-        }
-        let newest = "SELECT max(version) FROM refinery_schema_history";
-        client.query_one(newest, &[]).await?.try_get::<_, Option<i32>>(0)
-    };
-    let found = found.await.map_err(|e| unreachable(server, &e))?;
-    if found < wanted { Err(OpenError::NotMigrated(server.to_string())) } else { Ok(()) }
+    let history = "SELECT to_regclass('refinery_schema_history') IS NOT NULL";
+    if !client.query_one(history, &[]).await?.try_get::<_, bool>(0)? {
+        return Ok((None, wanted));
+    }
+    let newest = "SELECT max(version) FROM refinery_schema_history";
+    Ok((client.query_one(newest, &[]).await?.try_get(0)?, wanted))
 }
 
 pub(super) fn unreachable(server: &Server, error: &tokio_postgres::Error) -> OpenError {

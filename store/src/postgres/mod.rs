@@ -12,6 +12,7 @@
 
 mod connect;
 mod failure;
+mod inspect;
 mod migrations;
 mod pool;
 
@@ -54,6 +55,8 @@ use crate::store::*;
 use crate::world::Clock;
 use connect::Server;
 use gather::Gatherer;
+use inspect::About;
+pub use inspect::Inspection;
 use pool::{Pool, run};
 
 /// The oldest PostgreSQL it runs on, as the server counts.
@@ -158,6 +161,14 @@ impl Postgres {
         migrations::migrate(url).await
     }
 
+    /// Looks at the server at `url` without changing anything.
+    ///
+    /// # Errors
+    /// As for `open`, but for what the answer says.
+    pub async fn inspect(url: &str) -> Result<Inspection, OpenError> {
+        inspect::inspect(url).await
+    }
+
     /// What is begun is finished before the store closes.
     async fn begin(&self) -> Result<SemaphorePermit<'_>, StoreError> {
         self.calls.acquire().await.map_err(|_| closed())
@@ -191,15 +202,11 @@ fn closed() -> StoreError {
 async fn check(server: &Server) -> Result<(), OpenError> {
     let unreachable = |e| migrations::unreachable(server, &e);
     let (client, _) = server.connect().await.map_err(unreachable)?;
-    let asked = "SELECT current_setting('server_version_num')::integer, \
-                 current_setting('server_version'), current_setting('fsync')";
-    let row = client.query_one(asked, &[]).await.map_err(unreachable)?;
-    let version: i32 = row.try_get(0).map_err(unreachable)?;
-    if version < VERSION_MIN {
-        let shown = row.try_get(1).map_err(unreachable)?;
-        return Err(OpenError::TooOld(server.to_string(), shown));
+    let about = About::of(&client).await.map_err(unreachable)?;
+    if about.is_too_old() {
+        return Err(OpenError::TooOld(server.to_string(), about.version));
     }
-    if row.try_get::<_, &str>(2).map_err(unreachable)? != "on" {
+    if !about.has_fsync {
         tracing::warn!("the database has fsync off: a power loss may take accepted events with it");
     }
     migrations::check(&client, server).await

@@ -15,6 +15,7 @@ mod connect;
 mod script;
 
 mod server;
+mod inspect;
 mod gather;
 
 mod push;
@@ -35,6 +36,7 @@ use crate::queue::*;
 use crate::world::Clock;
 use server::Server;
 
+pub use inspect::Inspection;
 pub use server::OpenError;
 pub use url::UrlError;
 
@@ -94,6 +96,14 @@ impl Redis {
             server,
             tasks,
         })
+    }
+
+    /// Looks at the server at `url`, and for a queue with `prefix`, without changing anything.
+    ///
+    /// # Errors
+    /// `Unavailable` may be gone later; `Url` says what to change.
+    pub async fn inspect(url: &str, prefix: &str) -> Result<Inspection, OpenError> {
+        inspect::inspect(url, prefix).await
     }
 }
 

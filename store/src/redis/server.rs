@@ -179,10 +179,7 @@ impl Server {
                 let text = self.links.query_at(&partition.key, &info).await?;
                 let text = from_redis_value::<String>(text)?;
                 replid = field(&text, "master_replid").to_owned();
-                let policy = field(&text, "maxmemory_policy");
-                // A managed one may not say.
-                let keeps = ["", "noeviction"].contains(&policy);
-                evicts = evicts.or((!keeps).then(|| policy.to_owned()));
+                evicts = evicts.or(evicting(&text));
             }
             *partition.replid.lock().unwrap_or_else(PoisonError::into_inner) = replid.clone();
         }
@@ -242,11 +239,12 @@ async fn check_version(links: &Links, keys: &Keys) -> Result<(), OpenError> {
     let text: String = from_redis_value(links.query_at(&keys.partitions(), &info).await?)
         .map_err(RedisError::from)?;
     let version = field(&text, "redis_version");
+    if is_too_old(version) { Err(OpenError::TooOld(version.to_owned())) } else { Ok(()) }
+}
+
+pub(super) fn is_too_old(version: &str) -> bool {
     let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
-    match major {
-        Some(major) if major < VERSION_MIN => Err(OpenError::TooOld(version.to_owned())),
-        Some(_) | None => Ok(()),
-    }
+    major.is_some_and(|major| major < VERSION_MIN)
 }
 
 async fn count_partitions(
@@ -270,7 +268,7 @@ async fn count_partitions(
     }
 }
 
-async fn read_count(links: &Links, key: &str) -> RedisResult<Option<u16>> {
+pub(super) async fn read_count(links: &Links, key: &str) -> RedisResult<Option<u16>> {
     let mut get = ::redis::cmd("GET");
     get.arg(key);
     Ok(from_redis_value(links.query(&get).await?)?)
@@ -282,8 +280,15 @@ async fn keep_count(links: &Links, keys: &Keys, count: usize) -> RedisResult<()>
     links.query(&set).await.map(drop)
 }
 
+/// The policy by which a server forgets keys when it is full, from what `INFO` says. A managed one may
+/// not say.
+pub(super) fn evicting(info: &str) -> Option<String> {
+    let policy = field(info, "maxmemory_policy");
+    (!["", "noeviction"].contains(&policy)).then(|| policy.to_owned())
+}
+
 /// A field of what `INFO` says.
-fn field<'a>(info: &'a str, name: &str) -> &'a str {
+pub(super) fn field<'a>(info: &'a str, name: &str) -> &'a str {
     let lines = info.lines().filter_map(|line| line.trim_end().split_once(':'));
     lines.into_iter().find(|(field, _)| *field == name).map_or("", |(_, value)| value)
 }

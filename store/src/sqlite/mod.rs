@@ -13,6 +13,7 @@ mod fan_out;
 mod feed;
 mod fleet;
 mod follow;
+mod inspect;
 mod keys;
 mod look;
 mod readers;
@@ -44,6 +45,7 @@ use crate::queue::Lane;
 use crate::sql::named;
 use crate::store::*;
 use crate::world::Clock;
+pub use inspect::{Inspection, Integrity};
 use readers::Readers;
 use recent::Recent;
 use syncer::Health;
@@ -118,6 +120,16 @@ impl Sqlite {
             .and_then(|opened| opened)
             .map_err(|e| OpenError::Database(shown.clone(), e))?;
         Ok(Self { writer, health, recent, engine, feed, look, clock, _lock: lock })
+    }
+
+    /// Looks at the database in `data_dir` without changing anything, whether or not a process has
+    /// it open; checking takes `patience` at most. None if there is none yet.
+    ///
+    /// # Errors
+    /// `Database` if it cannot be read.
+    pub fn inspect(data_dir: &Path, patience: Duration) -> Result<Option<Inspection>, OpenError> {
+        inspect::inspect(data_dir, patience)
+            .map_err(|e| OpenError::Database(data_dir.display().to_string(), e))
     }
 }
 
