@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use reqwest::{Method, StatusCode};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::failure::{Exit, Failure};
@@ -75,6 +76,15 @@ impl Client {
         text.map_err(|_| self.silent())?.map_err(|e| self.unanswered(&e))
     }
 
+    /// For what must stay as it was written, such as published data.
+    pub async fn get_as<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<T, Failure> {
+        self.ask(Method::GET, path, query, None).await
+    }
+
     /// Posts a body that is JSON already, byte for byte.
     pub async fn post(&self, path: &str, body: String) -> Result<Value, Failure> {
         self.ask(Method::POST, path, &[], Some(body)).await
@@ -141,13 +151,13 @@ impl Client {
         }
     }
 
-    async fn ask(
+    async fn ask<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
         query: &[(&str, &str)],
         body: Option<String>,
-    ) -> Result<Value, Failure> {
+    ) -> Result<T, Failure> {
         let mut request = self.http.request(method, format!("{}{path}", self.url));
         request = request.bearer_auth(self.key.expose()).query(query);
         if let Some(body) = body {
@@ -156,16 +166,18 @@ impl Client {
         let response = request.send().await.map_err(|e| self.unanswered(&e))?;
         let status = response.status();
         let bytes = response.bytes().await.map_err(|e| self.unanswered(&e))?;
-        let answer =
-            if bytes.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&bytes) };
-        match answer {
-            Ok(answer) if status.is_success() => Ok(answer),
-            Ok(problem) => Err(refused(status, &problem)),
-            Err(_) => Err(Failure::failed(format!(
-                "{} answers {status} with something that is not JSON: is it Postrider? \
+        let bytes = if bytes.is_empty() { b"null".as_slice() } else { &bytes };
+        let other = |_| {
+            Failure::failed(format!(
+                "{} answers {status} with something that Postrider does not say: is it Postrider? \
                  POSTRIDER_URL says which server to speak to.",
                 self.url
-            ))),
+            ))
+        };
+        if status.is_success() {
+            serde_json::from_slice(bytes).map_err(other)
+        } else {
+            Err(refused(status, &serde_json::from_slice(bytes).map_err(other)?))
         }
     }
 

@@ -9,6 +9,12 @@ use crate::output::say;
 use crate::settings::{self, Flags};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  postrider config                               every setting and what set it
+  postrider config --config postrider.toml       with a file; a wrong key is named
+  postrider config --defaults > postrider.toml   a file to start from
+
+See also: postrider doctor, which tries what is set.")]
 pub struct Config {
     /// The settings file
     #[arg(long, value_name = "FILE")]

@@ -1,8 +1,10 @@
-//! `postrider deliveries`: what went where, and what became of it.
+//! `postrider deliveries`: what went where, what became of it, and trying again.
+
+mod timeline;
 
 use clap::{Args, Subcommand};
 use model::delivery::Status;
-use model::id::WebhookId;
+use model::id::{DeliveryId, WebhookId};
 use serde_json::Value;
 
 use crate::client::{self, Client, Connection};
@@ -14,9 +16,19 @@ use crate::table::{self, Column, text};
 pub enum Deliveries {
     /// List deliveries, newest first
     List(List),
+    /// Show one with its attempts, and what comes next
+    Show(Show),
+    /// Send some again, now
+    Retry(Several),
+    /// Send some no more
+    Cancel(Several),
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  postrider deliveries list --status failed,retrying
+  postrider deliveries list --webhook wh_… --limit 200
+  postrider deliveries list --status failed --json | jq -r '.data[].id'")]
 pub struct List {
     /// With one of these statuses: pending, retrying, delivered, failed, cancelled
     #[arg(long, value_name = "STATUS", value_delimiter = ',', value_parser = status)]
@@ -42,7 +54,45 @@ pub struct List {
     connection: Connection,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  postrider deliveries show dlv_…")]
+pub struct Show {
+    /// The delivery's id, as `deliveries list` shows it
+    #[arg(value_name = "DELIVERY_ID", value_parser = delivery)]
+    id: String,
+
+    /// Print the API's answer
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  postrider deliveries retry dlv_…
+  postrider deliveries cancel dlv_… dlv_…
+  postrider deliveries list --status failed --json | jq -r '.data[].id' |
+    xargs postrider deliveries retry
+
+Each is done for itself: what cannot be done is said, the others are done, and the exit code is that
+of the first that could not.")]
+pub struct Several {
+    /// The deliveries' ids, as `deliveries list` shows them
+    #[arg(value_name = "DELIVERY_ID", required = true, value_parser = delivery)]
+    ids: Vec<String>,
+
+    /// Print the API's answers, one a line
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    connection: Connection,
+}
+
 const COLUMNS: &[Column] = &[
+    ("ID", |delivery| text(delivery, "id")),
     ("ACCEPTED", |delivery| text(delivery, "accepted_at")),
     ("TYPE", |delivery| text(delivery, "event_type")),
     ("STATUS", |delivery| text(delivery, "status")),
@@ -53,7 +103,15 @@ const COLUMNS: &[Column] = &[
 ];
 
 pub fn run(deliveries: &Deliveries) -> Result<(), Failure> {
-    let Deliveries::List(list) = deliveries;
+    match deliveries {
+        Deliveries::List(list) => run_list(list),
+        Deliveries::Show(show) => run_show(show),
+        Deliveries::Retry(several) => several.each("retry", "is sent again now"),
+        Deliveries::Cancel(several) => several.each("cancel", "is not sent any more"),
+    }
+}
+
+fn run_list(list: &List) -> Result<(), Failure> {
     let client = Client::new(&list.connection)?;
     let statuses = list.status.join(",");
     let mut query = Vec::new();
@@ -69,6 +127,43 @@ pub fn run(deliveries: &Deliveries) -> Result<(), Failure> {
         table::print(&page, COLUMNS, "There are no such deliveries.");
     }
     Ok(())
+}
+
+fn run_show(show: &Show) -> Result<(), Failure> {
+    let client = Client::new(&show.connection)?;
+    let delivery = client::run(client.get(&format!("/v1/deliveries/{}", show.id), &[]))?;
+    if show.json {
+        say(&delivery)
+    } else {
+        say(timeline::text(&delivery))
+    }
+    Ok(())
+}
+
+impl Several {
+    /// Does it to each, and fails with the first failure once all were tried.
+    fn each(&self, verb: &str, done: &str) -> Result<(), Failure> {
+        let client = Client::new(&self.connection)?;
+        client::run(async {
+            let mut first = Ok(());
+            for id in &self.ids {
+                match client.post(&format!("/v1/deliveries/{id}/{verb}"), String::new()).await {
+                    Ok(delivery) if self.json => say(&delivery),
+                    Ok(_) => say(format!("{id} {done}.")),
+                    Err(failure) => {
+                        let failure =
+                            Failure::new(failure.exit, format!("{id}: {}", failure.sentence));
+                        if first.is_ok() {
+                            first = Err(failure);
+                        } else {
+                            failure.report();
+                        }
+                    }
+                }
+            }
+            first
+        })
+    }
 }
 
 /// `200 in 4 ms`, or what went wrong; a dash before the first attempt.
@@ -89,7 +184,13 @@ fn status(text: &str) -> Result<String, String> {
     Status::parse(text).map(|_| text.to_owned()).ok_or_else(|| format!("it is none of {}", names()))
 }
 
-fn webhook(text: &str) -> Result<String, String> {
+fn delivery(text: &str) -> Result<String, String> {
+    let wrong =
+        || "a delivery's id begins with dlv_; `postrider deliveries list` shows them".to_owned();
+    DeliveryId::parse(text).map(|_| text.to_owned()).ok_or_else(wrong)
+}
+
+pub fn webhook(text: &str) -> Result<String, String> {
     let wrong =
         || "a webhook's id begins with wh_; `postrider webhooks list` shows them".to_owned();
     WebhookId::parse(text).map(|_| text.to_owned()).ok_or_else(wrong)

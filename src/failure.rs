@@ -37,10 +37,15 @@ impl Failure {
         Self::new(Exit::Usage, sentence)
     }
 
+    /// For a command whose output says what is wrong already.
+    pub fn said(exit: Exit) -> Self {
+        Self { exit, sentence: String::new() }
+    }
+
     /// Says it on stderr and gives the code to end with. A process that logs says it there, where
     /// nobody waits for a reader.
     pub fn report(&self) -> ExitCode {
-        if !log::last_words(&self.sentence) {
+        if !self.sentence.is_empty() && !log::last_words(&self.sentence) {
             eprintln!("postrider: {}", self.sentence);
         }
         ExitCode::from(self.exit as u8)

@@ -12,6 +12,10 @@ use crate::failure::Failure;
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:
+  postrider healthcheck --ready --url http://127.0.0.1:8080
+
+Exit codes: 0 it does, 1 it does not or says that it cannot. For why: postrider doctor.")]
 pub struct Healthcheck {
     /// The server to ask
     #[arg(
@@ -34,12 +38,19 @@ pub fn run(healthcheck: &Healthcheck) -> Result<(), Failure> {
         let client = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build();
         let client = client.map_err(|e| Failure::failed(format!("no HTTP client: {e}.")))?;
         let answer = client.get(&url).send().await;
-        let status =
-            answer.map_err(|_| Failure::failed(format!("{url} does not answer.")))?.status();
+        let status = answer.map_err(|e| unanswered(&url, &e))?.status();
         if status.is_success() {
             Ok(())
         } else {
             Err(Failure::failed(format!("{url} answers {status}.")))
         }
     })
+}
+
+fn unanswered(url: &str, error: &reqwest::Error) -> Failure {
+    if error.is_builder() {
+        Failure::usage(format!("{url:?} is not a URL such as http://127.0.0.1:8080."))
+    } else {
+        Failure::failed(format!("{url} does not answer."))
+    }
 }

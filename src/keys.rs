@@ -21,6 +21,9 @@ pub enum Keys {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  postrider keys create --name shop --role publisher
+  KEY=$(postrider keys create --name portal --role tenant --tenant acme)")]
 pub struct Create {
     /// What it is for, so that it can be told from others
     #[arg(long)]
@@ -55,6 +58,7 @@ enum Role {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  postrider keys list")]
 pub struct List {
     /// Print the API's answer
     #[arg(long)]
@@ -65,6 +69,7 @@ pub struct List {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  postrider keys revoke key_…")]
 pub struct Revoke {
     /// The id of the key, as `keys list` shows it
     #[arg(value_name = "KEY_ID")]

@@ -9,6 +9,9 @@ use crate::output::say;
 use crate::table::text;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  postrider log-level                              what is logged now
+  postrider log-level info,worker=debug --for 600  more for ten minutes")]
 pub struct LogLevel {
     /// error, warn, info, debug, trace or off, and after a comma exceptions such as worker=debug;
     /// if left out, the level is shown and stays

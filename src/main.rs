@@ -1,8 +1,9 @@
 //! Postrider, the sender side of webhooks: the command line and the wiring.
 //!
 //! `serve` puts the parts together, `api` and `worker` each a half of them; `send`, `listen`, `events`,
-//! `keys`, `webhooks`, `deliveries` and `log-level` speak to a running
-//! server over its API; `config` explains the settings.
+//! `keys`, `webhooks`, `deliveries` and `log-level` speak to a running server over its API; `verify`,
+//! `sign` and `receive` are for who builds a receiver; `config` explains the settings, and `doctor`
+//! tries them.
 
 mod settings;
 
@@ -24,18 +25,28 @@ mod keys;
 mod log_level;
 mod webhooks;
 
+mod given;
+mod receive;
+mod sign;
+mod verify;
+
 mod config;
 mod openapi;
+mod doctor;
+
+mod completions;
+mod help;
 
 mod colour;
 mod failure;
 mod log;
 mod output;
+mod shell;
 mod table;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{FromArgMatches as _, Parser, Subcommand};
 
 use crate::failure::Failure;
 use crate::process::Role;
@@ -52,8 +63,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
     name = "postrider",
     version,
     max_term_width = 100,
-    after_help = "To try it: `postrider serve --dev` in one terminal, in another\n  \
-                  postrider send order.paid '{\"total\": 50.75}'"
+    after_help = help::AFTER
 )]
 struct Cli {
     #[command(subcommand)]
@@ -82,10 +92,10 @@ enum Command {
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Keys(keys::Keys),
-    /// See who is subscribed to what
+    /// See who is subscribed to what; register, try, pause, rotate
     #[command(subcommand)]
     Webhooks(webhooks::Webhooks),
-    /// See what went where
+    /// See what went where; try again or cancel
     #[command(subcommand)]
     Deliveries(deliveries::Deliveries),
     /// Show or change what a running process logs
@@ -93,14 +103,28 @@ enum Command {
     /// Show every setting, what it means, its value and what set it
     Config(config::Config),
     /// Print the description of the API, OpenAPI 3.1, as a server without --dev answers it
+    #[command(after_help = "Example:\n  postrider openapi > openapi.json")]
     Openapi,
+    /// Check a set-up and say what is wrong, without changing anything
+    Doctor(doctor::Doctor),
+    /// Check a request that was received, and say why it does not verify
+    Verify(verify::Verify),
+    /// Make the headers that sign a body, to try a receiver with
+    Sign(sign::Sign),
+    /// Receive on this machine: show what comes, verify it, answer as told
+    Receive(receive::Receive),
+    /// Print what a shell needs to complete commands
+    Completions(completions::Completions),
 }
 
 fn main() -> ExitCode {
     // Err: one is installed already, and any will do.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let _flushed = log::Flushed;
-    match run(&Cli::parse().command) {
+    // Each way to read it ends the process if the command line is wrong.
+    let matches = help::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
+    match run(&cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
@@ -122,6 +146,11 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::LogLevel(log_level) => log_level::run(log_level),
         Command::Config(config) => config::run(config),
         Command::Openapi => openapi::run(),
+        Command::Doctor(doctor) => doctor::run(doctor),
+        Command::Verify(verify) => verify::run(verify),
+        Command::Sign(sign) => sign::run(sign),
+        Command::Receive(receive) => receive::run(receive),
+        Command::Completions(completions) => completions::run(completions),
     }
 }
 

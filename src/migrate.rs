@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use store::postgres::Postgres;
+use store::postgres::{OpenError, Postgres};
 
 use crate::client;
 use crate::failure::Failure;
@@ -11,6 +11,11 @@ use crate::output::say;
 use crate::settings::{self, Flags};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:
+  POSTRIDER_DATABASE_URL=postgres://user:password@host/postrider postrider migrate
+
+Exit codes: 0 the tables are up to date, 1 they could not be brought there, 2 a setting is missing or
+wrong. Running it again changes nothing.")]
 pub struct Migrate {
     /// A file with settings, in the form that `postrider config --defaults` prints
     #[arg(long, value_name = "FILE")]
@@ -29,7 +34,10 @@ pub fn run(migrate: &Migrate) -> Result<(), Failure> {
         ));
     };
     client::run(async {
-        Postgres::migrate(url.expose()).await.map_err(|e| Failure::failed(format!("{e}.")))
+        Postgres::migrate(url.expose()).await.map_err(|e| match e {
+            OpenError::Url(_) => Failure::usage(format!("POSTRIDER_DATABASE_URL: {e}.")),
+            _ => Failure::failed(format!("{e}.")),
+        })
     })?;
     say("The tables are up to date.");
     Ok(())

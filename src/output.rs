@@ -11,3 +11,8 @@ pub fn say(text: impl Display) {
         std::process::exit(1);
     }
 }
+
+/// A text as a sentence of its own.
+pub fn sentence(text: &str) -> String {
+    if text.ends_with(['.', '?']) { text.to_owned() } else { format!("{text}.") }
+}

@@ -40,6 +40,15 @@ const API_THREADS_MAX: usize = 4;
 const FILES_USUAL: u64 = 1_024;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  To try it out, with an inbox to send to
+    postrider serve --dev
+  On this machine's data, for others to reach
+    POSTRIDER_LISTEN=0.0.0.0:8080 postrider serve --data-dir /var/lib/postrider
+  With what is set in a file
+    postrider serve --config postrider.toml
+
+See also: postrider doctor, which looks at a set-up before and while it runs.")]
 pub struct Serve {
     /// For trying things out on this machine: webhooks may point to it, /dev/* is open (a built-in
     /// subscriber, a clock to step), and the command line finds its key
@@ -52,6 +61,11 @@ pub struct Serve {
 
 /// A process of a fleet.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples, with POSTRIDER_DATABASE_URL, POSTRIDER_REDIS_URL and
+POSTRIDER_MASTER_KEY set:
+  postrider migrate
+  POSTRIDER_LISTEN=0.0.0.0:8080 postrider api
+  postrider worker")]
 pub struct Member {
     /// A file with settings, in the form that `postrider config --defaults` prints
     #[arg(long, value_name = "FILE")]
@@ -286,7 +300,7 @@ fn engine(settings: &Settings, role: Role) -> Result<Runtime, Failure> {
 
 /// What may be dialled. With `--dev` that is also this machine, this process included: the demo
 /// inbox is a subscriber like any other.
-fn egress(
+pub fn egress(
     settings: &Settings,
     dev: bool,
     address: Option<SocketAddr>,

@@ -21,6 +21,12 @@ const LOOKS: u32 = 40;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  postrider send order.paid '{\"total\": 50.75}'
+  postrider send order.paid @order.json --id order-1 --tenant acme
+  jq .order shop.json | postrider send order.paid -
+
+See also: postrider deliveries show, postrider webhooks test.")]
 pub struct Send {
     /// What happened, such as order.paid
     #[arg(value_name = "TYPE")]
@@ -86,11 +92,18 @@ fn body(send: &Send) -> Result<String, Failure> {
     if let Some(tenant) = &send.tenant {
         Tenant::parse(tenant).map_err(|e| Failure::usage(format!("--tenant {tenant:?}: {e}.")))?;
     }
-    let data = data(&send.data)?;
+    let data = json_data(&send.data)?;
     let data: &RawValue = serde_json::from_str(&data).map_err(|e| not_json(&e))?;
     let (id, tenant) = (send.id.as_deref(), send.tenant.as_deref());
     serde_json::to_string(&Publish { r#type: &send.event_type, data, id, tenant })
         .map_err(Failure::failed)
+}
+
+/// What an argument stands for, byte for byte, once it is known to be JSON.
+pub fn json_data(argument: &str) -> Result<String, Failure> {
+    let data = data(argument)?;
+    serde_json::from_str::<&RawValue>(&data).map_err(|e| not_json(&e))?;
+    Ok(data)
 }
 
 /// The data itself, from where the argument says it is.
@@ -138,7 +151,7 @@ async fn follow(client: &Client, send: &Send, id: &str) {
     }
     if deliveries.is_empty() {
         eprintln!(
-            "It goes nowhere yet: no webhook wants {}. POST /v1/webhooks/register adds one.",
+            "It goes nowhere yet: no webhook wants {}. `postrider webhooks register URL` adds one.",
             send.event_type
         );
     }

@@ -20,7 +20,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
-pub use layers::{Flags, is_set, read};
+pub use layers::{Effective, Flags, Source, is_env, is_set, read};
 pub use secret::Secret;
 pub use show::{as_json, as_toml, defaults};
 

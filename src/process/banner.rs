@@ -11,6 +11,7 @@ use super::demo;
 use crate::log::own_line;
 use crate::output::say;
 use crate::settings::{DATA_DIR_DEFAULT, LogFormat, Settings};
+use crate::shell::quoted;
 
 const PORT_DEFAULT: u16 = 8080;
 /// How long the start waits for whoever reads it: a terminal may be stopped.
@@ -77,16 +78,6 @@ fn flags(data_dir: &Path, address: SocketAddr) -> String {
     flags
 }
 
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:,@%".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,11 +110,5 @@ mod tests {
         let known = First { shown_key: None, is_first_dev: false };
         assert_eq!(shown(&known).lines().count(), 1);
         assert!(!json(&known, address).contains("admin.key"));
-    }
-
-    #[test]
-    fn words_that_a_shell_would_split_are_quoted() {
-        assert_eq!(quoted("./postrider"), "./postrider");
-        assert_eq!(quoted("it's here"), r"'it'\''s here'");
     }
 }

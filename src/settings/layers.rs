@@ -70,6 +70,14 @@ pub fn declared() -> impl Iterator<Item = Arg> {
     command.get_arguments().cloned().collect::<Vec<_>>().into_iter()
 }
 
+/// Whether a variable of the environment is read as a setting.
+pub fn is_env(name: &str) -> bool {
+    declared().any(|arg| {
+        let known = env_name(&arg);
+        name == known || is_secret(&arg) && name.strip_suffix("_FILE") == Some(&known)
+    })
+}
+
 /// Whether anybody has set it.
 pub fn is_set(settings: &[Effective], key: &str) -> bool {
     let setting = settings.iter().find(|setting| setting.arg.get_id() == key);

@@ -45,3 +45,9 @@ mod log;
 mod operate;
 mod telemetry;
 mod settings;
+
+mod cli_docs;
+mod cli_doctor;
+mod cli_receive;
+mod cli_verbs;
+mod cli_verify;
