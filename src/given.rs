@@ -156,7 +156,7 @@ impl Received {
             self.body.truncate(length);
             let more = had - length;
             self.notes.push(format!(
-                "{more} bytes after the end of the body (content-length) are left out"
+                "what follows the end of the body by content-length is left out ({more} B)"
             ));
         } else if had < length {
             self.notes.push(format!(

@@ -179,7 +179,8 @@ impl Known {
             return Some(Reason::new("wrong_secret", message));
         }
         let newest = Timestamp::parse(&self.newest_at).ok()?;
-        if signed_s.is_some_and(|signed_s| signed_s < newest.secs()) {
+        // A time of signing is cut to its second: within one it may have been before.
+        if signed_s.is_some_and(|signed_s| signed_s <= newest.secs()) {
             let message = format!(
                 "it was signed before the secret of {id} was made or rotated ({}), by one that does \
                  not sign any more",
