@@ -92,7 +92,6 @@ pub struct Several {
 }
 
 const COLUMNS: &[Column] = &[
-    ("ID", |delivery| text(delivery, "id")),
     ("ACCEPTED", |delivery| text(delivery, "accepted_at")),
     ("TYPE", |delivery| text(delivery, "event_type")),
     ("STATUS", |delivery| text(delivery, "status")),
@@ -100,6 +99,7 @@ const COLUMNS: &[Column] = &[
     ("LAST ANSWER", last_answer),
     ("WEBHOOK", |delivery| text(delivery, "webhook_id")),
     ("EVENT", |delivery| text(delivery, "event_id")),
+    ("ID", |delivery| text(delivery, "id")),
 ];
 
 pub fn run(deliveries: &Deliveries) -> Result<(), Failure> {
