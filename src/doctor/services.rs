@@ -149,7 +149,9 @@ pub(super) async fn look_at_redis(url: &Secret, settings: &Settings, report: &mu
             ),
         },
     );
-    look_at_clock("Redis", found.now, before, took, report);
+    if let Some(now) = found.now {
+        look_at_clock("Redis", now, before, took, report);
+    }
 }
 
 fn look_at_kind(found: &redis::Inspection, report: &mut Report) {

@@ -29,8 +29,8 @@ pub struct Inspection {
     pub has_aof: bool,
     /// Partitions of the queue with this prefix; none: there is no queue yet.
     pub partitions: Option<u16>,
-    /// Its clock.
-    pub now: Timestamp,
+    /// Its clock; none if it is a Sentinel, which tells no time.
+    pub now: Option<Timestamp>,
 }
 
 pub(super) async fn inspect(url: &str, prefix: &str) -> Result<Inspection, OpenError> {
@@ -55,6 +55,10 @@ pub(super) async fn inspect(url: &str, prefix: &str) -> Result<Inspection, OpenE
             evicts = evicts.or(evicting(&at));
         }
     }
+    let now = match mode {
+        "sentinel" => None,
+        _ => Some(now(&links, &keys.partitions()).await?),
+    };
     let number = |name: &str| field(&info, name).parse::<u64>().unwrap_or_default();
     let version = field(&info, "redis_version").to_owned();
     Ok(Inspection {
@@ -68,7 +72,7 @@ pub(super) async fn inspect(url: &str, prefix: &str) -> Result<Inspection, OpenE
         memory_used: number("used_memory"),
         has_aof: number("aof_enabled") == 1,
         partitions,
-        now: now(&links, &keys.partitions()).await?,
+        now,
     })
 }
 
