@@ -7,7 +7,7 @@ export POSTRIDER_TEST_PYTHON := $(TARGET)/venv/bin/python
 export POSTRIDER_TEST_NODE_DIR := $(CURDIR)/tests/receivers
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check contract bench faults power setup clean config.default.toml openapi.json
+.PHONY: help run test check contract bench faults power release setup clean config.default.toml openapi.json
 
 help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z.]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,8 +36,10 @@ power: setup ## Kills an embedded server and cuts its power under load, 200 time
 	POSTRIDER_TEST_KILLS=$(or $(N),200) POSTRIDER_TEST_POWER_LOSSES=$(or $(N),200) \
 		cargo test --locked --test e2e -- --nocapture --test-threads 1 power:: crash::kills_under_load
 
-check: ## Runs the gate: formatting, clippy, generated files
+check: ## Runs the gate: formatting, clippy, licences and sources, generated files
 	cargo fmt --all --check
+	@scripts/cargo-tool cargo-deny 0.20.2
+	@PATH="$(TARGET)/tools/bin:$$PATH" cargo deny --log-level error --locked check licenses bans sources
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	@cargo run --quiet --locked -- config --defaults | diff -u config.default.toml - \
 		|| { echo "config.default.toml is not current: run 'make config.default.toml'"; exit 1; }
@@ -48,6 +50,9 @@ check: ## Runs the gate: formatting, clippy, generated files
 bench: ## Measures throughput and latency on this machine, in the release build
 	cargo build --release --locked -p postrider -p bench
 	scripts/with-servers $(TARGET)/release/bench $(ARGS)
+
+release: ## Builds what is given away: a static binary, its archive and a Debian package
+	@scripts/release
 
 setup: ## Installs what the tests need and this machine lacks
 	@scripts/setup
