@@ -273,23 +273,23 @@ fn fair(name: impl Into<Cow<'static, str>>, attack: &Attack) -> Target {
 }
 
 fn size_targets(size: &Size) -> Vec<Target> {
-    let start = |name, started: &Started| Target {
-        name,
+    let start = |name: &'static str, started: &Started| Target {
+        name: name.into(),
         wanted: format!("≤ {:.0} s", START_MAX_MS / 1_000.0),
         measured: format!("{:.0} ms, ready {:.0}", started.first_receipt_ms, started.ready_ms),
         verdict: verdict(started.first_receipt_ms - START_MAX_MS, START_MAX_MS, " ms"),
     };
-    let mib = |name, memory: Memory| Target {
-        name,
+    let mib = |name: &'static str, memory: Memory| Target {
+        name: name.into(),
         wanted: format!("≤ {BACKLOG_MAX_MIB} MiB"),
         measured: format!("{:.0} MiB, peak {:.0}", memory.now_mib, memory.peak_mib),
         verdict: verdict(memory.peak_mib - BACKLOG_MAX_MIB, BACKLOG_MAX_MIB, " MiB"),
     };
-    let beside = |name, [alone, beside]: [&Run; 2]| {
+    let beside = |name: &'static str, [alone, beside]: [&Run; 2]| {
         let [alone, beside] = [alone, beside].map(|run| run.accept.p99_ms);
         let limit = (alone * FAIR_MAX).max(alone + HANGING_MAX_MS);
         Target {
-            name,
+            name: name.into(),
             wanted: format!("≤ {FAIR_MAX}× or +{HANGING_MAX_MS} ms"),
             measured: format!("{alone:.2} → {beside:.2} ms"),
             verdict: verdict(beside - limit, limit, " ms"),

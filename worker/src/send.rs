@@ -80,7 +80,8 @@ impl Sender {
         };
         let phases = Arc::<Phases>::default();
         phases.count_informational(&mut request);
-        let answering = phases.measure(timeout(config.timeout, self.wire.request(request.map(Full::new))));
+        let answering =
+            phases.measure(timeout(config.timeout, self.wire.request(request.map(Full::new))));
         let answered = tokio::select! {
             biased;
             answered = answering => answered,
