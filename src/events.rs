@@ -17,10 +17,19 @@ use crate::table::{self, Column, text};
 #[derive(Debug, Subcommand)]
 pub enum Events {
     /// List events, newest first
+    #[command(after_help = "Example:\n  postrider events list --type order.paid --limit 10")]
     List(List),
     /// Show an event, its data and where it went
+    #[command(
+        after_help = "Example:\n  postrider events show evt_06h1k136q5yr53hb479xrv8r88\n\nSee \
+                      also: postrider deliveries show, for the attempts."
+    )]
     Show(Show),
     /// Show events as they are accepted, until Ctrl-C
+    #[command(
+        after_help = "Examples:\n  postrider events tail --events 'order.*'\n  As JSON, a line each\n    \
+                      postrider events tail --json | jq .type"
+    )]
     Tail(Tail),
 }
 

@@ -20,7 +20,9 @@ const SHOWN_MAX: usize = 100;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Events are posted one after another, in the order in which they come. One that \
+    after_help = "Examples:\n  postrider listen --forward-to 3000\n  postrider listen --events \
+                        'order.*' --forward-to http://localhost:3000/webhooks\n\n\
+                        Events are posted one after another, in the order in which they come. One that \
                         is not answered with 2xx is shown and counted and not posted again. After a \
                         break in the connection it goes on where it was."
 )]
