@@ -2,15 +2,18 @@
 //! answers mean for the person at the terminal.
 
 use std::io::ErrorKind;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::failure::{Exit, Failure};
+use crate::given::small_file;
 use crate::settings::Secret;
 
 /// The longest a person waits for an answer.
@@ -19,6 +22,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const FOR_EVER: Duration = Duration::from_secs(1 << 32);
 /// The largest page the API gives.
 const PAGE_MAX: usize = 200;
+/// The longest answer that is taken, in bytes: more than the largest event there can be.
+const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Which server, and as whom.
 #[derive(Debug, Clone, Args)]
@@ -34,7 +39,7 @@ pub struct Connection {
     pub url: String,
 
     /// Data directory of a server on this machine: the key in its dev.key is used if POSTRIDER_KEY
-    /// is not set
+    /// is not set and the URL is one of this machine
     #[arg(
         long,
         value_name = "DIR",
@@ -53,10 +58,16 @@ pub struct Client {
 
 impl Client {
     /// # Errors
-    /// When there is no key to show.
+    /// When the URL is none, or there is no key to show.
     pub fn new(connection: &Connection) -> Result<Self, Failure> {
-        let key = key(connection)?;
-        let http = reqwest::Client::builder()
+        let url = server_url(&connection.url)?;
+        let key = key(connection, &url)?;
+        let mut builder = reqwest::Client::builder();
+        // A proxy would read the key on its way, and has no part in what stays on this machine.
+        if url.scheme() == "http" || is_loopback(&url) {
+            builder = builder.no_proxy();
+        }
+        let http = builder
             .timeout(TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("postrider/", env!("CARGO_PKG_VERSION")))
@@ -72,8 +83,11 @@ impl Client {
     /// The answer as it came: it is JSON, but what is in it is not read.
     pub async fn get_text(&self, path: &str, query: &[(&str, &str)]) -> Result<String, Failure> {
         let response = self.open(path, query, None).await?;
-        let text = tokio::time::timeout(TIMEOUT, response.text()).await;
-        text.map_err(|_| self.silent())?.map_err(|e| self.unanswered(&e))
+        let status = response.status();
+        let bytes = tokio::time::timeout(TIMEOUT, self.bytes(response)).await;
+        let bytes = bytes.map_err(|_| self.silent())??;
+        serde_json::from_slice::<&RawValue>(&bytes).map_err(|_| self.another(status))?;
+        String::from_utf8(bytes).map_err(|_| self.another(status))
     }
 
     /// For what must stay as it was written, such as published data.
@@ -116,14 +130,20 @@ impl Client {
         if status.is_success() {
             return Ok(response);
         }
-        let bytes = tokio::time::timeout(TIMEOUT, response.bytes()).await;
-        let bytes = bytes.map_err(|_| self.silent())?.map_err(|e| self.unanswered(&e))?;
+        let bytes = tokio::time::timeout(TIMEOUT, self.bytes(response)).await;
+        let bytes = bytes.map_err(|_| self.silent())??;
         Err(refused(status, &serde_json::from_slice(&bytes).unwrap_or_default()))
     }
 
     /// The server that is spoken to.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// One page of a list, which has to be one.
+    pub async fn page(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, Failure> {
+        let page = self.get(path, query).await?;
+        if page["data"].is_array() { Ok(page) } else { Err(self.another(StatusCode::OK)) }
     }
 
     /// The first `limit` items of a list, page by page, in the form of one page.
@@ -140,9 +160,9 @@ impl Client {
             if let Some(cursor) = cursor.as_str() {
                 query.push(("cursor", cursor));
             }
-            let page = self.get(path, &query).await?;
-            let items = page["data"].as_array().cloned().unwrap_or_default();
-            cursor = page["next_cursor"].clone();
+            let mut page = self.page(path, &query).await?;
+            let items = page["data"].as_array_mut().map(std::mem::take).unwrap_or_default();
+            cursor = page["next_cursor"].take();
             let last = items.is_empty() || cursor.is_null();
             data.extend(items);
             if last || data.len() >= limit {
@@ -165,20 +185,40 @@ impl Client {
         }
         let response = request.send().await.map_err(|e| self.unanswered(&e))?;
         let status = response.status();
-        let bytes = response.bytes().await.map_err(|e| self.unanswered(&e))?;
+        let bytes = self.bytes(response).await?;
         let bytes = if bytes.is_empty() { b"null".as_slice() } else { &bytes };
-        let other = |_| {
-            Failure::failed(format!(
-                "{} answers {status} with something that Postrider does not say: is it Postrider? \
-                 POSTRIDER_URL says which server to speak to.",
-                self.url
-            ))
-        };
+        let other = |_| self.another(status);
         if status.is_success() {
             serde_json::from_slice(bytes).map_err(other)
         } else {
             Err(refused(status, &serde_json::from_slice(bytes).map_err(other)?))
         }
+    }
+
+    /// The whole of an answer, up to what is taken.
+    async fn bytes(&self, mut response: Response) -> Result<Vec<u8>, Failure> {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|e| self.unanswered(&e))? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > ANSWER_BYTES_MAX {
+                let mib = ANSWER_BYTES_MAX / 1024 / 1024;
+                return Err(Failure::failed(format!(
+                    "the answer of {} is longer than {mib} MiB and is not read: ask for less, with \
+                     --limit.",
+                    self.url
+                )));
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Something else listens there.
+    pub fn another(&self, status: StatusCode) -> Failure {
+        Failure::failed(format!(
+            "{} answers {status} with something that Postrider does not say: is it Postrider? --url \
+             or POSTRIDER_URL says which server to speak to.",
+            self.url
+        ))
     }
 
     fn silent(&self) -> Failure {
@@ -189,18 +229,17 @@ impl Client {
     fn unanswered(&self, error: &reqwest::Error) -> Failure {
         let url = &self.url;
         if error.is_builder() {
-            Failure::usage(format!(
-                "POSTRIDER_URL is {url:?}, which is not a URL such as http://127.0.0.1:8080."
-            ))
+            Failure::usage(not_a_url(url))
         } else if error.is_connect() {
             Failure::failed(format!(
                 "no server answers at {url}: start one with `postrider serve --dev`, or name \
-                 another with POSTRIDER_URL."
+                 another with --url or POSTRIDER_URL."
             ))
         } else if error.is_timeout() {
             self.silent()
         } else {
-            Failure::failed(format!("the answer of {url} was cut off; try again: {error}."))
+            let why = plain(&error.to_string());
+            Failure::failed(format!("the answer of {url} was cut off; try again: {why}."))
         }
     }
 }
@@ -211,15 +250,58 @@ pub fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failu
     runtime.map_err(|e| Failure::failed(format!("no runtime can be started: {e}.")))?.block_on(work)
 }
 
-/// `POSTRIDER_KEY`, else the key that `serve --dev` left in the data directory.
-fn key(connection: &Connection) -> Result<Secret, Failure> {
+/// Where a server is. What may hold a password is refused without being repeated.
+fn server_url(text: &str) -> Result<Url, Failure> {
+    let has_user = |url: &Url| !url.username().is_empty() || url.password().is_some();
+    let is_server = |url: &Url| {
+        let is_http = ["http", "https"].contains(&url.scheme()) && url.has_host();
+        is_http && url.query().is_none() && url.fragment().is_none()
+    };
+    match Url::parse(text) {
+        Ok(url) if is_server(&url) && !has_user(&url) => Ok(url),
+        _ if text.contains('@') => Err(Failure::usage(
+            "--url or POSTRIDER_URL has a user or a password in it, which Postrider does not take: \
+             leave them out and set POSTRIDER_KEY.",
+        )),
+        _ => Err(Failure::usage(not_a_url(text))),
+    }
+}
+
+fn not_a_url(text: &str) -> String {
+    format!(
+        "--url or POSTRIDER_URL is {text:?}, which is not a server's URL such as \
+         http://127.0.0.1:8080."
+    )
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let host = host.trim_end_matches('.');
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+}
+
+/// `POSTRIDER_KEY`, else the key that `serve --dev` left in the data directory, which is shown to
+/// servers of this machine alone.
+fn key(connection: &Connection, url: &Url) -> Result<Secret, Failure> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
     let (text, from) = match (set("POSTRIDER_KEY"), set("POSTRIDER_KEY_FILE")) {
         (Some(key), _) => (Ok(key), "POSTRIDER_KEY".into()),
-        (None, Some(file)) => (std::fs::read_to_string(&file), file),
+        (None, Some(file)) => (small_file(file.as_ref()), file),
+        (None, None) if !is_loopback(url) => {
+            return Err(Failure::new(
+                Exit::Auth,
+                format!(
+                    "no key to show to {}: set POSTRIDER_KEY (a dev.key is shown to a server of this \
+                     machine alone).",
+                    connection.url
+                ),
+            ));
+        }
         (None, None) => {
             let file = connection.data_dir.join("dev.key");
-            (std::fs::read_to_string(&file), file.display().to_string())
+            (small_file(&file), file.display().to_string())
         }
     };
     match text {
@@ -258,7 +340,13 @@ fn refused(status: StatusCode, problem: &Value) -> Failure {
 
 /// A text of the server's, without what would move a terminal's cursor.
 pub fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars().map(|c| if is_unseen(c) { ' ' } else { c }).collect()
+}
+
+/// What moves a cursor, breaks a line, or turns the direction in which a line is read.
+pub fn is_unseen(c: char) -> bool {
+    let turns = ('\u{202a}'..='\u{202e}').contains(&c) || ('\u{2066}'..='\u{2069}').contains(&c);
+    c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 #[cfg(test)]
@@ -284,6 +372,61 @@ mod tests {
             assert!(failure.sentence.starts_with("It is so"), "{}", failure.sentence);
             assert!(failure.sentence.contains("(some_code)"), "{}", failure.sentence);
             assert!(!failure.sentence.contains('\u{1b}'));
+        }
+    }
+
+    #[test]
+    fn a_text_for_a_terminal_neither_moves_its_cursor_nor_turns_its_lines() {
+        let text = "a\u{1b}b\u{7f}c\u{9b}d\u{202e}e\u{2066}f\u{2028}g\u{2029}h";
+        assert_eq!(plain(text), "a b c d e f g h");
+        assert_eq!(plain("é 日本 \u{5d0}"), "é 日本 \u{5d0}");
+    }
+
+    #[test]
+    fn a_server_is_an_http_url_without_user_password_and_query() {
+        for text in ["http://127.0.0.1:8080", "https://a.example/postrider/", "http://[::1]:1"] {
+            assert!(server_url(text).is_ok(), "{text}");
+        }
+        for text in [
+            "",
+            "nonsense",
+            "ftp://a",
+            "http://",
+            "http://a?b",
+            "http://a#b",
+            "http://u:hunter2@a",
+            "http://hunter2@a",
+            "u:hunter2@a",
+            "http://u:hunter2@a:99999",
+        ] {
+            let failure = server_url(text).expect_err(text);
+            assert_eq!(failure.exit, Exit::Usage);
+            assert!(failure.sentence.contains("--url or POSTRIDER_URL"), "{}", failure.sentence);
+            assert!(!failure.sentence.contains("hunter2"), "{}", failure.sentence);
+        }
+    }
+
+    #[test]
+    fn this_machine_is_known_by_its_names() {
+        let is = |text: &str| is_loopback(&Url::parse(text).expect(text));
+        for text in [
+            "http://localhost:1",
+            "http://a.localhost",
+            "http://127.9.9.9",
+            "http://[::1]",
+            "http://[::ffff:127.0.0.1]",
+            "https://LOCALHOST./",
+        ] {
+            assert!(is(text), "{text}");
+        }
+        for text in [
+            "http://a.example",
+            "http://127.0.0.1.example",
+            "http://10.0.0.1",
+            "http://localhost.example",
+            "http://[::2]",
+        ] {
+            assert!(!is(text), "{text}");
         }
     }
 }

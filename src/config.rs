@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::failure::Failure;
-use crate::output::say;
+use crate::output::{say, say_json};
 use crate::settings::{self, Flags};
 
 #[derive(Debug, Args)]
@@ -40,7 +40,7 @@ pub fn run(config: &Config) -> Result<(), Failure> {
     let (settings, effective) =
         settings::read(&config.flags, config.config.as_deref(), &settings::env)?;
     if config.json {
-        say(settings::as_json(&effective));
+        say_json(settings::as_json(&effective));
     } else {
         say(settings::as_toml(&effective).trim_end());
     }

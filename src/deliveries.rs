@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::client::{self, Client, Connection};
 use crate::failure::Failure;
-use crate::output::say;
+use crate::output::{say, say_json};
 use crate::table::{self, Column, text};
 
 #[derive(Debug, Subcommand)]
@@ -122,7 +122,7 @@ fn run_list(list: &List) -> Result<(), Failure> {
     query.extend(list.tenant.iter().map(|tenant| ("tenant", tenant.as_str())));
     let page = client::run(client.list("/v1/deliveries", &query, list.limit))?;
     if list.json {
-        say(&page);
+        say_json(&page);
     } else {
         table::print(&page, COLUMNS, "There are no such deliveries.");
     }
@@ -133,7 +133,7 @@ fn run_show(show: &Show) -> Result<(), Failure> {
     let client = Client::new(&show.connection)?;
     let delivery = client::run(client.get(&format!("/v1/deliveries/{}", show.id), &[]))?;
     if show.json {
-        say(&delivery)
+        say_json(&delivery)
     } else {
         say(timeline::text(&delivery))
     }
@@ -148,7 +148,7 @@ impl Several {
             let mut first = Ok(());
             for id in &self.ids {
                 match client.post(&format!("/v1/deliveries/{id}/{verb}"), String::new()).await {
-                    Ok(delivery) if self.json => say(&delivery),
+                    Ok(delivery) if self.json => say_json(&delivery),
                     Ok(_) => say(format!("{id} {done}.")),
                     Err(failure) => {
                         let failure =

@@ -9,13 +9,15 @@ mod surroundings;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use model::secret::MasterKeys;
 use model::target::TargetUrl;
 use serde_json::json;
+use store::SealedSample;
 
 use crate::client::{self, plain};
 use crate::failure::{Exit, Failure};
-use crate::output::say;
-use crate::settings::Flags;
+use crate::output::{say, say_json};
+use crate::settings::{Flags, Secret};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -156,6 +158,26 @@ async fn look(doctor: &Doctor, report: &mut Report) {
     surroundings::look_at_server(&settings, report).await;
 }
 
+/// Whether what was given opens what is stored.
+fn look_at_given_key(
+    given: &Secret,
+    sample: Option<&SealedSample>,
+    webhooks: i64,
+    report: &mut Report,
+) {
+    let Ok(keys) = MasterKeys::parse(given.expose()) else { return };
+    if sample.is_some_and(|sample| !sample.opens_with(&keys)) {
+        report.problem(
+            "master key",
+            format!(
+                "POSTRIDER_MASTER_KEY is not the key that encrypted the secrets of {}",
+                counted(webhooks, "webhook")
+            ),
+            "set it to what it was before, or add that key after a comma",
+        );
+    }
+}
+
 impl Report {
     fn print(&self, json: bool) {
         if json {
@@ -169,7 +191,7 @@ impl Report {
             });
             let (problems, warnings) = (self.count(State::Problem), self.count(State::Warning));
             let findings: Vec<_> = findings.collect();
-            say(json!({ "problems": problems, "warnings": warnings, "findings": findings }));
+            say_json(json!({ "problems": problems, "warnings": warnings, "findings": findings }));
             return;
         }
         let width = self.0.iter().map(|finding| finding.subject.len()).max().unwrap_or_default();
@@ -180,15 +202,16 @@ impl Report {
                 say(format!("{:12}{:width$}→ {}", "", "", plain(remedy)));
             }
         }
+        let count = |state| i64::try_from(self.count(state)).unwrap_or(i64::MAX);
         say(format!(
             "\n{}, {}.",
-            counted(self.count(State::Problem), "problem"),
-            counted(self.count(State::Warning), "warning")
+            counted(count(State::Problem), "problem"),
+            counted(count(State::Warning), "warning")
         ));
     }
 }
 
-fn counted(n: usize, what: &str) -> String {
+fn counted(n: i64, what: &str) -> String {
     match n {
         0 => format!("no {what}s"),
         1 => format!("1 {what}"),

@@ -1,7 +1,11 @@
 //! `postrider events`: what happened, and what happens.
 
+use std::borrow::Cow;
+
 use clap::{Args, Subcommand};
 use model::time::Timestamp;
+use reqwest::StatusCode;
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -10,7 +14,7 @@ use crate::colour::{Colour, Ink};
 use crate::deliveries::last_answer;
 use crate::failure::Failure;
 use crate::listen::shown;
-use crate::output::say;
+use crate::output::{say, say_json};
 use crate::stream::{Seen, Stream, Told, Which, asked_to_end, one_line, tenant};
 use crate::table::{self, Column, text};
 
@@ -132,7 +136,7 @@ impl List {
         let query: Vec<_> = query.collect();
         let page = client::run(client.list("/v1/events", &query, self.limit))?;
         if self.json {
-            say(&page);
+            say_json(&page);
         } else {
             table::print(&page, COLUMNS, "There are no such events.");
         }
@@ -150,31 +154,46 @@ impl Show {
         let path = format!("/v1/events/{}", self.id);
         let answer = client::run(client.get_text(&path, &query))?;
         if self.json {
-            say(answer.trim_end());
+            say_json(answer.trim_end());
             return Ok(());
         }
-        let event: Value = serde_json::from_str(&answer).map_err(Failure::failed)?;
-        for field in ["id", "uid", "type", "tenant", "timestamp", "accepted_at"] {
-            say(plain(&format!("{:<12} {}", field.replace('_', " "), text(&event, field))));
+        let event: Shown =
+            serde_json::from_str(&answer).map_err(|_| client.another(StatusCode::OK))?;
+        let fields = [
+            ("id", event.id),
+            ("uid", event.uid),
+            ("type", event.event_type),
+            ("tenant", event.tenant),
+            ("timestamp", event.timestamp),
+            ("accepted at", event.accepted_at),
+            // As it was published, but on one line.
+            ("data", event.data.get().into()),
+        ];
+        for (name, value) in fields {
+            say(plain(&format!("{name:<12} {value}")));
         }
-        say(format!("data         {}", one_line_of_data(&answer)));
         say("");
         let nothing = "It went nowhere: no webhook wanted it when it was accepted, or it was \
                        accepted this moment.";
-        let page = json!({ "data": event["deliveries"], "next_cursor": null });
+        let page = json!({ "data": event.deliveries, "next_cursor": null });
         table::print(&page, DELIVERIES, nothing);
         Ok(())
     }
 }
 
-/// The data as it was published, but on one line.
-fn one_line_of_data(answer: &str) -> String {
-    #[derive(serde::Deserialize)]
-    struct Data<'a> {
-        #[serde(borrow)]
-        data: &'a RawValue,
-    }
-    serde_json::from_str::<Data>(answer).map(|event| plain(event.data.get())).unwrap_or_default()
+/// An event as the API shows it. The data is not read: not all that is JSON fits into a value.
+#[derive(Deserialize)]
+struct Shown<'a> {
+    id: Cow<'a, str>,
+    uid: Cow<'a, str>,
+    #[serde(rename = "type")]
+    event_type: Cow<'a, str>,
+    tenant: Cow<'a, str>,
+    timestamp: Cow<'a, str>,
+    accepted_at: Cow<'a, str>,
+    #[serde(borrow)]
+    data: &'a RawValue,
+    deliveries: Vec<Value>,
 }
 
 impl Tail {
@@ -194,7 +213,7 @@ impl Tail {
         eprintln!("Events of {} are shown as they are accepted. Ctrl-C ends.", client.url());
         loop {
             match stream.next().await? {
-                Told::Event(seen) if self.json => say(one_line(&seen.json)),
+                Told::Event(seen) if self.json => say_json(one_line(&seen.json)),
                 Told::Event(seen) => say(row(&seen, colour)),
                 Told::Gap(what) => eprintln!("Missed: {what}; it goes on from here."),
                 Told::Broken(why) => eprintln!("No connection: {why}; trying again."),

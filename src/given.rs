@@ -1,7 +1,7 @@
 //! What commands that work without a server are given: a secret, a body, a request, a time.
 
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -16,6 +16,8 @@ use crate::settings::Secret;
 
 /// More than any event has.
 const BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// More than any key or secret has.
+const SMALL_BYTES_MAX: u64 = 64 * 1024;
 
 /// A signing secret. On a command line it is seen by everybody on the machine and stays in the shell's
 /// history, so there are two other ways.
@@ -49,7 +51,7 @@ impl SecretArgs {
             )),
             (Some(secret), None) => Ok(Some(secret.clone())),
             (None, Some(path)) => {
-                let text = std::fs::read_to_string(path).map_err(|e| {
+                let text = small_file(path).map_err(|e| {
                     Failure::usage(format!("the secret in {} cannot be read: {e}.", path.display()))
                 })?;
                 // The line's end that editors add is nobody's mistake.
@@ -202,6 +204,17 @@ pub fn header_line(line: &str) -> Result<(String, String), Failure> {
             "a header is not of the form 'name: value', such as 'webhook-id: evt_1'.",
         )),
     }
+}
+
+/// The text of a file that holds a key or a secret, and not much else.
+pub fn small_file(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(SMALL_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > SMALL_BYTES_MAX {
+        let kib = SMALL_BYTES_MAX / 1024;
+        return Err(std::io::Error::other(format!("it is larger than {kib} KiB")));
+    }
+    Ok(text)
 }
 
 /// The bytes that an argument stands for: `@FILE`, `-` for stdin, else itself.

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::client::{self, Client, Connection, plain};
 use crate::failure::Failure;
-use crate::output::say;
+use crate::output::{say, say_json};
 use crate::table::{self, Column, text};
 
 #[derive(Debug, Subcommand)]
@@ -107,7 +107,7 @@ fn run_create(create: &Create) -> Result<(), Failure> {
     let client = Client::new(&create.connection)?;
     let key = client::run(client.post("/v1/keys", body.to_string()))?;
     if create.json {
-        say(&key);
+        say_json(&key);
     } else {
         // The key alone on stdout, so that it can be put into a variable.
         eprintln!("{} may be used from now on; it is shown this once:", plain(&text(&key, "id")));
@@ -118,9 +118,9 @@ fn run_create(create: &Create) -> Result<(), Failure> {
 
 fn run_list(list: &List) -> Result<(), Failure> {
     let client = Client::new(&list.connection)?;
-    let keys = client::run(client.get("/v1/keys", &[]))?;
+    let keys = client::run(client.page("/v1/keys", &[]))?;
     if list.json {
-        say(&keys);
+        say_json(&keys);
     } else {
         table::print(&keys, COLUMNS, "There are no keys.");
     }

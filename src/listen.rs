@@ -10,7 +10,7 @@ use model::payload::PayloadFormat;
 use crate::client::{self, Client, Connection, plain};
 use crate::colour::{Colour, Ink};
 use crate::failure::Failure;
-use crate::output::say;
+use crate::output::{say, say_json};
 use crate::settings;
 use crate::stream::{Seen, Stream, Told, Which, asked_to_end, one_line};
 use forward::{Answer, Forward};
@@ -101,7 +101,7 @@ async fn follow(
             Told::Event(seen) => {
                 count.events += 1;
                 if listen.print_json {
-                    say(one_line(&seen.json));
+                    say_json(one_line(&seen.json));
                 }
                 let answer = match forward {
                     Some((forward, _)) => Some(forward.post(&seen.event).await),

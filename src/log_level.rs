@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::client::{self, Client, Connection, plain};
 use crate::failure::Failure;
-use crate::output::say;
+use crate::output::{say, say_json};
 use crate::table::text;
 
 #[derive(Debug, Args)]
@@ -48,7 +48,7 @@ pub fn run(log_level: &LogLevel) -> Result<(), Failure> {
         }
     })?;
     if log_level.json {
-        say(&answer);
+        say_json(&answer);
     } else {
         say(sentence(&answer));
     }

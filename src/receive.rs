@@ -13,6 +13,7 @@ use clap::Args;
 use model::signature::TOLERANCE_S;
 use model::signature::diagnose::{Diagnosis, Request, diagnose};
 use model::time::Timestamp;
+use model::webhook::is_sensitive_header;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use store::world::{self, Clock};
@@ -20,7 +21,7 @@ use store::world::{self, Clock};
 use crate::client::plain;
 use crate::failure::Failure;
 use crate::given::{self, SecretArgs};
-use crate::output::say;
+use crate::output::{say, say_json};
 use crate::settings::Secret;
 
 /// The largest body it takes: more than any event has unless its limit was raised.
@@ -185,7 +186,7 @@ async fn answer(receiver: Data<Receiver>, request: HttpRequest, payload: Payload
     let status = if fails { StatusCode::INTERNAL_SERVER_ERROR } else { receiver.status };
     let got = Got::new(&receiver, &request, body, status, now);
     if receiver.json {
-        say(got.as_json());
+        say_json(got.as_json());
     } else {
         say(got.as_text(receiver.is_terminal));
     }
@@ -302,8 +303,7 @@ fn pretty(text: &str) -> Option<String> {
 
 /// A header, without what would let somebody who looks on send the request again.
 fn shown(name: &str, value: &str) -> String {
-    let is_secret = ["webhook-signature", "authorization", "cookie"].contains(&name);
-    if is_secret && value.len() > SIGNATURE_SHOWN {
+    if is_sensitive_header(name) && value.len() > SIGNATURE_SHOWN {
         format!("{}…", value.chars().take(SIGNATURE_SHOWN).collect::<String>())
     } else {
         value.to_owned()

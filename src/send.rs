@@ -7,14 +7,14 @@ use clap::Args;
 use model::event::EventType;
 use model::id::check_event_id;
 use model::tenant::Tenant;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::client::{self, Client, Connection, plain};
 use crate::deliveries::last_answer;
 use crate::failure::Failure;
-use crate::output::say;
+use crate::output::{say, say_json};
 
 /// How often and how long to look where the event went: two seconds in all.
 const LOOKS: u32 = 40;
@@ -69,7 +69,7 @@ pub fn run(send: &Send) -> Result<(), Failure> {
     client::run(async {
         let answer = client.post("/v1/events", body).await?;
         if send.json {
-            say(&answer);
+            say_json(&answer);
             return Ok(());
         }
         let id = answer["id"].as_str().unwrap_or_default();
@@ -129,6 +129,12 @@ fn not_json(error: &serde_json::Error) -> Failure {
     ))
 }
 
+/// What is read of an event: not its data, since not all that is JSON fits into a value.
+#[derive(Deserialize)]
+struct Shown {
+    deliveries: Vec<Value>,
+}
+
 /// Shows each delivery once it was tried, or as it stands when the time is over. The event is
 /// accepted whatever happens here, so nothing here is a failure.
 async fn follow(client: &Client, send: &Send, id: &str) {
@@ -137,8 +143,8 @@ async fn follow(client: &Client, send: &Send, id: &str) {
     let mut deliveries = Vec::new();
     for _ in 0..LOOKS {
         tokio::time::sleep(BETWEEN_LOOKS).await;
-        match client.get(&path, &query).await {
-            Ok(event) => deliveries = event["deliveries"].as_array().cloned().unwrap_or_default(),
+        match client.get_as::<Shown>(&path, &query).await {
+            Ok(event) => deliveries = event.deliveries,
             Err(failure) => {
                 eprintln!("It is accepted; where it went cannot be seen: {}", failure.sentence);
                 return;

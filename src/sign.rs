@@ -12,7 +12,7 @@ use store::world::{self, Clock};
 
 use crate::failure::Failure;
 use crate::given::{self, SecretArgs};
-use crate::output::say;
+use crate::output::{say, say_json};
 use crate::shell::quoted;
 
 /// Whom a token is made for if nothing is said.
@@ -82,7 +82,7 @@ pub fn run(sign: &Sign) -> Result<(), Failure> {
     } else if sign.json {
         let headers: serde_json::Map<_, _> =
             headers.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-        say(json!({ "headers": headers }));
+        say_json(json!({ "headers": headers }));
     } else {
         for (name, value) in headers {
             say(format!("{name}: {value}"));

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use clap::Args;
 use model::event::{Event, EventType};
-use model::id::EventUid;
+use model::id::{EventUid, check_event_id};
 use model::tenant::Tenant;
 use model::time::Timestamp;
 use model::webhook::EventTypes;
@@ -226,9 +226,14 @@ struct Shown<'a> {
     data_base64: Option<String>,
 }
 
-/// The event, with the very bytes that were published.
+/// The event, with the very bytes that were published. What is shown of it or sent on is checked: it
+/// is not always Postrider that says it.
 fn event(json: &str) -> Result<Event, String> {
-    let shown: Shown = serde_json::from_str(json).map_err(|e| e.to_string())?;
+    let shown: Shown = serde_json::from_str(json).map_err(|e| plain(&e.to_string()))?;
+    if EventUid::parse(&shown.id).is_none() {
+        check_event_id(&shown.id).map_err(|e| e.to_string())?;
+    }
+    Timestamp::parse(&shown.timestamp).map_err(|e| e.to_string())?;
     let data = match shown.data_base64 {
         Some(exact) => BASE64_STANDARD.decode(exact).map_err(|e| e.to_string())?,
         None => shown.data.get().as_bytes().to_vec(),
@@ -305,6 +310,9 @@ mod tests {
         let exact = json.replace("\"data_base64\":null", "\"data_base64\":\"WzEsDQoyXQ==\"");
         assert_eq!(event(&exact).expect("an event").data, &b"[1,\r\n2]"[..]);
         assert!(event("{}").is_err());
+        for (right, wrong) in [("o-1", r"o\u001b[2J"), ("2026-08-22T12:00:00+02:00", r"\u009bA")] {
+            assert!(event(&json.replace(right, wrong)).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use store::world::Clock;
 use crate::client::{self, Client, Connection, plain};
 use crate::failure::{Exit, Failure};
 use crate::given::{self, Received, SecretArgs};
-use crate::output::{say, sentence};
+use crate::output::{say, say_json, sentence};
 use crate::settings::Secret;
 
 #[derive(Debug, Args)]
@@ -185,7 +185,13 @@ fn beside(
     let is_guess =
         |code: &str| matches!(code, "no_match" | "wrong_secret" | "body_changed" | "token_changed");
     if let Some(place) = reasons.iter().position(|reason| is_guess(reason.code)) {
-        let sure = known.reasons(request, given, verdict.diagnosis.signed_s);
+        let kid = match (verdict.diagnosis.scheme, reasons[place].code) {
+            (Some(Scheme::Jwt), "token_changed") => Some(known::Kid::Ours),
+            (Some(Scheme::Jwt), "wrong_secret") => Some(known::Kid::Another),
+            _ => None,
+        };
+        let guess = known::Guess { signed_s: verdict.diagnosis.signed_s, kid };
+        let sure = known.reasons(request, given, guess);
         if !sure.is_empty() {
             // How a body was changed is worth knowing beside where.
             let how = reasons.remove(place);
@@ -201,7 +207,7 @@ fn beside(
 impl Verdict {
     fn print(&self, json: bool) {
         if json {
-            say(self.as_json());
+            say_json(self.as_json());
             return;
         }
         let Diagnosis { scheme, reasons, .. } = &self.diagnosis;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::client::{self, Client, Connection, plain};
 use crate::deliveries::{last_answer, webhook};
 use crate::failure::{Exit, Failure};
-use crate::output::say;
+use crate::output::{escaped, say, say_json};
 use crate::table::{self, Column, text};
 
 /// How often and how long to look what became of a test: five seconds in all.
@@ -191,7 +191,7 @@ fn run_list(list: &List) -> Result<(), Failure> {
     let query: Vec<_> = list.tenant.iter().map(|tenant| ("tenant", tenant.as_str())).collect();
     let page = client::run(client.list("/v1/webhooks", &query, list.limit))?;
     if list.json {
-        say(&page);
+        say_json(&page);
     } else {
         table::print(
             &page,
@@ -211,9 +211,9 @@ impl One {
         let client = Client::new(&self.connection)?;
         let webhook = client::run(client.get(&self.path(""), &[]))?;
         if self.json {
-            say(&webhook)
+            say_json(&webhook)
         } else {
-            say(plain_json(&webhook))
+            say(escaped(&format!("{webhook:#}")))
         }
         Ok(())
     }
@@ -222,7 +222,7 @@ impl One {
         let client = Client::new(&self.connection)?;
         let webhook = client::run(client.post(&self.path(&format!("/{verb}")), String::new()))?;
         if self.json {
-            say(&webhook)
+            say_json(&webhook)
         } else {
             say(format!("{} {done}.", self.id))
         }
@@ -233,7 +233,7 @@ impl One {
         let client = Client::new(&self.connection)?;
         let secrets = client::run(client.get(&self.path("/secret"), &[]))?;
         if self.json {
-            say(&secrets);
+            say_json(&secrets);
         } else {
             let page = json!({ "data": secrets["secrets"], "next_cursor": null });
             table::print(&page, SECRET_COLUMNS, "It has no secret.");
@@ -245,7 +245,7 @@ impl One {
         let client = Client::new(&self.connection)?;
         let rotated = client::run(client.post(&self.path("/secret/rotate"), String::new()))?;
         if self.json {
-            say(&rotated);
+            say_json(&rotated);
             return Ok(());
         }
         // The secret alone on stdout, so that it can be put into a variable.
@@ -280,7 +280,7 @@ fn run_register(register: &Register) -> Result<(), Failure> {
     let client = Client::new(&register.connection)?;
     let webhook = client::run(client.post("/v1/webhooks/register", body.to_string()))?;
     if register.json {
-        say(&webhook);
+        say_json(&webhook);
         return Ok(());
     }
     let id = plain(&text(&webhook, "id"));
@@ -309,7 +309,7 @@ fn run_test(test: &Test) -> Result<(), Failure> {
         tried(&client, &text(&tested, "delivery_id")).await
     })?;
     if test.json {
-        say(&delivery);
+        say_json(&delivery);
     } else {
         let id = plain(&text(&delivery, "id"));
         let answer = match (last_answer(&delivery).as_str(), delivery["waiting_for"].as_str()) {
@@ -369,10 +369,6 @@ fn run_delete(delete: &Delete) -> Result<(), Failure> {
         say(format!("{} ({url}) is deleted.", delete.id));
         Ok(())
     })
-}
-
-fn plain_json(value: &Value) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_else(|_| value.to_string())
 }
 
 fn event_types(webhook: &Value) -> String {

@@ -9,7 +9,7 @@ use model::secret::MasterKeys;
 use rustix::fs::Access;
 use store::sqlite::{Inspection, Integrity, Sqlite};
 
-use super::{Report, size};
+use super::{Report, counted, size};
 use crate::settings::Settings;
 
 /// A large database is checked for so long.
@@ -21,10 +21,12 @@ const SPACE_SHORT: u64 = 100 << 20;
 pub(super) fn look(settings: &Settings, report: &mut Report) {
     let dir = &settings.server.data_dir;
     let Some(about) = look_at_directory(dir, report) else { return };
+    if rustix::fs::access(dir, Access::READ_OK | Access::EXEC_OK).is_err() {
+        return;
+    }
     look_at_space(dir, report);
     let found = look_at_database(dir, report);
-    let webhooks = found.as_ref().map_or(0, |found| found.webhooks);
-    look_at_master_key(settings, webhooks, report);
+    look_at_master_key(settings, found.as_ref(), report);
     look_at_admin_key(settings, found.as_ref(), report);
     look_at_owners(dir, &about, report);
 }
@@ -70,8 +72,16 @@ fn look_at_directory(dir: &Path, report: &mut Report) -> Option<Metadata> {
     };
     let mode = about.permissions().mode() & 0o777;
     if rustix::fs::access(dir, Access::WRITE_OK | Access::READ_OK | Access::EXEC_OK).is_err() {
-        let said = format!("{shown} cannot be read and written by this user");
-        report.problem(SUBJECT, said, format!("chown it to the user that runs Postrider: {shown}"));
+        let can_look = rustix::fs::access(dir, Access::READ_OK | Access::EXEC_OK).is_ok();
+        let said = format!(
+            "{shown} cannot be read and written by this user{}",
+            if can_look { "" } else { "; database, master key, admin key: not looked at" }
+        );
+        let remedy = format!(
+            "run this as its owner, {}, or chown it to the user that runs Postrider",
+            user_name(about.uid())
+        );
+        report.problem(SUBJECT, said, remedy);
     } else if mode & 0o022 != 0 {
         let said = format!("others than its owner can write to {shown} (mode {mode:03o})");
         report.warning(SUBJECT, said, format!("chmod 700 {shown}"));
@@ -79,6 +89,17 @@ fn look_at_directory(dir: &Path, report: &mut Report) -> Option<Metadata> {
         report.ok(SUBJECT, format!("{shown} (mode {mode:03o})"));
     }
     Some(about)
+}
+
+/// As the system's file of users has it, else the number.
+fn user_name(uid: u32) -> String {
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let named = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    });
+    named.unwrap_or_else(|| format!("uid {uid}"))
 }
 
 fn look_at_space(dir: &Path, report: &mut Report) {
@@ -148,18 +169,32 @@ fn look_at_database(dir: &Path, report: &mut Report) -> Option<Inspection> {
     Some(found)
 }
 
-fn look_at_master_key(settings: &Settings, webhooks: i64, report: &mut Report) {
+fn look_at_master_key(settings: &Settings, found: Option<&Inspection>, report: &mut Report) {
     const SUBJECT: &str = "master key";
-    if settings.keys.master_key.is_some() {
-        return;
+    let webhooks = found.map_or(0, |found| found.webhooks);
+    let sample = found.and_then(|found| found.sample.as_ref());
+    if let Some(given) = &settings.keys.master_key {
+        return super::look_at_given_key(given, sample, webhooks, report);
     }
+    let opens = |text: &str| {
+        let keys = MasterKeys::parse(text.trim());
+        keys.is_ok_and(|keys| sample.is_none_or(|sample| sample.opens_with(&keys)))
+    };
     let path = settings.server.data_dir.join("master.key");
     let shown = path.display();
-    match std::fs::read_to_string(&path) {
+    match crate::given::small_file(&path) {
         Ok(text) if MasterKeys::parse(text.trim()).is_err() => report.problem(
             SUBJECT,
             format!("{shown} holds no key of 32 bytes in hex"),
             "put back the file that was there before: nothing else decrypts the secrets",
+        ),
+        Ok(text) if !opens(&text) => report.problem(
+            SUBJECT,
+            format!(
+                "{shown} is not the key that encrypted the secrets of {}",
+                counted(webhooks, "webhook")
+            ),
+            "put back the file that was there before, or set POSTRIDER_MASTER_KEY to what was in it",
         ),
         Ok(_) if is_open(&path) => {
             report.problem(
@@ -176,7 +211,10 @@ fn look_at_master_key(settings: &Settings, webhooks: i64, report: &mut Report) {
         }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => report.problem(
             SUBJECT,
-            format!("{shown} is missing, and the secrets of {webhooks} webhooks need it"),
+            format!(
+                "{shown} is missing, and the secrets of {} need it",
+                counted(webhooks, "webhook")
+            ),
             "put it back, or set POSTRIDER_MASTER_KEY to what was in it",
         ),
         Err(e) => {

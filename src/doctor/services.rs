@@ -47,6 +47,9 @@ pub(super) async fn look_at_postgres(
         report.ok(SUBJECT, format!("{place}, version {version}"));
     }
     look_at_tables(&found, role, report);
+    if let Some(given) = &settings.keys.master_key {
+        super::look_at_given_key(given, found.sample.as_ref(), found.webhooks, report);
+    }
     look_at_durability(&found, report);
     look_at_connections(&found, settings, report);
     look_at_clock("PostgreSQL", found.now, before, watch.elapsed(), report);

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use model::id::{KeyId, Uid};
 use model::key::{Key, KeyHash, Role};
-use model::secret::{MasterKeys, webhook_context};
+use model::secret::{MasterKeys, OpenError, webhook_context};
 use store::world::{self, Clock};
 use store::{Store, StoreError, WebhookFilter};
 
@@ -53,11 +53,17 @@ pub async fn master_keys(store: &dyn Store, settings: &Settings) -> Result<Maste
     for webhook in &webhooks {
         let context = webhook_context(&webhook.tenant, webhook.id);
         for secret in &webhook.secrets {
-            keys.open(&secret.sealed, &context).map_err(|e| {
-                Failure::failed(format!(
-                    "the secrets of the webhooks were not encrypted by a key in {from} ({e}): add \
-                     the key that was used before after a comma."
-                ))
+            keys.open(&secret.sealed, &context).map_err(|e| match e {
+                OpenError::UnknownKey => Failure::failed(format!(
+                    "{from} is not the key that encrypted the webhooks' secrets: {}, or add its key \
+                     after a comma.",
+                    if settings.keys.master_key.is_some() {
+                        "set it to what it was before"
+                    } else {
+                        "put back the file that was there before"
+                    }
+                )),
+                _ => Failure::failed(format!("the secrets of a webhook cannot be read: {e}.")),
             })?;
         }
     }

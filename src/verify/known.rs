@@ -1,5 +1,7 @@
 //! What the server that sent a request knows about it: the secrets that sign, and the body as it left.
 
+use std::cmp::Ordering;
+
 use bytes::Bytes;
 use model::event::{Event, EventType};
 use model::id::{EventUid, WebhookId};
@@ -20,6 +22,21 @@ use crate::settings::Secret;
 const OTHERS_MAX: usize = 200;
 /// Bytes of a body that are shown on either side of a difference.
 const SHOWN_BYTES: usize = 24;
+
+/// What the request alone says.
+#[derive(Debug, Clone, Copy)]
+pub struct Guess {
+    pub signed_s: Option<i64>,
+    /// Of a token.
+    pub kid: Option<Kid>,
+}
+
+/// Whose secret a token names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kid {
+    Ours,
+    Another,
+}
 
 pub struct Known {
     webhook: WebhookView,
@@ -127,13 +144,13 @@ impl Known {
         &self,
         request: Request<'_>,
         given: Option<&Secret>,
-        signed_s: Option<i64>,
+        guess: Guess,
     ) -> Vec<Reason> {
         let mut reasons = Vec::new();
         reasons.extend(given.and_then(|given| self.about_secret(given)));
         let signs = |secret: &secret::Secret| is_signed_by(secret, request);
         if !self.secrets.iter().any(signs) {
-            reasons.extend(self.about_request(request, signed_s));
+            reasons.extend(self.about_request(request, guess));
         }
         reasons
     }
@@ -163,7 +180,7 @@ impl Known {
     }
 
     /// A request that none of this webhook's secrets signed.
-    fn about_request(&self, request: Request<'_>, signed_s: Option<i64>) -> Option<Reason> {
+    fn about_request(&self, request: Request<'_>, guess: Guess) -> Option<Reason> {
         let original = self.sent.as_ref().map(|body| Request { body, ..request });
         let as_sent =
             |secret: &secret::Secret| original.is_some_and(|sent| is_signed_by(secret, sent));
@@ -178,15 +195,27 @@ impl Known {
             let message = format!("it was signed for another webhook, {other}; not for {id}");
             return Some(Reason::new("wrong_secret", message));
         }
-        let newest = Timestamp::parse(&self.newest_at).ok()?;
-        // A time of signing is cut to its second: within one it may have been before.
-        if signed_s.is_some_and(|signed_s| signed_s <= newest.secs()) {
-            let message = format!(
-                "it was signed before the secret of {id} was made or rotated ({}), by one that does \
-                 not sign any more",
-                self.newest_at
-            );
-            return Some(Reason::new("wrong_secret", message));
+        match self.before_rotation(guess) {
+            Some(Ordering::Less) => {
+                let message = format!(
+                    "it was signed before the secret of {id} was rotated ({}), by one that does not \
+                     sign any more",
+                    self.newest_at
+                );
+                return Some(Reason::new("wrong_secret", message));
+            }
+            Some(Ordering::Equal) => {
+                let message = format!(
+                    "no secret of {id} made the signature, which is of the second in which its secret \
+                     was rotated ({}): it may be of before that, or it was changed on the way, or \
+                     somebody else made it",
+                    self.newest_at
+                );
+                return Some(Reason::new("no_match", message));
+            }
+            // The token's kid says more than a guess from the body could.
+            _ if guess.kid == Some(Kid::Another) => return None,
+            _ => {}
         }
         let sent = self.sent.as_ref()?;
         if sent == request.body {
@@ -201,6 +230,21 @@ impl Known {
                                verify either"
         );
         Some(Reason::new("body_changed", message))
+    }
+}
+
+impl Known {
+    /// How the time of signing lies to the rotation; none if there was none, or it cannot matter.
+    fn before_rotation(&self, guess: Guess) -> Option<Ordering> {
+        if self.newest_at <= self.webhook.created_at || guess.kid == Some(Kid::Ours) {
+            return None;
+        }
+        let rotated_s = Timestamp::parse(&self.newest_at).ok()?.secs();
+        match guess.signed_s?.cmp(&rotated_s) {
+            // A time of signing is cut to its second; the kid tells that it was another secret.
+            Ordering::Equal if guess.kid == Some(Kid::Another) => Some(Ordering::Less),
+            order => Some(order),
+        }
     }
 }
 
@@ -283,7 +327,42 @@ fn difference(sent: &[u8], received: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::difference;
+    use super::*;
+
+    fn known(newest_at: &str) -> Known {
+        Known {
+            webhook: WebhookView {
+                id: "wh_1".into(),
+                tenant: "default".into(),
+                signature: SignatureView { scheme: "standard".into() },
+                payload_format: "standard".into(),
+                created_at: "2026-01-01T00:00:00.100Z".into(),
+            },
+            secrets: Vec::new(),
+            newest_at: newest_at.into(),
+            others: Vec::new(),
+            sent: None,
+            event_id: None,
+        }
+    }
+
+    #[test]
+    fn only_a_rotation_makes_a_request_one_of_before_and_its_very_second_leaves_it_open() {
+        let request = Request { headers: &[], body: b"{}" };
+        let judge = |newest_at: &str, signed_at: &str, kid: Option<Kid>| {
+            let signed_s = Some(Timestamp::parse(signed_at).expect(signed_at).secs());
+            let reason = known(newest_at).about_request(request, Guess { signed_s, kid });
+            reason.map(|reason| reason.code)
+        };
+        let (made, rotated) = ("2026-01-01T00:00:00.100Z", "2026-01-02T00:00:00.500Z");
+        assert_eq!(judge(made, "2026-01-01T00:00:00Z", None), None);
+        assert_eq!(judge(rotated, "2026-01-01T23:59:59Z", None), Some("wrong_secret"));
+        assert_eq!(judge(rotated, "2026-01-02T00:00:00Z", None), Some("no_match"));
+        assert_eq!(judge(rotated, "2026-01-02T00:00:01Z", None), None);
+        let at = "2026-01-02T00:00:00Z";
+        assert_eq!(judge(rotated, at, Some(Kid::Another)), Some("wrong_secret"));
+        assert_eq!(judge(rotated, at, Some(Kid::Ours)), None);
+    }
 
     #[test]
     fn the_first_difference_is_shown_with_what_is_around_it() {

@@ -11,6 +11,7 @@
 //! | `Queue` | [`memory`] | [`redis`] |
 
 mod queue;
+mod sample;
 mod sql;
 mod store;
 
@@ -27,4 +28,5 @@ pub mod world;
 pub use begin::begin;
 pub use pace::Pace;
 pub use queue::*;
+pub use sample::SealedSample;
 pub use store::*;

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::harness::servers::Server;
-use crate::harness::{MASTER_KEY, Options, Output, Postrider, free_port};
+use crate::harness::{ADMIN_KEY, MASTER_KEY, Options, Output, Postrider, free_port};
 
 /// What was found, by subject and words, after checking that the exit code goes with it.
 #[track_caller]
@@ -81,8 +81,19 @@ async fn an_embedded_server_is_fine_while_it_runs_and_after_and_nothing_is_touch
     has(&findings(&doctor()), "problem", "others can read");
     let aside = server.data_dir().join("aside");
     std::fs::rename(&master, &aside).expect("ours");
-    has(&findings(&doctor()), "problem", "is missing, and the secrets of 1 webhooks need it");
+    has(&findings(&doctor()), "problem", "is missing, and the secrets of 1 webhook need it");
+    std::fs::write(&master, "ab".repeat(32)).expect("ours");
+    let another = "is not the key that encrypted the secrets of 1 webhook → put back the file";
+    has(&findings(&doctor()), "problem", another);
     std::fs::rename(&aside, &master).expect("ours");
+    let others = "ab".repeat(32);
+    let args = ["doctor", "--json", "--data-dir", &dir, "--listen", &listen];
+    let given = findings(&Output::alone(&args, &[("POSTRIDER_MASTER_KEY", &others)]));
+    has(&given, "problem", "POSTRIDER_MASTER_KEY is not the key that encrypted the secrets of 1");
+    let own = std::fs::read_to_string(&master).expect("ours");
+    let ring = format!("{others},{}", own.trim());
+    let given = findings(&Output::alone(&args, &[("POSTRIDER_MASTER_KEY", &ring)]));
+    assert_eq!(of_state(&given, "problem"), Vec::<&str>::new());
     let database = server.data_dir().join("postrider.db");
     let mut bytes = std::fs::read(&database).expect("ours");
     let whole = bytes.clone();
@@ -91,6 +102,34 @@ async fn an_embedded_server_is_fine_while_it_runs_and_after_and_nothing_is_touch
     has(&findings(&doctor()), "problem", "damaged");
     std::fs::write(&database, &whole).expect("ours");
     server.start_again().await;
+}
+
+/// Root is refused nothing, so another user looks.
+#[tokio::test]
+async fn of_a_directory_that_it_cannot_read_it_says_nothing_more() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("data");
+    std::fs::create_dir(&path).expect("ours");
+    let mode = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("ours");
+    };
+    mode(folder.path(), 0o755);
+    let is_root = std::fs::metadata(&path).expect("ours").uid() == 0;
+    mode(&path, if is_root { 0o700 } else { 0o000 });
+    let binary = folder.path().join("postrider");
+    std::fs::copy(env!("CARGO_BIN_EXE_postrider"), &binary).expect("there is room");
+    let mut command = std::process::Command::new(if is_root { "setpriv" } else { "env" });
+    if is_root {
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+    }
+    command.arg(&binary).args(["doctor", "--json", "--data-dir"]).arg(&path);
+    command.args(["--listen", &format!("127.0.0.1:{}", free_port())]).current_dir("/");
+    let output = command.output().expect("it starts");
+    mode(&path, 0o700);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("database, master key, admin key: not looked at"), "{output:?}");
+    assert!(said.contains("run this as its owner"), "{said}");
+    assert!(!said.contains("first start"), "{said}");
 }
 
 /// A process that is killed leaves a log that only the next start works into the database.
@@ -186,6 +225,27 @@ async fn a_fleet_that_is_not_ready_is_told_what_it_lacks_and_then_that_it_is() {
     assert_eq!(of_state(&found, "problem"), Vec::<&str>::new());
     has(&found, "ok", "up to date (of version");
     has(&found, "ok", "queue: there is none yet");
+}
+
+#[tokio::test]
+async fn a_fleet_with_another_master_key_than_the_one_that_encrypted_is_told() {
+    let options = Options::default().without_dev().env("POSTRIDER_ADMIN_KEY", ADMIN_KEY);
+    let (postgres, redis) = (Server::postgres().await, Server::redis().await);
+    let (database, queue) = (postgres.url(), redis.url());
+    let services =
+        [("POSTRIDER_DATABASE_URL", database.as_str()), ("POSTRIDER_REDIS_URL", queue.as_str())];
+    let listen = format!("127.0.0.1:{}", free_port());
+    let with = |key: &str| {
+        let env = [&services[..], &[("POSTRIDER_MASTER_KEY", key)]].concat();
+        findings(&Output::alone(&["doctor", "--json", "--listen", &listen], &env))
+    };
+    let options = options.env(services[0].0, services[0].1).env(services[1].0, services[1].1);
+    let server = Postrider::with(options.env("POSTRIDER_MASTER_KEY", MASTER_KEY)).await;
+    has(&with(&"ab".repeat(32)), "ok", "master key: given (1 key)");
+    server.register("https://a.example/", json!({})).await;
+    let another = "POSTRIDER_MASTER_KEY is not the key that encrypted the secrets of 1 webhook →";
+    has(&with(&"ab".repeat(32)), "problem", another);
+    assert_eq!(of_state(&with(MASTER_KEY), "problem"), Vec::<&str>::new());
 }
 
 #[tokio::test]

@@ -37,6 +37,11 @@ async fn a_delivery_is_shown_and_verified_and_its_signature_is_not_shown_whole()
     let signature =
         log.lines().find(|line| line.contains("webhook-signature")).expect("it is there");
     assert!(signature.ends_with('…') && signature.len() < 50, "{signature}");
+    let client = Client::new(url.replace("/hook", ""), None);
+    let token = "tell-nobody-about-this-one";
+    client.send(reqwest::Method::POST, "/hook", &[("x-api-key", token)], None).await;
+    let log = logged(&right, "x-api-key").await;
+    assert!(!log.contains(token), "{log}");
     let log = logged(&wrong, "not verified").await;
     assert!(log.contains("not verified (no_match): no signature matches"), "{log}");
 }

@@ -48,6 +48,7 @@ mod settings;
 
 mod cli_docs;
 mod cli_doctor;
+mod cli_hostile;
 mod cli_receive;
 mod cli_verbs;
 mod cli_verify;

@@ -111,6 +111,12 @@ async fn without_the_key_that_encrypted_its_secrets_a_server_does_not_start() {
 
     let (path, aside) = (server.data_dir().join("master.key"), server.data_dir().join("aside"));
     std::fs::rename(&path, &aside).expect("it was made at the first start");
+    std::fs::write(&path, &other).expect("writable");
+    let refused = Output::alone(&args, &[]);
+    assert!(refused.code.is_some_and(|code| code != 0), "{refused:?}");
+    assert!(refused.stderr.contains("master.key is not the key that"), "{refused:?}");
+    assert!(!refused.stderr.contains("POSTRIDER_MASTER_KEY"), "{refused:?}");
+    std::fs::remove_file(&path).expect("ours");
     let refused = Output::alone(&args, &[]);
     assert!(refused.code.is_some_and(|code| code != 0), "{refused:?}");
     assert!(refused.stderr.contains("master.key"), "{refused:?}");

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use model::id::{Uid, WebhookId};
 use model::time::Timestamp;
 use tokio_postgres::{Client, Error};
+use uuid::Uuid;
 
 use super::connect::Server;
 use super::{OpenError, VERSION_MIN, migrations};
+use crate::SealedSample;
 
 /// Whoever asks waits for the answer.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,6 +34,9 @@ pub struct Inspection {
     pub is_migrated: bool,
     /// The newest migration that was applied; none: no tables yet.
     pub migration: Option<i32>,
+    pub webhooks: i64,
+    /// None if there is no webhook, or its row cannot be read.
+    pub sample: Option<SealedSample>,
     /// Its clock.
     pub now: Timestamp,
 }
@@ -47,6 +53,11 @@ pub(super) async fn inspect(url: &str) -> Result<Inspection, OpenError> {
                  (SELECT coalesce(sum(numbackends), 0)::bigint FROM pg_stat_database), \
                  (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
     let row = client.query_one(asked, &[]).await.map_err(unreachable)?;
+    // Tables of another version may be others.
+    let (webhooks, sample) = match migration {
+        Some(_) => encrypted(&client).await.unwrap_or_default(),
+        None => (0, None),
+    };
     let read = || {
         Ok(Inspection {
             place: server.to_string(),
@@ -59,10 +70,23 @@ pub(super) async fn inspect(url: &str) -> Result<Inspection, OpenError> {
             connections_used: row.try_get(3)?,
             is_migrated: migration >= wanted,
             migration,
+            webhooks,
+            sample,
             now: Timestamp(row.try_get(4)?),
         })
     };
     read().map_err(unreachable)
+}
+
+async fn encrypted(client: &Client) -> Result<(i64, Option<SealedSample>), Error> {
+    let count = "SELECT count(*) FROM webhooks WHERE deleted_at IS NULL";
+    let count = client.query_one(count, &[]).await?.try_get(0)?;
+    let newest = "SELECT tenant, id, secrets FROM webhooks WHERE deleted_at IS NULL \
+                  ORDER BY id DESC LIMIT 1";
+    let Some(row) = client.query_opt(newest, &[]).await? else { return Ok((count, None)) };
+    let (tenant, secrets): (&str, &str) = (row.try_get(0)?, row.try_get(2)?);
+    let id = WebhookId(Uid(row.try_get::<_, Uuid>(1)?.into_bytes()));
+    Ok((count, SealedSample::read(tenant, id, secrets)))
 }
 
 /// What decides whether it can be used at all.

@@ -6,9 +6,11 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
+use model::id::{Uid, WebhookId};
 use rusqlite::{Connection, OpenFlags};
 
 use super::migrations;
+use crate::SealedSample;
 
 /// A database, as it lies there.
 #[derive(Debug, Clone)]
@@ -23,6 +25,8 @@ pub struct Inspection {
     pub migration: Option<i32>,
     pub newest_migration: Option<i32>,
     pub webhooks: i64,
+    /// None if there is no webhook, or its row cannot be read.
+    pub sample: Option<SealedSample>,
     pub admin_keys: i64,
 }
 
@@ -50,6 +54,7 @@ pub(super) fn inspect(data_dir: &Path, patience: Duration) -> Result<Option<Insp
         migration: None,
         newest_migration: newest(),
         webhooks: 0,
+        sample: None,
         admin_keys: 0,
     };
     if file.len() == 0 && log_bytes == 0 {
@@ -85,12 +90,22 @@ fn read(
             .ok()
             .flatten()
             .unwrap_or_default(),
+        sample: sample(&db),
         admin_keys: one("SELECT count(*) FROM keys WHERE role = 'admin'")
             .ok()
             .flatten()
             .unwrap_or_default(),
         ..found
     })
+}
+
+fn sample(db: &Connection) -> Option<SealedSample> {
+    let newest = "SELECT tenant, id, secrets FROM webhooks WHERE deleted_at IS NULL \
+                  ORDER BY id DESC LIMIT 1";
+    let columns = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let (tenant, id, secrets): (String, [u8; 16], String) =
+        db.query_row(newest, [], columns).ok()?;
+    SealedSample::read(&tenant, WebhookId(Uid(id)), &secrets)
 }
 
 /// The path in a URI of SQLite's.
