@@ -312,9 +312,9 @@ fn key(connection: &Connection, url: &Url) -> Result<Secret, Failure> {
         Err(e) if e.kind() == ErrorKind::NotFound => Err(Failure::new(
             Exit::Auth,
             format!(
-                "no key to show to {}: POSTRIDER_KEY is not set and there is no {from}; start a \
-                 server here with `postrider serve --dev`, or name the data directory of one with \
-                 --data-dir.",
+                "no key to show to {}: set POSTRIDER_KEY to the admin key that `postrider serve` \
+                 printed at its first start; for a server with --dev name its data directory with \
+                 --data-dir (there is no {from}).",
                 connection.url
             ),
         )),

@@ -42,7 +42,7 @@ pub struct List {
     #[arg(long)]
     tenant: Option<String>,
 
-    /// How many to show
+    /// How many to show, up to 10000
     #[arg(long, value_name = "N", default_value = "50", value_parser = crate::limit)]
     limit: usize,
 
@@ -95,7 +95,7 @@ const COLUMNS: &[Column] = &[
     ("ACCEPTED", |delivery| text(delivery, "accepted_at")),
     ("TYPE", |delivery| text(delivery, "event_type")),
     ("STATUS", |delivery| text(delivery, "status")),
-    ("TRIES", |delivery| text(delivery, "attempt_count")),
+    ("ATTEMPTS", |delivery| text(delivery, "attempt_count")),
     ("LAST ANSWER", last_answer),
     ("WEBHOOK", |delivery| text(delivery, "webhook_id")),
     ("EVENT", |delivery| text(delivery, "event_id")),
@@ -185,13 +185,30 @@ fn status(text: &str) -> Result<String, String> {
 }
 
 fn delivery(text: &str) -> Result<String, String> {
-    let wrong =
-        || "a delivery's id begins with dlv_; `postrider deliveries list` shows them".to_owned();
-    DeliveryId::parse(text).map(|_| text.to_owned()).ok_or_else(wrong)
+    DeliveryId::parse(text).map(|_| text.to_owned()).ok_or_else(|| {
+        "it is not a delivery's id (dlv_ and 52 letters and digits): was it cut off or mistyped? \
+         `postrider deliveries list` shows them"
+            .to_owned()
+    })
 }
 
 pub fn webhook(text: &str) -> Result<String, String> {
-    let wrong =
-        || "a webhook's id begins with wh_; `postrider webhooks list` shows them".to_owned();
-    WebhookId::parse(text).map(|_| text.to_owned()).ok_or_else(wrong)
+    WebhookId::parse(text).map(|_| text.to_owned()).ok_or_else(|| {
+        "it is not a webhook's id (wh_ and 26 letters and digits): was it cut off or mistyped? \
+         `postrider webhooks list` shows them"
+            .to_owned()
+    })
+}
+
+/// What a delivery waits for, in the words of every command.
+pub fn waits_for(reason: &str) -> &str {
+    match reason {
+        "paused" => "waits: its webhook is paused",
+        "concurrency" => "waits: its webhook answers as many requests as it may have at once",
+        "rate_limit" => "waits: its webhook's rate limit",
+        "breaker" => "waits: its webhook has failed too often in a row",
+        "ordering" => "waits: the one before it comes first",
+        "backoff" => "backoff",
+        other => other,
+    }
 }

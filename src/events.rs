@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use clap::{Args, Subcommand};
+use model::event::EventType;
 use model::time::Timestamp;
 use reqwest::StatusCode;
 use serde::Deserialize;
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::client::{self, Client, Connection, plain};
 use crate::colour::{Colour, Ink};
-use crate::deliveries::last_answer;
+use crate::deliveries::{last_answer, waits_for};
 use crate::failure::Failure;
 use crate::listen::shown;
 use crate::output::{say, say_json};
@@ -40,7 +41,7 @@ pub enum Events {
 #[derive(Debug, Args)]
 pub struct List {
     /// Of exactly this type
-    #[arg(long = "type", value_name = "TYPE")]
+    #[arg(long = "type", value_name = "TYPE", value_parser = exact_type)]
     event_type: Option<String>,
 
     /// Of this tenant only
@@ -55,7 +56,7 @@ pub struct List {
     #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<String>,
 
-    /// How many to show
+    /// How many to show, up to 10000
     #[arg(long, value_name = "N", default_value = "50", value_parser = crate::limit)]
     limit: usize,
 
@@ -108,10 +109,14 @@ const COLUMNS: &[Column] = &[
 const DELIVERIES: &[Column] = &[
     ("WEBHOOK", |delivery| text(delivery, "webhook_id")),
     ("STATUS", |delivery| text(delivery, "status")),
-    ("TRIES", |delivery| text(delivery, "attempt_count")),
+    ("ATTEMPTS", |delivery| text(delivery, "attempt_count")),
     ("LAST ANSWER", last_answer),
     ("NEXT ATTEMPT", |delivery| text(delivery, "next_attempt_at")),
-    ("WAITS FOR", |delivery| text(delivery, "waiting_for")),
+    ("NOTE", |delivery| {
+        delivery["waiting_for"]
+            .as_str()
+            .map_or_else(|| "-".into(), |reason| waits_for(reason).into())
+    }),
     ("DELIVERY", |delivery| text(delivery, "id")),
 ];
 
@@ -229,6 +234,16 @@ fn row(Seen { event, .. }: &Seen, colour: Colour) -> String {
     let data = colour.paint(Ink::Aside, &shown(&String::from_utf8_lossy(&event.data)));
     let (kind, tenant) = (event.event_type.as_str(), event.tenant.as_str());
     format!("{time}  {kind:<20}  {tenant:<10}  {:<30}  {data}", event.id())
+}
+
+fn exact_type(text: &str) -> Result<String, String> {
+    if text.contains('*') {
+        return Err("a list is of one type exactly, such as order.paid; for several, `postrider events \
+                    list --json` into jq, or `postrider events tail --events 'order.*'` for those to \
+                    come"
+            .into());
+    }
+    EventType::parse(text).map(|_| text.to_owned()).map_err(|e| e.to_string())
 }
 
 fn time(text: &str) -> Result<String, String> {

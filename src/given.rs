@@ -228,13 +228,37 @@ pub fn bytes(argument: &str, what: &str) -> Result<Vec<u8>, Failure> {
         None if argument == "-" => {
             ("stdin", std::io::stdin().take(BYTES_MAX + 1).read_to_end(&mut read))
         }
-        None => return Ok(argument.as_bytes().to_vec()),
+        None => {
+            note_forgotten_at(argument, what);
+            return Ok(argument.as_bytes().to_vec());
+        }
     };
     result.map_err(|e| Failure::usage(format!("the {what} in {from} cannot be read: {e}.")))?;
     if read.len() as u64 > BYTES_MAX {
         return Err(Failure::usage(format!("the {what} in {from} is larger than 16 MiB.")));
     }
     Ok(read)
+}
+
+/// On stderr, if the text that was given is the name of a file.
+pub fn note_forgotten_at(argument: &str, what: &str) {
+    // A longer text is no file's name.
+    if argument.len() < 256 && Path::new(argument).is_file() {
+        eprintln!(
+            "Note: the {what} is the text {argument:?}; to read the file, write @{argument}."
+        );
+    }
+}
+
+/// A whole number within bounds.
+pub fn whole(
+    min: u64,
+    max: u64,
+) -> impl Fn(&str) -> Result<u64, String> + Clone + Send + Sync + 'static {
+    move |text| match text.parse() {
+        Ok(number) if (min..=max).contains(&number) => Ok(number),
+        _ => Err(format!("a whole number from {min} to {max}")),
+    }
 }
 
 /// RFC 3339 or seconds since 1970.

@@ -1,6 +1,9 @@
 //! The help of the whole: commands that belong together stand together, and what exit codes mean is
 //! said once.
 
+use std::error::Error as _;
+
+use clap::error::{ContextKind, ErrorKind};
 use clap::{Command, CommandFactory as _};
 
 use crate::Cli;
@@ -15,7 +18,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
 
 pub const AFTER: &str = "\
 Exit codes:
-  0  done; for verify: it verifies; for doctor: nothing is a problem
+  0  done; for send: it is accepted; for verify: it verifies; for doctor: nothing is a problem
   1  it failed, or the answer is no
   2  an argument, a setting or what was given is wrong
   3  what was asked about does not exist
@@ -24,10 +27,37 @@ Exit codes:
 Environment:
   POSTRIDER_URL      the server to speak to [default: http://127.0.0.1:8080]
   POSTRIDER_KEY      the API key (or POSTRIDER_KEY_FILE) [default: what `serve --dev` left]
-  POSTRIDER_SECRET   the signing secret, for verify, sign and receive
+  POSTRIDER_SECRET   the signing secret, for verify, sign, receive and listen
 
 Try it: `postrider serve --dev` in one terminal, in another
   postrider send order.paid '{\"total\": 50.75}'";
+
+/// Ends the process as clap would, with its words for numbers in ours.
+pub fn exit(error: &clap::Error) -> ! {
+    let bounds = error.source().map(ToString::to_string).and_then(|source| in_words(&source));
+    let given = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
+    match bounds {
+        Some(bounds) if error.kind() == ErrorKind::ValueValidation => {
+            let (value, arg) = (given(ContextKind::InvalidValue), given(ContextKind::InvalidArg));
+            eprintln!("error: invalid value '{value}' for '{arg}': {bounds}");
+            eprintln!("\nFor more information, try '--help'.");
+            std::process::exit(error.exit_code())
+        }
+        _ => error.exit(),
+    }
+}
+
+/// `2 is not in 31..=36500`, `invalid digit found in string`
+fn in_words(source: &str) -> Option<String> {
+    if let Some((_, range)) = source.split_once(" is not in ") {
+        let (min, max) = range.split_once("..=")?;
+        return Some(format!("a whole number from {min} to {max}"));
+    }
+    let is_number = ["invalid digit found in string", "cannot parse integer from empty string"]
+        .contains(&source)
+        || source.starts_with("number too");
+    is_number.then(|| "it has to be a whole number, within the bounds that --help names".to_owned())
+}
 
 /// The command line with its commands in groups.
 pub fn command() -> Command {

@@ -19,17 +19,24 @@ use forward::{Answer, Forward};
 const SHOWN_MAX: usize = 100;
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  postrider listen --forward-to 3000\n  postrider listen --events \
+#[command(after_help = "Examples:\n  postrider listen 3000\n  postrider listen --events \
                         'order.*' --forward-to http://localhost:3000/webhooks\n\n\
                         Events are posted one after another, in the order in which they come. One that \
                         is not answered with 2xx is shown and counted and not posted again. After a \
-                        break in the connection it goes on where it was."
-)]
+                        break in the connection it goes on where it was.")]
 pub struct Listen {
     /// Where to post them: a port of this machine, host:port, or a URL with a path. Without it they
     /// are only shown
-    #[arg(long, value_name = "PORT|URL", value_parser = forward::target)]
+    #[arg(value_name = "PORT|URL", value_parser = forward::target)]
+    to: Option<model::target::TargetUrl>,
+
+    /// The same, as a flag
+    #[arg(
+        long,
+        value_name = "PORT|URL",
+        conflicts_with = "to",
+        value_parser = forward::target
+    )]
     forward_to: Option<model::target::TargetUrl>,
 
     #[command(flatten)]
@@ -44,8 +51,8 @@ pub struct Listen {
     secret: Option<settings::Secret>,
 
     /// Print each event as a line of JSON on stdout; all else goes to stderr
-    #[arg(long)]
-    print_json: bool,
+    #[arg(long = "json", alias = "print-json")]
+    json: bool,
 
     #[command(flatten)]
     connection: Connection,
@@ -65,7 +72,9 @@ struct Count {
 
 pub fn run(listen: &Listen) -> Result<(), Failure> {
     let client = Client::new(&listen.connection)?;
-    let forward = listen.forward_to.as_ref().map(|url| {
+    listen.secret.as_ref().map(secret::given).transpose()?;
+    let forward = listen.to.as_ref().or(listen.forward_to.as_ref());
+    let forward = forward.map(|url| {
         let (secret, kept_in) = secret::find(listen.secret.as_ref(), client.url(), &listen.which)?;
         Forward::new(url.clone(), listen.payload_format, secret).map(|forward| (forward, kept_in))
     });
@@ -100,7 +109,7 @@ async fn follow(
         match stream.next().await? {
             Told::Event(seen) => {
                 count.events += 1;
-                if listen.print_json {
+                if listen.json {
                     say_json(one_line(&seen.json));
                 }
                 let answer = match forward {
@@ -113,7 +122,7 @@ async fn follow(
                     None => {}
                 }
                 let line = line(&seen, answer.as_ref(), colour);
-                match (listen.print_json, forward) {
+                match (listen.json, forward) {
                     (false, _) => say(line),
                     (true, Some(_)) => eprintln!("{line}"),
                     (true, None) => {}
@@ -132,7 +141,9 @@ fn greet(client: &Client, forward: Option<&(Forward, String)>) {
             eprintln!("Events of {} go to {}", client.url(), forward.url());
             eprintln!("  signing secret  {}  ({kept_in})", forward.secret());
         }
-        None => eprintln!("Events of {} are shown; --forward-to posts them", client.url()),
+        None => {
+            eprintln!("Events of {} are shown; a port or --forward-to posts them", client.url())
+        }
     }
     eprintln!("Ctrl-C ends.");
 }

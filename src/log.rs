@@ -27,6 +27,23 @@ use crate::settings::{Log, LogFormat};
 
 /// The crates of this workspace, by the names their log lines carry.
 const OURS: [&str; 5] = ["postrider", "api", "worker", "store", "model"];
+/// The libraries below them that log something.
+const OTHERS: [&str; 14] = [
+    "actix_http",
+    "actix_rt",
+    "actix_server",
+    "actix_web",
+    "h2",
+    "hickory_net",
+    "hickory_proto",
+    "hickory_resolver",
+    "hyper",
+    "hyper_util",
+    "mio",
+    "reqwest",
+    "rustls",
+    "tokio_postgres",
+];
 
 /// What is to be known of the log while it is written.
 pub struct Started {
@@ -69,6 +86,16 @@ fn filter(level: &str) -> Result<Targets, String> {
     if !level.split(',').all(|part| part.contains('=') || is_level(part)) {
         return Err(wrong());
     }
+    // Of a misspelt name nothing would ever be heard.
+    for (target, _) in &given {
+        let name = target.split("::").next().unwrap_or_default();
+        if !OURS.contains(&name) && !OTHERS.contains(&name) {
+            let (ours, others) = (OURS.join(", "), OTHERS.join(", "));
+            return Err(format!(
+                "{name:?} is no part that logs; there are {ours}, and of libraries {others}"
+            ));
+        }
+    }
     let ours = given.default_level().unwrap_or(LevelFilter::INFO);
     let others = ours.min(LevelFilter::from_level(Level::WARN));
     let targets = Targets::new().with_default(others);
@@ -107,7 +134,7 @@ mod tests {
 
     #[test]
     fn other_words_are_no_filter() {
-        for text in ["verbose", "", "worker=loud", "info,,", "INFO worker"] {
+        for text in ["verbose", "", "worker=loud", "info,,", "INFO worker", "info,wroker=debug"] {
             assert!(check(text).is_err(), "{text:?}");
         }
     }

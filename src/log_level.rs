@@ -13,8 +13,8 @@ use crate::table::text;
   postrider log-level                              what is logged now
   postrider log-level info,worker=debug --for 600  more for ten minutes")]
 pub struct LogLevel {
-    /// error, warn, info, debug, trace or off, and after a comma exceptions such as worker=debug;
-    /// if left out, the level is shown and stays
+    /// error, warn, info, debug, trace or off, and after a comma exceptions such as worker=debug, of
+    /// worker, store, api, model and postrider; if left out, the level is shown and stays
     #[arg(value_name = "LEVEL", value_parser = crate::log::check)]
     level: Option<String>,
 
@@ -23,7 +23,7 @@ pub struct LogLevel {
         long = "for",
         value_name = "SECONDS",
         requires = "level",
-        value_parser = clap::value_parser!(u64).range(1..=86_400)
+        value_parser = crate::given::whole(1, 86_400)
     )]
     for_s: Option<u64>,
 

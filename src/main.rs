@@ -122,8 +122,9 @@ fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let _flushed = log::Flushed;
     // Each way to read it ends the process if the command line is wrong.
-    let matches = help::command().get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
+    let matches = help::command().try_get_matches();
+    let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = cli.unwrap_or_else(|e| help::exit(&e));
     match run(&cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
@@ -158,7 +159,7 @@ fn run(command: &Command) -> Result<(), Failure> {
 fn limit(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(limit) if (1..=10_000).contains(&limit) => Ok(limit),
-        _ => Err("a number from 1 to 10000".into()),
+        _ => Err("a whole number from 1 to 10000".into()),
     }
 }
 

@@ -14,8 +14,8 @@ use crate::settings::{self, Flags};
 #[command(after_help = "Example:
   POSTRIDER_DATABASE_URL=postgres://user:password@host/postrider postrider migrate
 
-Exit codes: 0 the tables are up to date, 1 they could not be brought there, 2 a setting is missing or
-wrong. Running it again changes nothing.")]
+Exit codes: 0 the tables are up to date, 1 they could not be brought there,
+2 a setting is missing or wrong. Running it again changes nothing.")]
 pub struct Migrate {
     /// A file with settings, in the form that `postrider config --defaults` prints
     #[arg(long, value_name = "FILE")]

@@ -50,7 +50,7 @@ const SIGNATURE_SHOWN: usize = 12;
 See also: postrider verify, postrider sign, postrider webhooks register.")]
 pub struct Receive {
     /// Port to listen on
-    #[arg(long, short, default_value = "3000")]
+    #[arg(long, short, default_value = "3000", value_parser = port)]
     port: u16,
 
     /// Address to listen on; other machines reach only another one than this machine's own
@@ -69,10 +69,10 @@ pub struct Receive {
     #[arg(
         long,
         value_name = "PERCENT",
-        default_value_t = 0,
-        value_parser = clap::value_parser!(u8).range(0..=100)
+        default_value = "0",
+        value_parser = given::whole(0, 100)
     )]
-    fail_rate: u8,
+    fail_rate: u64,
 
     #[command(flatten)]
     secret: SecretArgs,
@@ -84,6 +84,11 @@ pub struct Receive {
     /// Print a JSON object a line, with signatures in full
     #[arg(long)]
     json: bool,
+}
+
+/// 0 lets the system choose one.
+fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| "a port is a whole number from 1 to 65535".into())
 }
 
 fn status(text: &str) -> Result<StatusCode, String> {
@@ -103,7 +108,7 @@ fn delay(text: &str) -> Result<Duration, String> {
 struct Receiver {
     status: StatusCode,
     delay: Duration,
-    fail_rate: u8,
+    fail_rate: u64,
     secret: Option<Secret>,
     json: bool,
     /// Whether a person looks: then bodies are laid out.
@@ -182,7 +187,7 @@ async fn answer(receiver: Data<Receiver>, request: HttpRequest, payload: Payload
             return HttpResponse::PayloadTooLarge().finish();
         }
     };
-    let fails = world::roll() * 100.0 < f64::from(receiver.fail_rate);
+    let fails = world::roll() * 100.0 < receiver.fail_rate as f64;
     let status = if fails { StatusCode::INTERNAL_SERVER_ERROR } else { receiver.status };
     let got = Got::new(&receiver, &request, body, status, now);
     if receiver.json {

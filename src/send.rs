@@ -12,7 +12,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::client::{self, Client, Connection, plain};
-use crate::deliveries::last_answer;
+use crate::deliveries::{last_answer, waits_for};
 use crate::failure::Failure;
 use crate::output::{say, say_json};
 
@@ -177,7 +177,7 @@ fn line(id: &str, delivery: &Value) -> String {
     {
         remarks.push(format!("next attempt {at}"));
     } else if let Some(reason) = delivery["waiting_for"].as_str() {
-        remarks.push(format!("waiting for {reason}"));
+        remarks.push(waits_for(reason).to_owned());
     } else if field("status") == "pending" {
         remarks.push("not answered yet".into());
     }
@@ -208,7 +208,7 @@ mod tests {
         let paused = json!({
             "webhook_id": "wh_1", "status": "pending", "last_attempt": null, "waiting_for": "paused",
         });
-        assert_eq!(line("evt_1", &paused), "evt_1 → wh_1 pending (waiting for paused)");
+        assert_eq!(line("evt_1", &paused), "evt_1 → wh_1 pending (waits: its webhook is paused)");
         let sending = json!({ "webhook_id": "wh_1", "status": "pending", "last_attempt": null });
         assert_eq!(line("evt_1", &sending), "evt_1 → wh_1 pending (not answered yet)");
         let cancelled =

@@ -38,8 +38,8 @@ pub struct Sign {
     id: Option<String>,
 
     /// How to sign
-    #[arg(long, value_enum, default_value = "standard")]
-    scheme: SchemeName,
+    #[arg(long, alias = "scheme", value_enum, default_value = "standard")]
+    signature: SchemeName,
 
     /// When: 2026-08-22T10:00:00Z or seconds since 1970 [default: now]
     #[arg(long, value_name = "TIME", value_parser = given::moment)]
@@ -119,7 +119,7 @@ fn headers(
         body,
         now,
     };
-    let scheme = match sign.scheme {
+    let scheme = match sign.signature {
         SchemeName::Standard => Scheme::Standard,
         SchemeName::Jwt => Scheme::Jwt,
     };

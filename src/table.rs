@@ -25,7 +25,7 @@ pub fn print(page: &Value, columns: &[Column], nothing: &str) {
     }
     say(table.trim_fmt());
     if !page["next_cursor"].is_null() {
-        eprintln!("There are more: --limit shows as many as you like.");
+        eprintln!("There are more: --limit shows up to 10000.");
     }
 }
 

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::client::{self, Client, Connection, plain};
-use crate::deliveries::{last_answer, webhook};
+use crate::deliveries::{last_answer, waits_for, webhook};
 use crate::failure::{Exit, Failure};
 use crate::output::{escaped, say, say_json};
 use crate::table::{self, Column, text};
@@ -44,7 +44,7 @@ pub struct List {
     #[arg(long)]
     tenant: Option<String>,
 
-    /// How many to show
+    /// How many to show, up to 10000
     #[arg(long, value_name = "N", default_value = "50", value_parser = crate::limit)]
     limit: usize,
 
@@ -87,7 +87,7 @@ pub struct One {
 Its secret is printed once here; `postrider webhooks secret wh_…` shows it again.")]
 pub struct Register {
     /// Where its events are sent
-    #[arg(value_name = "URL")]
+    #[arg(value_name = "WEBHOOK_URL")]
     webhook_url: String,
 
     /// The types of events it gets, such as order.paid or 'order.*' [default: all]
@@ -313,11 +313,15 @@ fn run_test(test: &Test) -> Result<(), Failure> {
     } else {
         let id = plain(&text(&delivery, "id"));
         let answer = match (last_answer(&delivery).as_str(), delivery["waiting_for"].as_str()) {
-            ("-", Some(reason)) => format!("it waits ({reason})"),
+            ("-", Some(reason)) => waits_for(reason).to_owned(),
             ("-", None) => "it was not answered yet".into(),
             (answer, _) => answer.to_owned(),
         };
         say(plain(&format!("{} {}: {answer}", test.id, text(&delivery, "status"))));
+        if let Some(at) = delivery["next_attempt_at"].as_str() {
+            let at = plain(at);
+            eprintln!("It is tried again at {at}; postrider deliveries cancel {id} ends it.");
+        }
         eprintln!("For more: postrider deliveries show {id}");
     }
     if delivery["status"] == "delivered" { Ok(()) } else { Err(Failure::said(Exit::Failed)) }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::waits_for;
 use crate::client::plain;
 use crate::table::text as field;
 
@@ -36,19 +37,20 @@ fn standing(delivery: &Value) -> String {
 
 fn attempt_lines(attempt: &Value) -> Vec<String> {
     let by_hand = if attempt["trigger"] == "manual" { " by hand" } else { "" };
+    let timings = &attempt["timings"];
+    let total = format!("{:.0} ms", timings["total_ms"].as_f64().unwrap_or_default());
+    let phases = phases(timings);
     let answer = match (&attempt["status"], &attempt["error"]) {
-        (Value::Null, error) => match error["detail"].as_str() {
-            Some(detail) => format!("{}: {detail}", field(error, "class")),
-            None => field(error, "class"),
-        },
-        (status, _) => status.to_string(),
+        (Value::Null, error) => {
+            let detail = error["detail"].as_str().map(|detail| format!(": {detail}"));
+            let detail = detail.unwrap_or_default();
+            format!("{} after {total}{phases}{detail}", field(error, "class"))
+        }
+        (status, _) => format!("{status} in {total}{phases}"),
     };
     let number = &attempt["number"];
-    let mut lines = vec![format!(
-        "  {}  attempt {number}{by_hand}: {answer}{}",
-        field(attempt, "started_at"),
-        timings(&attempt["timings"])
-    )];
+    let mut lines =
+        vec![format!("  {}  attempt {number}{by_hand}: {answer}", field(attempt, "started_at"))];
     lines.extend(attempt["note"].as_str().map(|note| format!("{:28}{note}", "")));
     let body = attempt["response"]["body"].as_str().unwrap_or_default();
     let shown = body.lines().filter(|line| !line.trim().is_empty()).take(BODY_LINES_MAX);
@@ -58,16 +60,14 @@ fn attempt_lines(attempt: &Value) -> Vec<String> {
     lines
 }
 
-/// ` in 12 ms (dns 1, connect 3, first byte 7)`
-fn timings(timings: &Value) -> String {
-    let total = timings["total_ms"].as_f64().unwrap_or_default();
+/// ` (dns 1, connect 3, first byte 7)`
+fn phases(timings: &Value) -> String {
     let phases = [("dns", "dns_ms"), ("connect", "connect_ms"), ("first byte", "first_byte_ms")];
     let phases = phases
         .iter()
         .filter_map(|(name, key)| timings[key].as_f64().map(|ms| format!("{name} {ms:.0}")));
     let phases = phases.collect::<Vec<_>>().join(", ");
-    let phases = if phases.is_empty() { phases } else { format!(" ({phases})") };
-    format!(" in {total:.0} ms{phases}")
+    if phases.is_empty() { phases } else { format!(" ({phases})") }
 }
 
 /// How it ended, or what it waits for.
@@ -76,12 +76,8 @@ fn end(delivery: &Value) -> Option<String> {
         return Some(format!("  {at}  {}", standing(delivery)));
     }
     let at = field(delivery, "next_attempt_at");
-    let waits = match delivery["waiting_for"].as_str() {
-        Some("paused") => " once its webhook is resumed",
-        Some("concurrency") => " once one of its webhook's requests is answered",
-        Some("backoff") => " (the retry policy's pause)",
-        Some(_) | None => "",
-    };
+    let waits = delivery["waiting_for"].as_str().map(waits_for);
+    let waits = waits.map(|waits| format!(" ({waits})")).unwrap_or_default();
     Some(format!("  {at}  next attempt{waits}"))
 }
 
@@ -115,8 +111,8 @@ mod tests {
             "  event     evt_1 (a.b)",
             "  T0  accepted",
             "  T1  attempt 1: 500 in 12 ms (dns 1, connect 3, first byte 8)",
-            "  T2  attempt 2 by hand: connect: refused in 5 ms",
-            "  T3  next attempt (the retry policy's pause)",
+            "  T2  attempt 2 by hand: connect after 5 ms: refused",
+            "  T3  next attempt (backoff)",
         ] {
             assert!(said.lines().any(|said| said == line), "{line}\n{said}");
         }

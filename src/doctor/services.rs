@@ -125,7 +125,9 @@ pub(super) async fn look_at_redis(url: &Secret, settings: &Settings, report: &mu
                       events are accepted and nothing is delivered"
                 }
             };
-            return report.problem(SUBJECT, e.to_string(), remedy);
+            let at = format!("Redis cannot be reached at {}:", place(url.expose()));
+            let said = e.to_string().replacen("Redis cannot be reached:", &at, 1);
+            return report.problem(SUBJECT, said, remedy);
         }
     };
     let took = watch.elapsed();
@@ -155,6 +157,13 @@ pub(super) async fn look_at_redis(url: &Secret, settings: &Settings, report: &mu
     if let Some(now) = found.now {
         look_at_clock("Redis", now, before, took, report);
     }
+}
+
+/// Where a URL leads, without user, password and parameters.
+fn place(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
 fn look_at_kind(found: &redis::Inspection, report: &mut Report) {
@@ -218,5 +227,22 @@ fn look_at_clock(
         );
     } else {
         report.ok("clock", format!("this machine's and that of {whose} are less than 5 s apart"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::place;
+
+    #[test]
+    fn a_place_is_shown_without_what_is_secret_in_its_url() {
+        for (url, at) in [
+            ("redis://127.0.0.1:1", "127.0.0.1:1"),
+            ("rediss://:hunter2@a.example:1/0?cluster=true", "a.example:1"),
+            ("redis://u:hun@ter/2@a.example/0", "a.example"),
+            ("redis+sentinel://u:p@a:1,b:2/mymaster", "a:1,b:2"),
+        ] {
+            assert_eq!(place(url), at, "{url}");
+        }
     }
 }

@@ -7,6 +7,9 @@ use crate::settings::{self, Effective, Settings, Source};
 
 const SUBJECT: &str = "settings";
 
+/// The longest timeout that a webhook may have.
+const ATTEMPT_MS_MAX: u64 = 30_000;
+
 /// Variables that are read by other commands than those that serve.
 const OF_OTHERS: [&str; 5] = [
     "POSTRIDER_KEY",
@@ -32,6 +35,7 @@ pub(super) fn look(doctor: &Doctor, report: &mut Report) -> Option<Settings> {
         report.warning(SUBJECT, said, "`postrider config` lists those there are");
     }
     look_at_combination(doctor, &settings, report);
+    look_at_lease(&settings, report);
     Some(settings)
 }
 
@@ -93,6 +97,20 @@ fn look_at_combination(doctor: &Doctor, settings: &Settings, report: &mut Report
     }
     if settings.keys.admin_key.is_some() && !refused {
         report.ok("admin key", "given");
+    }
+}
+
+fn look_at_lease(settings: &Settings, report: &mut Report) {
+    let lease_ms = settings.engine.lease_ms;
+    if lease_ms < ATTEMPT_MS_MAX {
+        report.warning(
+            SUBJECT,
+            format!(
+                "engine.lease_ms is {lease_ms}, less than the longest attempt ({ATTEMPT_MS_MAX}): slow \
+                 ones are sent twice"
+            ),
+            "leave out POSTRIDER_ENGINE_LEASE_MS, or raise it to 45000",
+        );
     }
 }
 

@@ -72,6 +72,11 @@ pub(super) async fn look_at_egress(doctor: &Doctor, settings: &Settings, report:
             Ok((status, took)) => {
                 report.ok("egress", format!("{shown} answers {status} in {} ms", took.as_millis()));
             }
+            Err(e) if e.contains("name does not exist") => report.problem(
+                "egress",
+                format!("{shown} is not reached: {e}"),
+                "check the name, and egress.dns_servers (POSTRIDER_EGRESS_DNS_SERVERS)",
+            ),
             Err(e) => report.problem(
                 "egress",
                 format!("{shown} is not reached: {e}"),

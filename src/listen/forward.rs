@@ -135,7 +135,11 @@ impl fmt::Display for Answer {
 pub fn target(text: &str) -> Result<TargetUrl, String> {
     // A number by itself would be read as an address.
     let place = text.split(['/', '?']).next().unwrap_or_default();
-    let url = if !place.is_empty() && place.bytes().all(|b| b.is_ascii_digit()) {
+    let is_port = !place.is_empty() && place.bytes().all(|b| b.is_ascii_digit());
+    if is_port && !place.parse::<u16>().is_ok_and(|port| port > 0) {
+        return Err("a port is a whole number from 1 to 65535".into());
+    }
+    let url = if is_port {
         format!("http://localhost:{text}")
     } else if text.contains("://") {
         text.to_owned()

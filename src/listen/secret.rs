@@ -20,9 +20,7 @@ pub fn find(
     which: &Which,
 ) -> Result<(Secret, String), Failure> {
     if let Some(given) = given {
-        let secret = Secret::parse(given.expose().trim())
-            .map_err(|e| Failure::usage(format!("--secret or POSTRIDER_SECRET: {e}.")))?;
-        return Ok((secret, "the one that was given".into()));
+        return Ok((self::given(given)?, "the one that was given".into()));
     }
     let folder = folder()?;
     let path = folder.join(name(url, which.tenant.as_deref()));
@@ -43,6 +41,11 @@ pub fn find(
         }
     };
     Ok((secret, format!("the same at every start; kept in {}", path.display())))
+}
+
+pub fn given(given: &settings::Secret) -> Result<Secret, Failure> {
+    Secret::parse(given.expose().trim())
+        .map_err(|e| Failure::usage(format!("--secret or POSTRIDER_SECRET: {e}.")))
 }
 
 /// `$XDG_CONFIG_HOME/postrider/listen`, by default in `~/.config` (XDG Base Directory Specification).

@@ -173,6 +173,7 @@ fn settings_that_would_stop_a_start_or_have_no_effect_are_said() {
     let file = folder.path().join("settings.toml");
     std::fs::write(&file, "listne = \"x\"\n").expect("writable");
     has(&doctor(&["--config", file.to_str().expect("UTF-8")], &[]), "problem", "listne");
+    has(&doctor(&["--engine-lease-ms", "29999"], &[]), "warning", "less than the longest attempt");
     has(&doctor(&["--egress-allow", "0.0.0.0/0"], &[]), "warning", "every address is open");
     let closed = format!("http://127.0.0.1:{}/", free_port());
     has(&doctor(&["--egress", &closed], &[]), "problem", "is not reached");
@@ -263,5 +264,5 @@ async fn services_that_are_not_there_are_a_problem_and_said_without_their_passwo
     assert!(!format!("{output:?}").contains("hunter2"), "{output:?}");
     let found = findings(&output);
     has(&found, "problem", "PostgreSQL: the database 127.0.0.1");
-    has(&found, "problem", "Redis: Redis cannot be reached");
+    has(&found, "problem", &format!("Redis: Redis cannot be reached at 127.0.0.1:{port}: "));
 }

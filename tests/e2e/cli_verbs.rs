@@ -31,6 +31,8 @@ async fn a_webhook_is_registered_tried_paused_and_deleted_from_the_command_line(
     let failed = server.run(&data);
     assert_eq!(failed.code, Some(1), "{failed:?}");
     assert!(failed.stdout.contains("retrying: 500 in"), "{failed:?}");
+    assert!(failed.stderr.contains("It is tried again at 20"), "{failed:?}");
+    assert!(failed.stderr.contains("postrider deliveries cancel dlv_"), "{failed:?}");
     assert!(receiver.wait_for("/a", 2).await[1].text().contains("{\"n\": 1.0}"));
 
     let status = async || server.get(&format!("/v1/webhooks/{id}")).await.is(200)["status"].clone();
@@ -61,7 +63,7 @@ async fn deliveries_are_shown_as_a_story_retried_and_cancelled() {
     let first = server.publish("a", json!(1)).await;
     let first = text(&server.delivery_that_is("retrying", &first).await, "id");
     let story = server.run(&["deliveries", "show", &first]).ok();
-    for words in ["retrying", "attempt 1: 500 in", "| not today", "next attempt (the retry"] {
+    for words in ["retrying", "attempt 1: 500 in", "| not today", "next attempt (backoff)"] {
         assert!(story.contains(words), "{words}: {story}");
     }
     let listed = server.run(&["deliveries", "list"]).ok();
@@ -88,6 +90,42 @@ async fn deliveries_are_shown_as_a_story_retried_and_cancelled() {
     assert_eq!((&cancelled["id"], &cancelled["status"]), (&json!(second), &json!("cancelled")));
     let story = server.run(&["deliveries", "show", &second]).ok();
     assert!(story.trim_end().ends_with("cancelled"), "{story}");
+}
+
+#[test]
+fn what_is_mistyped_is_said_with_the_way_to_do_it() {
+    let (webhook, delivery) = (format!("wh_{}", "z".repeat(25)), format!("dlv_{}", "0".repeat(51)));
+    for (args, words) in [
+        (&["webhooks", "show", &webhook][..], "wh_ and 26 letters and digits"),
+        (&["deliveries", "show", &delivery], "dlv_ and 52 letters and digits"),
+        (&["events", "list", "--type", "order.*"], "events tail --events"),
+        (&["events", "list", "--limit", "10001"], "a whole number from 1 to 10000"),
+        (&["log-level", "info,wroker=debug"], "worker, store, model"),
+        (&["log-level", "info", "--for", "x"], "a whole number from 1 to 86400"),
+        (&["serve", "--limits-retention-days", "2"], "a whole number from 31 to 36500"),
+        (&["serve", "--limits-retention-days", "x"], "a whole number"),
+        (&["receive", "--fail-rate", "101"], "a whole number from 0 to 100"),
+        (&["listen", "70000"], "a port is a whole number from 1 to 65535"),
+        (&["listen", "--forward-to", "70000"], "a port is a whole number from 1 to 65535"),
+    ] {
+        let output = Output::alone(args, &[]);
+        assert_eq!(output.code, Some(2), "{args:?} {output:?}");
+        assert!(output.stderr.contains(words), "{args:?} {output:?}");
+    }
+    let key = ("POSTRIDER_KEY", "k");
+    let secret = Output::alone(&["listen", "--secret", "abc"], &[key]);
+    assert_eq!(secret.code, Some(2), "{secret:?}");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("body.json");
+    std::fs::write(&file, "{}").expect("writable");
+    let file = file.to_str().expect("UTF-8");
+    let secret = ("POSTRIDER_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    let noted = Output::alone(&["sign", "--body", file], &[secret]);
+    assert!(noted.stderr.contains(&format!("write @{file}")), "{noted:?}");
+    assert!(noted.ok().contains("webhook-id"));
+    let keyless = Output::alone(&["webhooks", "list", "--data-dir", "/nowhere"], &[]);
+    assert_eq!(keyless.code, Some(4), "{keyless:?}");
+    assert!(keyless.stderr.contains("set POSTRIDER_KEY to the admin key"), "{keyless:?}");
 }
 
 #[tokio::test]

@@ -259,7 +259,7 @@ fn what_sign_prints_verifies() {
     let headers = folder.path().join("headers");
     let at_headers = format!("@{}", headers.display());
     for scheme in ["standard", "jwt"] {
-        let sign = ["sign", "--id", "evt_1", "--body", "{}", "--scheme", scheme];
+        let sign = ["sign", "--id", "evt_1", "--body", "{}", "--signature", scheme];
         let printed = Output::alone(&sign, &env).ok();
         assert!(printed.starts_with("webhook-id: evt_1\n"), "{printed}");
         std::fs::write(&headers, &printed).expect("writable");

@@ -168,7 +168,7 @@ impl Clock {
                 "too_new",
                 format!(
                     "it was signed {ahead_s} s in the future ({}), and up to {limit} s are accepted: \
-                     the clock here is behind",
+                     the clock here is behind, or the server's was put forward (/dev/clock)",
                     span(ahead_s)
                 ),
             ))
