@@ -34,6 +34,7 @@ pub struct Connection {
         long,
         value_name = "URL",
         env = "POSTRIDER_URL",
+        hide_env_values = true,
         default_value = "http://127.0.0.1:8080"
     )]
     pub url: String,
@@ -251,7 +252,7 @@ pub fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failu
 }
 
 /// Where a server is. What may hold a password is refused without being repeated.
-fn server_url(text: &str) -> Result<Url, Failure> {
+pub fn server_url(text: &str) -> Result<Url, Failure> {
     let has_user = |url: &Url| !url.username().is_empty() || url.password().is_some();
     let is_server = |url: &Url| {
         let is_http = ["http", "https"].contains(&url.scheme()) && url.has_host();

@@ -205,9 +205,6 @@ pub fn waits_for(reason: &str) -> &str {
     match reason {
         "paused" => "waits: its webhook is paused",
         "concurrency" => "waits: its webhook answers as many requests as it may have at once",
-        "rate_limit" => "waits: its webhook's rate limit",
-        "breaker" => "waits: its webhook has failed too often in a row",
-        "ordering" => "waits: the one before it comes first",
         "backoff" => "backoff",
         other => other,
     }

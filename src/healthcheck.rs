@@ -22,6 +22,7 @@ pub struct Healthcheck {
         long,
         value_name = "URL",
         env = "POSTRIDER_URL",
+        hide_env_values = true,
         default_value = "http://127.0.0.1:8080"
     )]
     url: String,
@@ -32,6 +33,7 @@ pub struct Healthcheck {
 }
 
 pub fn run(healthcheck: &Healthcheck) -> Result<(), Failure> {
+    client::server_url(&healthcheck.url)?;
     let path = if healthcheck.ready { "readyz" } else { "healthz" };
     let url = format!("{}/{path}", healthcheck.url.trim_end_matches('/'));
     client::run(async {

@@ -34,11 +34,13 @@ Try it: `postrider serve --dev` in one terminal, in another
 
 /// Ends the process as clap would, with its words for numbers in ours.
 pub fn exit(error: &clap::Error) -> ! {
-    let bounds = error.source().map(ToString::to_string).and_then(|source| in_words(&source));
+    let source = error.source().map(ToString::to_string).unwrap_or_default();
+    let (bounds, source_is_range) = (in_words(&source), source.contains(" is not in "));
     let given = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
     match bounds {
         Some(bounds) if error.kind() == ErrorKind::ValueValidation => {
             let (value, arg) = (given(ContextKind::InvalidValue), given(ContextKind::InvalidArg));
+            let bounds = if source_is_range { bounds } else { bounds_of(&value).unwrap_or(bounds) };
             eprintln!("error: invalid value '{value}' for '{arg}': {bounds}");
             eprintln!("\nFor more information, try '--help'.");
             std::process::exit(error.exit_code())
@@ -56,7 +58,22 @@ fn in_words(source: &str) -> Option<String> {
     let is_number = ["invalid digit found in string", "cannot parse integer from empty string"]
         .contains(&source)
         || source.starts_with("number too");
-    is_number.then(|| "it has to be a whole number, within the bounds that --help names".to_owned())
+    is_number.then(|| "it has to be a whole number".to_owned())
+}
+
+/// The bounds of what was given this value, which is no number: those of a number beyond all of them.
+fn bounds_of(value: &str) -> Option<String> {
+    let (end, beyond) = (format!("={value}"), i64::MAX);
+    let args = std::env::args_os().filter_map(|arg| arg.into_string().ok()).map(|arg| {
+        match arg.strip_suffix(&end) {
+            Some(flag) => format!("{flag}={beyond}"),
+            None if arg == value => beyond.to_string(),
+            None => arg,
+        }
+    });
+    let error = command().try_get_matches_from(args).err()?;
+    let source = error.source()?.to_string();
+    source.contains(" is not in ").then(|| in_words(&source)).flatten()
 }
 
 /// The command line with its commands in groups.

@@ -28,18 +28,21 @@ use crate::settings::{Log, LogFormat};
 /// The crates of this workspace, by the names their log lines carry.
 const OURS: [&str; 5] = ["postrider", "api", "worker", "store", "model"];
 /// The libraries below them that log something.
-const OTHERS: [&str; 14] = [
+const OTHERS: [&str; 17] = [
+    "actix_codec",
     "actix_http",
-    "actix_rt",
+    "actix_router",
     "actix_server",
     "actix_web",
-    "h2",
+    "deadpool_postgres",
     "hickory_net",
     "hickory_proto",
     "hickory_resolver",
     "hyper",
     "hyper_util",
     "mio",
+    "redis",
+    "refinery_core",
     "reqwest",
     "rustls",
     "tokio_postgres",

@@ -265,4 +265,6 @@ async fn services_that_are_not_there_are_a_problem_and_said_without_their_passwo
     let found = findings(&output);
     has(&found, "problem", "PostgreSQL: the database 127.0.0.1");
     has(&found, "problem", &format!("Redis: Redis cannot be reached at 127.0.0.1:{port}: "));
+    has(&found, "problem", "refused");
+    assert!(!format!("{found:?}").contains("a moment ago"), "{found:?}");
 }

@@ -77,6 +77,10 @@ fn a_key_is_shown_to_whom_it_is_meant_for_and_a_password_to_nobody() {
         assert!(refused.stderr.contains("--url or POSTRIDER_URL"), "{refused:?}");
         assert!(!format!("{refused:?}").contains("hunter2"), "{refused:?}");
     }
+    let url = [("POSTRIDER_URL", "http://u:hunter2@127.0.0.1:1")];
+    for help in [&["webhooks", "list", "--help"][..], &["healthcheck", "--help"]] {
+        assert!(!Output::alone(help, &url).ok().contains("hunter2"));
+    }
     let listen = ["listen", "--forward-to", "1", "--url", "http://u:hunter2@127.0.0.1:1"];
     let refused = Output::alone(&listen, &[("HOME", dir), ("POSTRIDER_KEY", "k")]);
     assert_eq!(refused.code, Some(2), "{refused:?}");

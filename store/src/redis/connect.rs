@@ -49,6 +49,9 @@ enum Connection {
     Cluster(ClusterConnection),
 }
 
+/// Said instead of trying again at once.
+const JUST_TRIED: &str = "not connected, and the last try was a moment ago";
+
 #[derive(Default)]
 struct Link {
     connection: Option<Connection>,
@@ -88,7 +91,11 @@ impl Links {
     async fn send(&self, command: &Cmd, key: Option<&str>) -> RedisResult<Value> {
         let link = &self.links[self.turn.fetch_add(1, Ordering::Relaxed) % self.links.len()];
         match self.send_over(link, command, key).await {
-            Err(e) if e.is_connection_dropped() => self.send_over(link, command, key).await,
+            Err(first) if first.is_connection_dropped() => {
+                let again = self.send_over(link, command, key).await;
+                // If there was no other try, it is the first one that knows the cause.
+                again.map_err(|e| if e.to_string().contains(JUST_TRIED) { first } else { e })
+            }
             answer => answer,
         }
     }
@@ -118,7 +125,7 @@ impl Links {
         }
         let last = *self.failed();
         if last.is_some_and(|(since, pause)| since.elapsed() < pause) {
-            return Err(timed_out("not connected, and the last try was a moment ago"));
+            return Err(timed_out(JUST_TRIED));
         }
         match connect(&self.pool).await {
             Ok(connection) => {
