@@ -219,7 +219,8 @@ pub struct Limits {
     )]
     pub batch_bytes: usize,
 
-    /// Live streams (GET /v1/stream, `postrider listen`) that one process serves at once.
+    /// Live streams (GET /v1/stream, `postrider listen`) that one process serves at once: a fifth is kept
+    /// for keys that are bound to no tenant, and those of one tenant have a tenth together.
     #[arg(
         id = "limits.streams",
         long = "limits-streams",

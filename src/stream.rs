@@ -203,8 +203,12 @@ impl<'c> Stream<'c> {
             "gap" => {
                 let gap: Value = serde_json::from_str(&data).unwrap_or_default();
                 let field = |name: &str| plain(gap[name].as_str().unwrap_or("?"));
-                let (since, until) = (field("since"), field("until"));
-                Ok(Some(Told::Gap(format!("events between {since} and {until}"))))
+                let until = field("until");
+                let when = match gap["since"].as_str() {
+                    Some(since) => format!("between {} and {until}", plain(since)),
+                    None => format!("before {until}"),
+                };
+                Ok(Some(Told::Gap(format!("events {when}"))))
             }
             _ => Ok(None),
         }

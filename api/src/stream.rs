@@ -8,6 +8,7 @@
 //! memory. What the ring does not have any more, and what a client missed while it was not connected,
 //! is read from the store, up to a bound; beyond it the client is told that there is a gap.
 
+mod ids;
 mod message;
 mod streams;
 
@@ -22,6 +23,7 @@ use actix_web::{HttpRequest, HttpResponse, get};
 use bytes::Bytes;
 use futures_util::stream::unfold;
 use model::key::Verb;
+use model::time::Timestamp;
 use model::webhook::EventTypes;
 use store::world::Stopwatch;
 use store::{Noted, Position};
@@ -30,6 +32,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{sleep, timeout};
 use utoipa::IntoParams;
 
+use self::ids::Ids;
 use self::message::StreamEvent;
 pub use self::streams::Streams;
 use self::streams::{Batch, Filter, LOADED_MAX, Place, load, reached};
@@ -75,7 +78,7 @@ pub struct StreamQuery {
 /// connection some may come twice, with the same `uid`.
 ///
 /// Messages: `event`, with an event as data; `gap`, when more was missed than that, with `reason`
-/// (`too_old`, `too_many`, `unknown`), `since` and `until`; `end`, the last one, with `reason`
+/// (`too_old`, `too_many`, `unknown`), `since` (null when the id says nothing here) and `until`; `end`, the last one, with `reason`
 /// (`shutdown`, `key_revoked`, `store_unavailable`, `reader_ended`). There may be others in future:
 /// ignore what you do not know. At least every 15 s there is a comment or an `id`.
 #[utoipa::path(
@@ -107,13 +110,14 @@ pub async fn follow_stream(
     let query = params.read(&["tenant", "event_types", "after"])?;
     let tenant = caller.list_tenant(Verb::Look, query.tenant()?)?;
     let filter = Filter { tenant, event_types: event_types(&query)? };
-    let after = after(&request, &query)?;
+    let ids = Ids::new(&app.master_keys, caller.own_tenant());
+    let after = after(&ids, &request, &query)?;
     if app.draining.is_cancelled() {
         return Err(ApiError::new("unavailable", "this process is stopping"));
     }
 
-    let place = app.streams.open(filter)?;
-    let stream = Stream::open(app, caller, place, after).await?;
+    let place = app.streams.open(filter, caller.own_tenant())?;
+    let stream = Stream::open(app, caller, ids, place, after).await?;
     let body = unfold(stream, async |mut stream| {
         let bytes = stream.next().await?;
         Some((Ok::<_, ApiError>(bytes), stream))
@@ -133,17 +137,25 @@ fn event_types(query: &Query) -> Result<EventTypes, ApiError> {
     Ok(EventTypes::parse(&patterns)?)
 }
 
-/// Where the caller was when it was connected last.
-fn after(request: &HttpRequest, query: &Query) -> Result<Option<Position>, ApiError> {
+/// Where the caller was when it was connected last, if it was.
+enum After {
+    Position(Position),
+    /// Nobody knows where, any more.
+    Unknown,
+}
+
+fn after(ids: &Ids, request: &HttpRequest, query: &Query) -> Result<Option<After>, ApiError> {
     let header = request.headers().get("last-event-id");
     let header = header.map(|value| value.to_str().unwrap_or("?")).filter(|id| !id.is_empty());
-    header.or_else(|| query.get("after")).map(message::position).transpose()
+    let Some(id) = header.or_else(|| query.get("after")) else { return Ok(None) };
+    Ok(Some(ids.position(id)?.map_or(After::Unknown, After::Position)))
 }
 
 /// One client's stream.
 struct Stream {
     app: Data<App>,
     caller: Caller,
+    ids: Ids,
     place: Place,
     live: Receiver<Arc<Batch>>,
     /// Everything up to here was sent, once `next` is empty.
@@ -158,7 +170,8 @@ struct Stream {
 
 /// What is to be sent.
 enum Next {
-    Message(Bytes),
+    /// Its id, if it has one, is made when it is sent.
+    Message(Option<Position>, Bytes),
     /// An event that has to be loaded, and where the client is after it.
     Event(Noted, Position),
 }
@@ -167,13 +180,15 @@ impl Stream {
     async fn open(
         app: Data<App>,
         caller: Caller,
+        ids: Ids,
         place: Place,
-        after: Option<Position>,
+        after: Option<After>,
     ) -> Result<Self, ApiError> {
         let (position, live) = place.listen().await?;
         let mut stream = Self {
             app,
             caller,
+            ids,
             place,
             live,
             position,
@@ -183,15 +198,22 @@ impl Stream {
             checked: Stopwatch::start(),
             ended: false,
         };
-        stream.next.push_back(Next::Message(message::hello(after.unwrap_or(position))));
+        let from = match &after {
+            Some(After::Position(after)) => *after,
+            Some(After::Unknown) | None => position,
+        };
+        let hello = message::hello(&stream.ids.id(from));
+        stream.next.push_back(Next::Message(None, hello));
         if let Some(after) = after {
-            stream.position = after;
             // The reader is a moment behind the store, and another process's may have been ahead of it.
             let now = stream.app.store.tail().await?.position;
-            if after.seq > now.seq {
-                stream.gap("unknown", now);
-            } else {
-                stream.catch_up(position, now).await?;
+            match after {
+                After::Position(after) if after.seq <= now.seq => {
+                    stream.position = after;
+                    stream.catch_up(position, now).await?;
+                }
+                After::Position(after) => stream.gap("unknown", Some(after.at.min(now.at)), now),
+                After::Unknown => stream.gap("unknown", None, now),
             }
         }
         Ok(stream)
@@ -212,7 +234,7 @@ impl Stream {
             }
             if self.said.elapsed() >= HEARTBEAT {
                 self.said = Stopwatch::start();
-                return Some(message::heartbeat(self.position));
+                return Some(message::heartbeat(&self.ids.id(self.position)));
             }
             let draining = self.app.draining.clone();
             let live = tokio::select! {
@@ -261,9 +283,12 @@ impl Stream {
 
     /// Of what is to be sent, the first, or some that is loaded together.
     async fn take(&mut self) -> Option<Bytes> {
-        if let Some(Next::Message(_)) = self.next.front() {
-            let Some(Next::Message(bytes)) = self.next.pop_front() else { return None };
-            return Some(bytes);
+        if let Some(Next::Message(..)) = self.next.front() {
+            let Some(Next::Message(position, text)) = self.next.pop_front() else { return None };
+            return Some(match position {
+                Some(position) => message::with_id(&self.ids.id(position), &text),
+                None => text,
+            });
         }
         let mut wanted = Vec::new();
         while wanted.len() < LOADED_MAX {
@@ -280,10 +305,11 @@ impl Stream {
         };
         let messages = wanted.iter().filter_map(|(noted, position)| {
             let event = events.get(&noted.uid)?;
-            message::event(event, *position).ok()
+            let text = message::event(event).ok()?;
+            Some(Next::Message(Some(*position), text))
         });
         for message in messages.collect::<Vec<_>>().into_iter().rev() {
-            self.next.push_front(Next::Message(message));
+            self.next.push_front(message);
         }
         None
     }
@@ -297,9 +323,10 @@ impl Stream {
             {
                 continue;
             }
+            let position = reached(noted, batch.position);
             self.next.push_back(match text {
-                Some(text) => Next::Message(text.clone()),
-                None => Next::Event(noted.clone(), reached(noted, batch.position)),
+                Some(text) => Next::Message(Some(position), text.clone()),
+                None => Next::Event(noted.clone(), position),
             });
         }
         self.move_to(batch.position);
@@ -309,13 +336,15 @@ impl Stream {
     async fn catch_up(&mut self, reader: Position, now: Position) -> Result<(), ApiError> {
         let begin = self.position;
         if now.at.since(begin.at) > MISSED_FOR_MAX {
-            self.gap("too_old", now);
+            self.gap("too_old", Some(begin.at), now);
             return Ok(());
         }
         let tenant = self.place.filter.tenant.as_ref();
+        let turn = self.place.turn.lock().await;
         let missed = self.app.store.since(begin, tenant, MISSED_MAX + 1).await?;
+        drop(turn);
         if missed.len() > MISSED_MAX as usize {
-            self.gap("too_many", now);
+            self.gap("too_many", Some(begin.at), now);
             return Ok(());
         }
         let end = Position { seq: reader.seq.max(begin.seq), at: begin.at };
@@ -330,10 +359,10 @@ impl Stream {
     }
 
     /// Goes on from now, and says so.
-    fn gap(&mut self, reason: &str, now: Position) {
+    fn gap(&mut self, reason: &str, since: Option<Timestamp>, now: Position) {
         self.app.metrics.stream_gap();
-        let gap = message::gap(reason, self.position.at, now);
-        self.next.push_back(Next::Message(gap));
+        let gap = message::gap(reason, since, now);
+        self.next.push_back(Next::Message(Some(now), gap));
         self.position = now;
         self.sent = self.sent.split_off(&(now.seq + 1));
     }

@@ -142,7 +142,8 @@ pub trait Store: Send + Sync {
     async fn follow(&self, tail: Tail, limit: u32) -> Result<(Vec<Noted>, Tail), StoreError>;
 
     /// Events after a position, of one tenant or of all, by `seq`, at most `limit`. Those that the
-    /// reader who stood there had seen already may be among them.
+    /// reader who stood there had seen already may be among them; those that are minutes older than the
+    /// position are not looked at, whatever number it says.
     async fn since(
         &self,
         position: Position,

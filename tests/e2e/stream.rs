@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use store::world::Stopwatch;
 use tokio::io::AsyncWriteExt as _;
@@ -332,6 +332,67 @@ async fn a_process_has_so_many_streams_and_no_more() {
     let id = server.publish("a", json!(1)).await;
     assert_eq!(second.ids(1).await[0], id);
     assert_eq!(third.ids(1).await[0], id);
+}
+
+#[tokio::test]
+async fn a_tenant_has_its_share_of_the_streams_and_leaves_some_to_operators() {
+    let server = Postrider::with(Options::default().env("POSTRIDER_LIMITS_STREAMS", "10")).await;
+    let mut tenants = Vec::new();
+    for n in 0..9 {
+        let tenant = format!("t{n}");
+        let role = json!({ "name": tenant, "role": "tenant", "tenant": tenant });
+        tenants.push(key(&server, role).await.0);
+    }
+    let mut open = vec![Stream::open(&tenants[0], "").await];
+    tenants[0].get("/v1/stream").await.refused(503, "too_many_streams");
+    for tenant in &tenants[1..8] {
+        open.push(Stream::open(tenant, "").await);
+    }
+    tenants[8].get("/v1/stream").await.refused(503, "too_many_streams");
+    let _operators = [Stream::open(&server, "").await, Stream::open(&server, "?tenant=t0").await];
+    server.get("/v1/stream").await.refused(503, "too_many_streams");
+    // A share that is free again is taken again.
+    drop(open);
+    wait_until("the place of a client that went is free", async || {
+        (streams_open(&server).await == 2).then_some(())
+    })
+    .await;
+    Stream::open(&tenants[0], "").await;
+}
+
+#[tokio::test]
+async fn the_id_of_a_message_says_nothing_and_is_of_use_to_its_tenant_alone() {
+    let server = Postrider::start().await;
+    let [acme, globex] = ["acme", "globex"]
+        .map(|tenant| json!({ "name": tenant, "role": "tenant", "tenant": tenant }));
+    let (acme, globex) = (key(&server, acme).await.0, key(&server, globex).await.0);
+    for tenant in ["acme", "globex"] {
+        let event = json!({ "type": "a", "tenant": tenant, "data": 1 });
+        server.post("/v1/events", event).await.is(202);
+    }
+    // As it would be without encryption: from the first event on, and young.
+    let now = store::world::Clock::system().now().0;
+    let forged = [&[1][..], &0i64.to_be_bytes(), &now.to_be_bytes()].concat();
+    let forged = BASE64_URL_SAFE_NO_PAD.encode(forged);
+    acme.get(&format!("/v1/stream?after={forged}")).await.refused(400, "cursor_invalid");
+    let mut last_ids = Vec::new();
+    for _ in 0..2 {
+        last_ids.push(Stream::open(&acme, "").await.last_id);
+    }
+    assert_ne!(last_ids[0], last_ids[1], "nothing happened, and still they are not the same");
+
+    let missed = json!({ "type": "a", "data": 2 });
+    let missed = text(&acme.post("/v1/events", missed).await.is(202), "id");
+    let mut touched = BASE64_URL_SAFE_NO_PAD.decode(&last_ids[0]).expect("base64");
+    touched[30] ^= 1;
+    let touched = BASE64_URL_SAFE_NO_PAD.encode(touched);
+    for (client, id) in [(&globex, &last_ids[0]), (&*server, &last_ids[0]), (&acme, &touched)] {
+        let mut stream = Stream::after(client, "", id).await;
+        let gap = stream.next().await.expect("a message");
+        assert_eq!((gap.name.as_str(), &gap.json()["reason"]), ("gap", &json!("unknown")));
+        assert_eq!(gap.json()["since"], Value::Null);
+    }
+    assert_eq!(Stream::after(&acme, "", &last_ids[0]).await.ids(1).await, [missed]);
 }
 
 #[tokio::test]

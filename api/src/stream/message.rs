@@ -1,7 +1,8 @@
 //! The messages of a stream, as Server-Sent Events (WHATWG HTML, "Server-sent events") are written.
+//! They come without their ids, which differ by who reads them; [`with_id`] puts one before a message.
 
 use base64::Engine as _;
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use model::event::Event;
 use model::time::Timestamp;
@@ -14,8 +15,6 @@ use utoipa::ToSchema;
 use crate::events::view::EventView;
 use crate::problem::ApiError;
 
-/// The first byte of a cursor: which layout follows.
-const VERSION: u8 = 1;
 /// How long a client waits before it connects again, in milliseconds.
 const RETRY_MS: u32 = 1_000;
 
@@ -32,81 +31,52 @@ pub struct StreamEvent {
     data_base64: Option<String>,
 }
 
-/// Written for who reads on from `position` after it.
-pub fn event(event: &Event, position: Position) -> Result<Bytes, ApiError> {
+pub fn event(event: &Event) -> Result<Bytes, ApiError> {
     let data = std::str::from_utf8(&event.data).map_err(ApiError::internal)?;
     let data = RawValue::from_string(data.to_owned()).map_err(ApiError::internal)?;
     let data_base64 = event.data.contains(&b'\r').then(|| BASE64_STANDARD.encode(&event.data));
     let shown = StreamEvent { event: EventView::new(event), data, data_base64 };
     let text = serde_json::to_string(&shown).map_err(ApiError::internal)?;
-    Ok(message("event", Some(position), &text))
+    Ok(message("event", &text))
 }
 
-/// Something between `since` and `position` was not sent.
-pub fn gap(reason: &str, since: Timestamp, position: Position) -> Bytes {
-    let (since, until) = (since.to_string(), position.at.to_string());
+/// Something up to `position` was not sent; since when is not always known.
+pub fn gap(reason: &str, since: Option<Timestamp>, position: Position) -> Bytes {
+    let (since, until) = (since.map(|at| at.to_string()), position.at.to_string());
     let data = json!({ "reason": reason, "since": since, "until": until });
-    message("gap", Some(position), &data.to_string())
+    message("gap", &data.to_string())
 }
 
 /// The last message.
 pub fn end(reason: &str) -> Bytes {
-    message("end", None, &json!({ "reason": reason }).to_string())
+    message("end", &json!({ "reason": reason }).to_string())
 }
 
 /// The first bytes: they say that the stream is open, and from where.
-pub fn hello(position: Position) -> Bytes {
-    format!("retry: {RETRY_MS}\nid: {}\n\n", cursor(position)).into()
+pub fn hello(id: &str) -> Bytes {
+    format!("retry: {RETRY_MS}\nid: {id}\n\n").into()
 }
 
 /// Keeps the connection alive, and tells a client that wants few events how far it is.
-pub fn heartbeat(position: Position) -> Bytes {
-    format!(": alive\nid: {}\n\n", cursor(position)).into()
+pub fn heartbeat(id: &str) -> Bytes {
+    format!(": alive\nid: {id}\n\n").into()
 }
 
-fn message(name: &str, position: Option<Position>, data: &str) -> Bytes {
+/// The same message for who reads on from `id` after it.
+pub fn with_id(id: &str, message: &[u8]) -> Bytes {
+    [b"id: ", id.as_bytes(), b"\n", message].concat().into()
+}
+
+fn message(name: &str, data: &str) -> Bytes {
     let mut text = String::with_capacity(data.len() + 64);
     text.push_str("event: ");
     text.push_str(name);
-    if let Some(position) = position {
-        text.push_str("\nid: ");
-        text.push_str(&cursor(position));
-    }
     for line in data.replace("\r\n", "\n").split(['\n', '\r']) {
         text.push_str("\ndata: ");
         text.push_str(line);
     }
     text.push_str("\n\n");
     text.into()
-}
-
-/// A position as the id of a message.
-pub fn cursor(position: Position) -> String {
-    let (seq, at) = (position.seq.to_be_bytes(), position.at.0.to_be_bytes());
-    BASE64_URL_SAFE_NO_PAD.encode([&[VERSION][..], &seq, &at].concat())
-}
-
-/// # Errors
-/// `cursor_invalid` for what is no id of a message.
-pub fn position(cursor: &str) -> Result<Position, ApiError> {
-    let detail = "that is not the id of a message of the stream";
-    let invalid = || ApiError::new("cursor_invalid", detail);
-    // The decoder allocates by the length it is given.
-    if cursor.len() > 64 {
-        return Err(invalid());
-    }
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid())?;
-    let bytes: [u8; 17] = bytes.try_into().map_err(|_| invalid())?;
-    let number = |at: usize| {
-        let mut number = [0; 8];
-        number.copy_from_slice(&bytes[at..at + 8]);
-        i64::from_be_bytes(number)
-    };
-    let (seq, at) = (number(1), number(9));
-    if bytes[0] != VERSION || seq < 0 || at < 0 {
-        return Err(invalid());
-    }
-    Ok(Position { seq, at: Timestamp(at) })
 }
 
 #[cfg(test)]
@@ -116,8 +86,6 @@ mod tests {
     use model::id::{EventUid, Uid};
     use model::tenant::Tenant;
 
-    const POSITION: Position = Position { seq: 7, at: Timestamp(1_787_392_800_000_000) };
-
     fn written(data: &'static [u8]) -> (String, serde_json::Value, String) {
         let shown = Event {
             uid: EventUid(Uid([1; 16])),
@@ -125,10 +93,10 @@ mod tests {
             chosen_id: None,
             event_type: EventType::parse("a.b").expect("valid"),
             given_timestamp: None,
-            accepted_at: POSITION.at,
+            accepted_at: Timestamp(1_787_392_800_000_000),
             data: Bytes::from_static(data),
         };
-        let bytes = event(&shown, POSITION).expect("JSON in UTF-8");
+        let bytes = event(&shown).expect("JSON in UTF-8");
         let text = String::from_utf8(bytes.to_vec()).expect("UTF-8");
         // As a client reads it.
         let body = text.strip_suffix("\n\n").expect("an end");
@@ -141,7 +109,8 @@ mod tests {
     #[test]
     fn data_comes_back_byte_for_byte_whatever_ends_its_lines() {
         let (text, _, read) = written(b"{ \"n\":1.0,\n\t\"n\" : 1e2,\n\n \"z\":[ ] }");
-        assert!(text.starts_with(&format!("event: event\nid: {}\ndata: {{", cursor(POSITION))));
+        assert!(text.starts_with("event: event\ndata: {"));
+        assert!(with_id("x", text.as_bytes()).starts_with(b"id: x\nevent: event\n"));
         assert!(read.contains("\"data\":{ \"n\":1.0,\n\t\"n\" : 1e2,\n\n \"z\":[ ] },"), "{read}");
         assert!(read.ends_with("\"data_base64\":null}"), "{read}");
 
@@ -151,15 +120,5 @@ mod tests {
         assert_eq!(value["data"], serde_json::json!({ "a": 1 }));
         let exact = value["data_base64"].as_str().expect("a text");
         assert_eq!(BASE64_STANDARD.decode(exact).expect("base64"), CARRIAGE);
-    }
-
-    #[test]
-    fn a_cursor_is_read_back_and_nothing_else_is() {
-        assert_eq!(position(&cursor(POSITION)).ok(), Some(POSITION));
-        let below = cursor(Position { seq: -1, ..POSITION });
-        for text in ["", "x", "AQ", &"A".repeat(23), &"A".repeat(1 << 20), &below, "ÄÖ"] {
-            let read = position(text).map_err(|e| e.code());
-            assert_eq!(read, Err("cursor_invalid"), "{text:.30}");
-        }
     }
 }

@@ -36,6 +36,11 @@ const BATCH_BYTES: usize = 256 * 1024;
 /// A longer message is not kept in the ring: each stream loads the event itself.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 
+/// Of all streams, the keys of one tenant have this part together, and at least one.
+const TENANT_PART: usize = 10;
+/// Of all streams, this part is kept for keys that are bound to no tenant.
+const KEPT_PART: usize = 5;
+
 /// What a stream wants.
 #[derive(Debug, Clone)]
 pub struct Filter {
@@ -73,15 +78,27 @@ pub struct Streams {
 struct State {
     open: HashMap<u64, Filter>,
     last: u64,
+    /// What the keys of each tenant have open.
+    shares: HashMap<Tenant, Share>,
     /// While there is a reader: its ring, and where it stands.
     reader: Option<(Sender<Arc<Batch>>, Position)>,
+}
+
+#[derive(Default)]
+struct Share {
+    open: usize,
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// An open stream's place among all; free again when it is dropped.
 pub struct Place {
     streams: Arc<Streams>,
     number: u64,
+    /// The one tenant that its key is bound to.
+    tenant: Option<Tenant>,
     pub filter: Filter,
+    /// Held while it takes from the store what it missed: the streams of a tenant's keys do so in turn.
+    pub turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Streams {
@@ -100,22 +117,45 @@ impl Streams {
         })
     }
 
-    /// Opens a stream.
+    /// Opens a stream, for a key that is bound to `tenant` or to none.
     ///
     /// # Errors
     /// `too_many_streams`.
-    pub fn open(self: &Arc<Self>, filter: Filter) -> Result<Place, ApiError> {
+    pub fn open(
+        self: &Arc<Self>,
+        filter: Filter,
+        tenant: Option<&Tenant>,
+    ) -> Result<Place, ApiError> {
         let mut state = self.lock();
+        let refused = |detail| Err(ApiError::new("too_many_streams", detail));
         if state.open.len() >= self.max {
-            let detail = format!("this process has {} streams open already", self.max);
-            return Err(ApiError::new("too_many_streams", detail));
+            return refused(format!("this process has {} streams open already", self.max));
+        }
+        let mut turn = Arc::default();
+        if let Some(tenant) = tenant {
+            let share = (self.max / TENANT_PART).max(1);
+            let kept = (self.max / KEPT_PART).max(1).min(self.max - 1);
+            let of_tenants: usize = state.shares.values().map(|share| share.open).sum();
+            let own = state.shares.get(tenant).map_or(0, |share| share.open);
+            if own >= share {
+                return refused(format!(
+                    "the tenant has {own} streams open in this process already"
+                ));
+            }
+            if of_tenants >= self.max - kept {
+                return refused(format!("tenants have {of_tenants} streams open here already"));
+            }
+            let share = state.shares.entry(tenant.clone()).or_default();
+            share.open += 1;
+            turn = Arc::clone(&share.turn);
         }
         state.last += 1;
         let number = state.last;
         state.open.insert(number, filter.clone());
         self.metrics.streams(state.open.len());
         drop(state);
-        Ok(Place { streams: Arc::clone(self), number, filter })
+        let tenant = tenant.cloned();
+        Ok(Place { streams: Arc::clone(self), number, tenant, filter, turn })
     }
 
     /// How many are open.
@@ -179,9 +219,8 @@ impl Streams {
             let mut events = Vec::new();
             let mut bytes = 0;
             for noted in rest {
-                let position = reached(&noted, end);
                 let event = loaded.get(&noted.uid);
-                let text = event.and_then(|event| message::event(event, position).ok());
+                let text = event.and_then(|event| message::event(event).ok());
                 let text = text.filter(|text| text.len() <= MESSAGE_BYTES_MAX);
                 let size = text.as_ref().map_or(0, Bytes::len);
                 if bytes + size > BATCH_BYTES {
@@ -266,6 +305,14 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut state = self.streams.lock();
         state.open.remove(&self.number);
+        if let Some(tenant) = &self.tenant
+            && let Some(share) = state.shares.get_mut(tenant)
+        {
+            share.open -= 1;
+            if share.open == 0 {
+                state.shares.remove(tenant);
+            }
+        }
         self.streams.metrics.streams(state.open.len());
     }
 }

@@ -1,8 +1,10 @@
 //! New events, for who follows them. One thread writes, so events are committed in the order of their
 //! numbers, and a number says where a reader stands.
 
+use std::time::Duration;
+
 use model::event::Event;
-use model::id::EventUid;
+use model::id::{EventUid, Uid};
 use model::tenant::Tenant;
 use model::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
@@ -21,17 +23,32 @@ pub(super) fn follow(
     now: Timestamp,
     limit: u32,
 ) -> Result<(Vec<Noted>, Tail)> {
-    let noted = since(db, tail.position.seq, None, limit)?;
+    let noted = after(db, tail.position.seq, None, limit)?;
     let seq = noted.last().map_or(tail.position.seq, |last| last.seq);
     Ok((noted, Tail::at(Position { seq, at: now })))
 }
 
+/// What is older than this at `position` is not looked at, whatever number that says: an event waits for
+/// less between its id and its number.
+const LATE_MAX: Duration = Duration::from_secs(120);
+
 pub(super) fn since(
     db: &Connection,
-    seq: i64,
+    position: Position,
     tenant: Option<&Tenant>,
     limit: u32,
 ) -> Result<Vec<Noted>> {
+    let floor = Uid::floor((position.at - LATE_MAX).millis());
+    let first = db.prepare_cached(const { sql("follow_first") })?;
+    let first: Option<i64> =
+        { first }.query_row([floor.as_bytes()], |row| row.get(0)).optional()?;
+    match first {
+        Some(first) => after(db, position.seq.max(first - 1), tenant, limit),
+        None => Ok(Vec::new()),
+    }
+}
+
+fn after(db: &Connection, seq: i64, tenant: Option<&Tenant>, limit: u32) -> Result<Vec<Noted>> {
     let tenant = tenant.map(Tenant::as_str);
     db.prepare_cached(const { sql("since") })?
         .query_map(params![seq, tenant, limit], noted)?

@@ -367,7 +367,7 @@ impl Store for Sqlite {
         limit: u32,
     ) -> Result<Vec<Noted>, StoreError> {
         let tenant = tenant.cloned();
-        self.look.read(move |db| follow::since(db, position.seq, tenant.as_ref(), limit)).await
+        self.look.read(move |db| follow::since(db, position, tenant.as_ref(), limit)).await
     }
 
     async fn events(&self, uids: &[EventUid]) -> Result<Vec<Event>, StoreError> {

@@ -194,6 +194,9 @@ SELECT uid, tenant, id, type, timestamp, accepted_at, x'' FROM events WHERE 1
 -- name: follow_last
 SELECT seq FROM sqlite_sequence WHERE name = 'events'
 
+-- name: follow_first
+SELECT seq FROM events WHERE uid >= ?1 ORDER BY uid LIMIT 1
+
 -- name: since
 SELECT seq, uid, tenant, type FROM events
 WHERE seq > ?1 AND (?2 IS NULL OR tenant = ?2) ORDER BY seq LIMIT ?3

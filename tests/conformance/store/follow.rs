@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use model::event::NewEvent;
-use model::id::EventUid;
-use store::{Accepted, Noted, Store, Tail};
+use model::id::{EventUid, Uid};
+use store::{Accepted, Noted, Position, Store, Tail};
 
 use super::{at_once, event, event_type, event_uid, tenant};
 use crate::drivers::StoreRig;
@@ -130,6 +130,23 @@ pub async fn a_position_is_gone_on_from_by_another(rig: &mut StoreRig) {
     let shared: Arc<dyn Store> = rig.shared();
     let end = shared.tail().await.expect("a tail").position;
     assert_eq!(shared.since(end, None, 10).await.expect("it reads"), []);
+}
+
+pub async fn what_is_much_older_than_a_position_is_not_looked_at(rig: &mut StoreRig) {
+    let position = tail(rig).await.position;
+    // Ids hold the time: of ten minutes before, and of the position's.
+    let mut old = Uid::floor(position.at.millis() - 600_000);
+    old.0[15] = 1;
+    let mut new = Uid::floor(position.at.millis());
+    new.0[15] = 2;
+    for uid in [old, new] {
+        rig.keep(NewEvent { uid: EventUid(uid), ..event(1) }).await;
+    }
+    let never = Position { seq: 0, at: position.at };
+    for tenant in [None, Some(&tenant("a"))] {
+        let found = rig.since(never, tenant, 10).await.expect("it reads");
+        assert_eq!(uids(&found), [EventUid(new)]);
+    }
 }
 
 pub async fn a_position_is_gone_on_from_tenant_by_tenant(rig: &mut StoreRig) {

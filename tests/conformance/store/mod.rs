@@ -223,6 +223,7 @@ each_store! {
         of_what_many_accept_at_once_each_event_is_followed_once,
         a_position_is_gone_on_from_by_another,
         a_position_is_gone_on_from_tenant_by_tenant,
+        what_is_much_older_than_a_position_is_not_looked_at,
         events_are_read_by_their_ids,
     }
     keys::{
