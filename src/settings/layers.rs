@@ -10,6 +10,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
 use crate::failure::Failure;
+use crate::settings::toml_file::Entry;
 use crate::settings::{Settings, toml_file};
 
 /// The settings given as flags, as the command line had them.
@@ -101,26 +102,38 @@ type Found = Option<(Vec<String>, Source)>;
 /// Refuses keys that are no setting: a misspelt one would silently have no effect.
 fn known(
     path: &Path,
-    entries: Vec<(String, Vec<String>)>,
+    entries: Vec<(String, Entry)>,
 ) -> Result<BTreeMap<String, Vec<String>>, Failure> {
-    let keys: Vec<String> = declared()
+    // Whether each is about a secret.
+    let keys: BTreeMap<String, bool> = declared()
         .flat_map(|arg| {
             let key = arg.get_id().to_string();
-            let file_key = is_secret(&arg).then(|| format!("{key}_file"));
-            [Some(key), file_key]
+            let file_key = is_secret(&arg).then(|| (format!("{key}_file"), true));
+            [Some((key, is_secret(&arg))), file_key]
         })
         .flatten()
         .collect();
-    for (key, _) in &entries {
-        if !keys.contains(key) {
-            return Err(Failure::usage(format!(
-                "the settings file {} has an unknown key `{key}`; `postrider config` lists those \
-                 there are.",
-                path.display()
-            )));
+    for (key, entry) in &entries {
+        match keys.get(key) {
+            None => {
+                return Err(Failure::usage(format!(
+                    "the settings file {} has an unknown key `{key}`; `postrider config` lists \
+                     those there are.",
+                    path.display()
+                )));
+            }
+            // A list of secrets, say, of which not each is taken as it is meant.
+            Some(true) if !entry.is_text => {
+                return Err(Failure::usage(format!(
+                    "the settings file {} gives `{key}` something else than one text: write \
+                     {key} = \"…\".",
+                    path.display()
+                )));
+            }
+            Some(_) => {}
         }
     }
-    Ok(entries.into_iter().collect())
+    Ok(entries.into_iter().map(|(key, entry)| (key, entry.texts)).collect())
 }
 
 fn from_flag(arg: &Arg, flags: &Flags) -> Result<Found, Failure> {

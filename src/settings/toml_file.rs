@@ -7,8 +7,16 @@ use toml::{Table, Value};
 
 use crate::failure::Failure;
 
-/// Every key of the file, with dots for its tables, and its value: several texts for a list.
-pub fn read(path: &Path) -> Result<Vec<(String, Vec<String>)>, Failure> {
+/// The value of a key.
+pub struct Entry {
+    /// Several for a list.
+    pub texts: Vec<String>,
+    /// Whether it is a text to TOML, too.
+    pub is_text: bool,
+}
+
+/// Every key of the file, with dots for its tables, and its value.
+pub fn read(path: &Path) -> Result<Vec<(String, Entry)>, Failure> {
     let text = std::fs::read_to_string(path).map_err(|e| {
         Failure::usage(format!("the settings file {} cannot be read: {e}.", path.display()))
     })?;
@@ -25,13 +33,19 @@ pub fn read(path: &Path) -> Result<Vec<(String, Vec<String>)>, Failure> {
     Ok(found)
 }
 
-fn flatten(prefix: &str, table: Table, found: &mut Vec<(String, Vec<String>)>) {
+fn flatten(prefix: &str, table: Table, found: &mut Vec<(String, Entry)>) {
     for (name, value) in table {
         let key = format!("{prefix}{name}");
         match value {
             Value::Table(inner) => flatten(&format!("{key}."), inner, found),
-            Value::Array(items) => found.push((key, items.iter().map(text).collect())),
-            single => found.push((key, vec![text(&single)])),
+            Value::Array(items) => {
+                let texts = items.iter().map(text).collect();
+                found.push((key, Entry { texts, is_text: false }));
+            }
+            single => {
+                let (texts, is_text) = (vec![text(&single)], single.is_str());
+                found.push((key, Entry { texts, is_text }));
+            }
         }
     }
 }

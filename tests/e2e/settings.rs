@@ -73,6 +73,16 @@ fn an_unknown_key_in_the_settings_file_is_named() {
     refused(&["--config", path(mistyped.path())], &[], "slots");
 }
 
+#[test]
+fn a_secret_in_the_settings_file_is_one_text() {
+    for value in [format!("[\"{ADMIN_KEY}\"]"), "12345678901234567".to_owned(), "true".to_owned()] {
+        for key in ["admin_key", "admin_key_file", "master_key"] {
+            let list = file(&format!("{key} = {value}\n"));
+            refused(&["--config", path(list.path())], &[], &format!("`{key}`"));
+        }
+    }
+}
+
 #[tokio::test]
 async fn secrets_can_come_from_files_and_the_master_key_is_made_for_its_owner_alone() {
     let key = file(&format!("{ADMIN_KEY}\n"));
