@@ -122,7 +122,9 @@ pub async fn get_webhook(
 /// Change a webhook
 ///
 /// Given fields change, omitted ones stay; null resets a field to its default. URL and headers are
-/// read when a request is sent, so deliveries that wait follow the change.
+/// read when a request is sent, so deliveries that wait follow the change. A URL of another scheme, host
+/// or port needs the values of all headers that are kept encrypted anew (`header_needed_anew`): they were
+/// meant for who was there before.
 #[utoipa::path(
     tag = "webhooks",
     extensions(("x-verb" = json!("manage"))),
@@ -148,6 +150,9 @@ pub async fn patch_webhook(
     }
     let webhook = change(&app, &caller, Verb::Manage, &id, |webhook| {
         if let Some(url) = &body.webhook_url {
+            if !url.has_origin_of(&webhook.config.url) {
+                body.fields.check_sealed_headers_are_given(webhook)?;
+            }
             webhook.config.url = url.clone();
         }
         body.fields.apply(&app, webhook)

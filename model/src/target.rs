@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use url::{Host, Url};
+use url::{Host, Url, form_urlencoded};
 
 use crate::Invalid;
 
@@ -72,6 +72,28 @@ impl TargetUrl {
 
     pub fn is_https(&self) -> bool {
         self.0.scheme() == "https"
+    }
+
+    /// Whether requests to the other go to the same party: its scheme, host and port are the same.
+    pub fn has_origin_of(&self, other: &TargetUrl) -> bool {
+        self.0.origin() == other.0.origin()
+    }
+
+    /// The values in its query, where tokens are put: the name of each, if it has one, the value as it
+    /// stands there and as it is read.
+    pub fn query_values(&self) -> impl Iterator<Item = (Option<&str>, &str, String)> {
+        let pairs = self.0.query().unwrap_or_default().split('&');
+        let pairs = pairs.map(|pair| match pair.split_once('=') {
+            Some((name, value)) => (Some(name), value),
+            None => (None, pair),
+        });
+        let read = |value: &str| {
+            let named = format!("={value}");
+            form_urlencoded::parse(named.as_bytes()).map(|(_, read)| read).collect()
+        };
+        pairs
+            .filter(|(_, value)| !value.is_empty())
+            .map(move |(name, value)| (name, value, read(value)))
     }
 
     /// The URL for logs and lists: the values of its query, where tokens are put, become `***`.

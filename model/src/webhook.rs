@@ -176,11 +176,41 @@ pub enum HeaderValue {
     Sealed(Sealed),
 }
 
-/// Headers whose values are encrypted at rest and never shown again.
+impl HeaderValue {
+    /// Whether it is never shown: encrypted, or kept in clear before names like this one were known.
+    pub fn is_secret(&self, name: &str) -> bool {
+        matches!(self, HeaderValue::Sealed(_)) || is_sensitive_header(name)
+    }
+}
+
+/// Headers whose values are encrypted at rest and never shown again. A name too many costs its owner
+/// the sight of a value, one too few a credential.
 pub fn is_sensitive_header(name: &str) -> bool {
-    ["auth", "token", "key", "secret", "cookie", "passw", "signature", "session"]
-        .iter()
-        .any(|part| name.contains(part))
+    const PARTS: [&str; 19] = [
+        "auth",
+        "token",
+        "key",
+        "secret",
+        "cookie",
+        "pass",
+        "signature",
+        "session",
+        "jwt",
+        "cred",
+        "pwd",
+        "bearer",
+        "access",
+        "hmac",
+        "private",
+        "cert",
+        "digest",
+        "login",
+        "license",
+    ];
+    // So short that they are parts of other words.
+    const WORDS: [&str; 10] = ["pw", "pat", "pin", "sig", "api", "otp", "sid", "mac", "psk", "sas"];
+    PARTS.iter().any(|part| name.contains(part))
+        || name.split(|c: char| !c.is_ascii_alphabetic()).any(|word| WORDS.contains(&word))
 }
 
 /// Checks one custom header and returns its name in lower case.

@@ -152,6 +152,27 @@ async fn credentials_that_an_answer_repeats_are_not_kept() {
 }
 
 #[tokio::test]
+async fn nor_is_what_a_url_carries_and_a_credential_that_is_short() {
+    let server = Postrider::start().await;
+    let receiver = Receiver::start().await;
+    let path = "/a?token=sesame%2Fopen&v=7";
+    let more = json!({ "headers": { "X-Pin": "4711" } });
+    server.register(&receiver.url(path), more).await;
+    let echo =
+        r#"{"to":"/a?token=sesame%2Fopen&v=7","token":"sesame/open","pin":"4711","n":47110}"#;
+    receiver.always("/a", Reply::status(200).header("x-pin", "4711").body(echo));
+    let event = server.publish("a", json!(1)).await;
+    let delivery = server.delivery_that_is("delivered", &event).await;
+    let delivery = server.get(&format!("/v1/deliveries/{}", text(&delivery, "id"))).await.is(200);
+    let response = &delivery["attempts"][0]["response"];
+    assert_eq!(response["headers"]["x-pin"], "***");
+    assert_eq!(
+        response["body"],
+        r#"{"to":"/a?token=***&***","token":"***","pin":"***","n":47110}"#
+    );
+}
+
+#[tokio::test]
 async fn a_batch_of_very_many_items_is_refused_whole() {
     let server = Postrider::start().await;
     let items = vec!["1"; 1_000_000].join(",");
@@ -174,14 +195,21 @@ async fn what_needs_no_key_is_not_told_to_a_page_of_elsewhere() {
 async fn who_may_only_look_does_not_see_what_a_url_carries() {
     let server = Postrider::start().await;
     let url = "https://hooks.example.com/a?token=sesame-open-up";
-    let webhook = server.register(url, json!({})).await;
-    assert_eq!(webhook["webhook_url"], url);
+    let headers = json!({ "x-team": "a", "x-jwt": "e30", "x-hub-pw": "b", "x-ping": "c" });
+    let webhook = server.register(url, json!({ "headers": headers })).await;
+    let known = json!({ "x-team": "a", "x-jwt": "***", "x-hub-pw": "***", "x-ping": "c" });
+    assert_eq!((&webhook["webhook_url"], &webhook["headers"]), (&json!(url), &known));
     let path = format!("/v1/webhooks/{}", text(&webhook, "id"));
     let key = server.post("/v1/keys", json!({ "name": "v", "role": "viewer" })).await.is(201);
     let viewer = server.with_key(&text(&key, "key"));
     let masked = "https://hooks.example.com/a?token=***";
-    assert_eq!(viewer.get(&path).await.is(200)["webhook_url"], masked);
+    let seen = viewer.get(&path).await.is(200);
+    let all = json!({ "x-team": "***", "x-jwt": "***", "x-hub-pw": "***", "x-ping": "***" });
+    assert_eq!((&seen["webhook_url"], &seen["headers"]), (&json!(masked), &all));
     assert_eq!(server.get(&path).await.is(200)["webhook_url"], url);
     let list = server.get("/v1/webhooks").await.is(200);
     assert_eq!(list["data"][0]["webhook_url"], masked);
+    // Who sends back what a list shows changes nothing.
+    let changed = server.patch(&path, json!({ "headers": all })).await.is(200);
+    assert_eq!(changed["headers"], known);
 }

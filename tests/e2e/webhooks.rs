@@ -50,6 +50,40 @@ async fn a_patch_moves_a_webhook_unless_another_lives_there() {
 }
 
 #[tokio::test]
+async fn a_webhook_that_moves_to_another_host_takes_no_credential_along() {
+    let server = Postrider::start().await;
+    let (receiver, other) = (Receiver::start().await, Receiver::start().await);
+    let more = json!({ "headers": { "authorization": "Bearer partner", "x-team": "a" } });
+    let webhook = server.register(&receiver.url("/a"), more).await;
+    let path = format!("/v1/webhooks/{}", text(&webhook, "id"));
+    let url = other.url("/a");
+    for refused in [
+        json!({ "webhook_url": url }),
+        json!({ "webhook_url": url, "headers": { "authorization": "***" } }),
+        json!({ "webhook_url": url.replace("http:", "https:") }),
+        json!({ "webhook_url": "https://elsewhere.example/a" }),
+    ] {
+        let problem = server.patch(&path, refused).await.refused(422, "header_needed_anew");
+        assert_eq!(problem["errors"][0]["pointer"], "/headers/authorization");
+    }
+    assert_eq!(server.get(&path).await.is(200)["webhook_url"], receiver.url("/a"));
+    // Where it is already, it goes on with what it has.
+    server.patch(&path, json!({ "webhook_url": receiver.url("/b") })).await.is(200);
+    server.publish("a", json!(1)).await;
+    let request = receiver.wait_for("/b", 1).await.remove(0);
+    assert_eq!(request.header("authorization"), "Bearer partner");
+
+    let headers = json!({ "authorization": "Bearer new", "x-team": "***" });
+    let moved = json!({ "webhook_url": url, "headers": headers });
+    server.patch(&path, moved).await.is(200);
+    server.publish("a", json!(2)).await;
+    let request = other.wait_for("/a", 1).await.remove(0);
+    assert_eq!((request.header("authorization"), request.header("x-team")), ("Bearer new", "a"));
+    let back = json!({ "webhook_url": receiver.url("/c"), "headers": null });
+    assert_eq!(server.patch(&path, back).await.is(200)["headers"], json!({}));
+}
+
+#[tokio::test]
 async fn a_change_is_in_force_for_what_is_already_waiting() {
     let server = Postrider::start().await;
     let receiver = Receiver::start().await;

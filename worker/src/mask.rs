@@ -2,10 +2,12 @@
 //! headers included, or with what it is configured with; what is encrypted at rest must not come back
 //! through that door, whosever it is.
 
+use std::cmp::Reverse;
+
 use model::attempt::Response;
 
 const MASK: &[u8] = b"***";
-/// Shorter ones would mask words that only look alike.
+/// Shorter ones are masked only where they stand alone: else they would mask words that only look alike.
 const BYTES_MIN: usize = 8;
 /// How signing secrets begin, anybody's, and the fewest characters of one behind that.
 const SECRET_PREFIX: &str = "whsec_";
@@ -24,14 +26,28 @@ pub(crate) fn mask(response: &mut Response, credentials: &[String]) {
     }
 }
 
+/// What must not be kept of a value in a webhook's URL. A short one counts with its name: it is more
+/// often a version than a credential.
+pub(crate) fn in_query(name: Option<&str>, value: &str) -> String {
+    match name {
+        Some(name) if value.len() < BYTES_MIN => format!("{name}={value}"),
+        _ => value.to_owned(),
+    }
+}
+
 fn mask_given(response: &mut Response, credentials: &[String]) {
-    for credential in credentials.iter().filter(|c| c.len() >= BYTES_MIN) {
-        if contains(&response.body, credential.as_bytes()) {
-            response.body = replace(&response.body, credential.as_bytes());
+    let mut credentials: Vec<_> = credentials.iter().filter(|c| !c.is_empty()).collect();
+    // One may be a part of another.
+    credentials.sort_by_key(|credential| Reverse(credential.len()));
+    for credential in credentials {
+        let credential = credential.as_bytes();
+        if contains(&response.body, credential) {
+            response.body = replace(&response.body, credential);
         }
         for (_, value) in &mut response.headers {
-            if value.contains(credential.as_str()) {
-                *value = value.replace(credential.as_str(), "***");
+            if contains(value.as_bytes(), credential) {
+                let masked = replace(value.as_bytes(), credential);
+                *value = String::from_utf8_lossy(&masked).into_owned();
             }
         }
     }
@@ -64,7 +80,9 @@ fn replace(text: &[u8], part: &[u8]) -> Vec<u8> {
     let mut masked = Vec::with_capacity(text.len());
     let mut at = 0;
     while at < text.len() {
-        if text[at..].starts_with(part) {
+        if text[at..].starts_with(part)
+            && (part.len() >= BYTES_MIN || stands_alone(text, at, at + part.len()))
+        {
             masked.extend_from_slice(MASK);
             at += part.len();
         } else {
@@ -73,6 +91,12 @@ fn replace(text: &[u8], part: &[u8]) -> Vec<u8> {
         }
     }
     masked
+}
+
+/// Whether no word goes on before or after it.
+fn stands_alone(text: &[u8], from: usize, to: usize) -> bool {
+    let before = from.checked_sub(1).and_then(|at| text.get(at));
+    ![before, text.get(to)].into_iter().flatten().any(u8::is_ascii_alphanumeric)
 }
 
 #[cfg(test)]
@@ -86,9 +110,28 @@ mod tests {
             body: b"topsecret1 \xff topsecret1".to_vec(),
             truncated: false,
         };
-        mask(&mut response, &["topsecret1".into(), "echo".into()]);
+        mask(&mut response, &["topsecret1".into(), "ret1".into(), String::new()]);
         assert_eq!(response.headers, [("x-echo".to_owned(), "Bearer ***!".to_owned())]);
         assert_eq!(response.body, b"*** \xff ***");
+    }
+
+    #[test]
+    fn a_short_credential_is_masked_where_it_stands_alone() {
+        let mut response = Response {
+            headers: vec![("x-pin".into(), "1234".into())],
+            body: b"{\"pin\":\"1234\",\"n\":12345,\"v\":1} 1234".to_vec(),
+            truncated: false,
+        };
+        mask(&mut response, &["1234".into()]);
+        assert_eq!(response.headers[0].1, "***");
+        assert_eq!(response.body, b"{\"pin\":\"***\",\"n\":12345,\"v\":1} ***");
+    }
+
+    #[test]
+    fn a_short_value_of_a_url_is_masked_with_its_name() {
+        assert_eq!(in_query(Some("v"), "1"), "v=1");
+        assert_eq!(in_query(None, "a"), "a");
+        assert_eq!(in_query(Some("t"), "topsecret"), "topsecret");
     }
 
     #[test]

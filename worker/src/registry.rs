@@ -16,6 +16,7 @@ use model::webhook::{HeaderValue, Webhook, WebhookSecret, WebhookStatus, pattern
 use store::{Lane, Limits, Queue, Store, StoreError};
 
 use crate::engine::report_queue;
+use crate::mask;
 
 /// Webhooks and tenants kept; beyond it the cache starts anew.
 const CACHED_MAX: usize = 100_000;
@@ -267,7 +268,12 @@ fn open(webhook: Webhook, master_keys: &MasterKeys) -> Target {
         .iter()
         .map(|(name, value)| {
             let value = match value {
-                HeaderValue::Plain(text) => text.clone().into_bytes(),
+                HeaderValue::Plain(text) => {
+                    if value.is_secret(name) {
+                        credentials.extend(text.rsplit(' ').next().map(str::to_owned));
+                    }
+                    text.clone().into_bytes()
+                }
                 HeaderValue::Sealed(sealed) => {
                     let plain = master_keys
                         .open(sealed, &context)
@@ -289,6 +295,9 @@ fn open(webhook: Webhook, master_keys: &MasterKeys) -> Target {
     if let Ok(secrets) = &secrets {
         credentials
             .extend(secrets.iter().map(|(_, secret): &(_, Secret)| secret.expose().to_owned()));
+    }
+    for (name, value, read) in webhook.config.url.query_values() {
+        credentials.extend([value, &read].map(|value| mask::in_query(name, value)));
     }
     let uri = webhook.config.url.as_str().parse();
     let uri = uri.map_err(|e| Unreadable(format!("the URL cannot be requested: {e}")));

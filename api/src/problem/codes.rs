@@ -80,7 +80,7 @@ pub const CODES: &[Code] = &[
         "not_found",
         404,
         "Not found",
-        "Check the id and the tenant; what belongs to another tenant is never found.",
+        "Check the path, the id and the tenant; what belongs to another tenant is never found.",
     ),
     row(
         "method_not_allowed",
@@ -266,6 +266,12 @@ pub const CODES: &[Code] = &[
         422,
         "A header is not valid",
         "Use token characters in the name and printable ASCII in the value.",
+    ),
+    row(
+        "header_needed_anew",
+        422,
+        "A header's value was meant for another host",
+        "With a webhook_url of another scheme, host or port, send in headers the values of all that are kept encrypted (*** does not do), or headers without them, or headers: null.",
     ),
     row("header_reserved", 422, "The header is filled by Postrider", "Remove it from headers."),
     row(

@@ -99,8 +99,10 @@ pub struct WebhookFields {
     /// `POST` (default), `PUT` or `PATCH`.
     #[schema(value_type = Option<String>, pattern = "^(POST|PUT|PATCH)$")]
     pub method: Field<Method>,
-    /// Up to 32 more headers. The values of `authorization`, `cookie`, `proxy-authorization` and
-    /// `x-api-key` are encrypted and shown as `***`; sending `***` back keeps them.
+    /// Up to 32 more headers. Values of those whose names suggest a credential (`authorization`, `cookie`,
+    /// `x-api-key`, and whatever has `token`, `secret`, `credential`, `jwt`, `pin` or the like in its name)
+    /// are encrypted and shown as `***` to everybody; the others are shown to who may change them, and as
+    /// `***` in lists and to viewers. Sending `***` back keeps a value.
     #[schema(value_type = Option<Headers>)]
     pub headers: Field<BTreeMap<String, String>>,
     /// How requests are signed: `{"scheme":"standard"}` (default) or `jwt`, or the name alone.
@@ -215,6 +217,31 @@ impl WebhookFields {
         })
     }
 
+    /// Of a webhook that moves to another host: what is kept encrypted in its headers was meant for
+    /// the one before, so who moves it has to know it or to leave it out.
+    ///
+    /// # Errors
+    /// `header_needed_anew`.
+    pub fn check_sealed_headers_are_given(&self, webhook: &Webhook) -> Result<(), ApiError> {
+        let goes_along = |name: &String| match &self.headers {
+            Field::Absent => true,
+            Field::Null => false,
+            Field::Given(headers) => headers.get(name).is_some_and(|value| value == MASK),
+        };
+        let mut headers = webhook.config.headers.iter();
+        match headers.find(|(name, value)| value.is_secret(name) && goes_along(name)) {
+            None => Ok(()),
+            Some((name, _)) => {
+                let detail = format!(
+                    "the value of header {name} was given for another scheme, host or port: give \
+                     it anew, or headers without it"
+                );
+                let pointer = format!("/headers/{name}");
+                Err(ApiError::new("header_needed_anew", detail).at(pointer))
+            }
+        }
+    }
+
     /// Writes what was said into a webhook.
     pub fn apply(&self, app: &App, webhook: &mut Webhook) -> Result<(), ApiError> {
         let headers = match &self.headers {
@@ -285,16 +312,20 @@ fn seal_headers(
     let context = webhook_context(&webhook.tenant, webhook.id);
     let mut headers = BTreeMap::new();
     for (name, value) in given {
-        let value = if !is_sensitive_header(name) {
-            HeaderValue::Plain(value.clone())
-        } else if value == MASK {
+        let value = if value == MASK {
             webhook.config.headers.get(name).cloned().ok_or_else(|| {
                 let detail = format!("header {name} has no value yet that *** could stand for");
                 ApiError::new("header_invalid", detail).at(format!("/headers/{name}"))
             })?
         } else {
-            let nonce = world::random_bytes();
-            HeaderValue::Sealed(app.master_keys.seal(value.as_bytes(), &context, nonce))
+            HeaderValue::Plain(value.clone())
+        };
+        let value = match value {
+            HeaderValue::Plain(text) if is_sensitive_header(name) => {
+                let nonce = world::random_bytes();
+                HeaderValue::Sealed(app.master_keys.seal(text.as_bytes(), &context, nonce))
+            }
+            value => value,
         };
         headers.insert(name.clone(), value);
     }

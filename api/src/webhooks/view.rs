@@ -30,7 +30,7 @@ pub struct WebhookView {
     status_reason: Option<String>,
     #[schema(pattern = "^(POST|PUT|PATCH)$")]
     method: &'static str,
-    /// Names in lower case; values that carry credentials are `***`.
+    /// Names in lower case; values that carry credentials are `***`, in lists and for viewers all.
     headers: BTreeMap<String, String>,
     signature: SignatureView,
     #[schema(pattern = "^(standard|raw|event)$")]
@@ -102,14 +102,19 @@ pub struct WebhookQuery {
 impl WebhookView {
     /// For those who may look but not manage, and for lists: without what may be a credential.
     pub fn redacted(webhook: &Webhook) -> Self {
-        Self { webhook_url: webhook.config.url.redacted(), ..Self::new(webhook) }
+        let masked = |name: &String| (name.clone(), MASK.to_owned());
+        Self {
+            webhook_url: webhook.config.url.redacted(),
+            headers: webhook.config.headers.keys().map(masked).collect(),
+            ..Self::new(webhook)
+        }
     }
 
     pub fn new(webhook: &Webhook) -> Self {
         let config = &webhook.config;
         let header = |(name, value): (&String, &HeaderValue)| match value {
-            HeaderValue::Plain(value) => (name.clone(), value.clone()),
-            HeaderValue::Sealed(_) => (name.clone(), MASK.to_owned()),
+            HeaderValue::Plain(shown) if !value.is_secret(name) => (name.clone(), shown.clone()),
+            HeaderValue::Plain(_) | HeaderValue::Sealed(_) => (name.clone(), MASK.to_owned()),
         };
         Self {
             id: webhook.id.to_string(),
