@@ -291,5 +291,5 @@ async fn no_route(
     document: Data<Document>,
 ) -> Result<&'static str, ApiError> {
     let allowed = document.methods_of(request.path());
-    if allowed.is_empty() { Err(ApiError::not_found()) } else { Err(ApiError::method(&allowed)) }
+    if allowed.is_empty() { Err(ApiError::unknown_path()) } else { Err(ApiError::method(&allowed)) }
 }

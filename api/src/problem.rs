@@ -73,6 +73,11 @@ impl ApiError {
         Self::new("not_found", "there is nothing here, or it is not yours")
     }
 
+    /// Where nothing could be, whatever is asked for.
+    pub fn unknown_path() -> Self {
+        Self::new("not_found", "this path is not known; /openapi.json lists those that are")
+    }
+
     /// A path of ours, but not with this method.
     pub fn method(allowed: &[&str]) -> Self {
         let allow = allowed.join(", ");

@@ -313,3 +313,14 @@ async fn every_code_explains_itself() {
     }
     assert_eq!(server.without_key().get("/errors/no_such_code").await.status, 404);
 }
+
+#[tokio::test]
+async fn an_unknown_path_says_where_the_known_ones_are_and_an_unknown_id_does_not() {
+    let server = Postrider::start().await;
+    for path in ["/", "/v2/events", "/v1/webhook"] {
+        let problem = server.without_key().get(path).await.refused(404, "not_found");
+        assert!(text(&problem, "detail").contains("/openapi.json"), "{problem}");
+    }
+    let id = server.get("/v1/webhooks/wh_x").await.refused(404, "not_found");
+    assert!(!text(&id, "detail").contains("path"), "{id}");
+}
