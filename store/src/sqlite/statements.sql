@@ -194,8 +194,8 @@ SELECT uid, tenant, id, type, timestamp, accepted_at, x'' FROM events WHERE 1
 -- name: follow_last
 SELECT seq FROM sqlite_sequence WHERE name = 'events'
 
--- name: follow_first
-SELECT seq FROM events WHERE uid >= ?1 ORDER BY uid LIMIT 1
+-- name: follow_old
+SELECT seq FROM events WHERE uid < ?1 ORDER BY uid DESC LIMIT 1
 
 -- name: since
 SELECT seq, uid, tenant, type FROM events
