@@ -123,12 +123,15 @@ pub struct Push {
     /// Whether it was tried before: new items are not held up by retries.
     pub retry: bool,
     pub at_once: AtOnce,
+    /// Whether it was read from the store because the queue may not know of it. Then the queue looks
+    /// whether it holds what it believes to hold of that lane, too.
+    pub fed: bool,
 }
 
 impl Push {
     /// An item that was never tried, due at once.
     pub fn new(item: Item, seq: i64) -> Self {
-        Self { item, seq, after: Duration::ZERO, retry: false, at_once: AtOnce::No }
+        Self { item, seq, after: Duration::ZERO, retry: false, at_once: AtOnce::No, fed: false }
     }
 }
 
@@ -154,12 +157,15 @@ pub struct Pushed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Token(pub u64);
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Claimed {
     /// The queue's clock at this claim.
     pub now: Timestamp,
     pub leased: Vec<Leased>,
     pub hungry: Vec<Hungry>,
+    /// Since the claim before, the queue may have lost its memory: what lanes may do is to be told
+    /// again. Each process hears it, and before or with the first item of the new memory.
+    pub forgot: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -346,6 +346,27 @@ async fn without_redis_publishing_goes_on() {
     }
 }
 
+/// What a webhook may do is not forgotten with the queue, though nothing of it was unfinished then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_webhook_that_was_idle_when_redis_was_flushed_keeps_its_limit() {
+    let fleet = Fleet::start(1, 2).await;
+    let receiver = Receiver::start().await;
+    receiver.always("/one", Reply::status(200).after(Duration::from_millis(30)));
+    fleet.client().register(&receiver.url("/one"), json!({ "max_in_flight": 1 })).await;
+    let batch = json!({ "events": vec![json!({ "type": "a", "data": 1 }); 10] });
+    for round in 1..=5 {
+        fleet.client().post("/v1/events/batch", batch.clone()).await.is(202);
+        receiver.wait_for("/one", round * 10).await;
+        wait_until("nothing is unfinished", async || {
+            let unfinished = fleet.client().deliveries("status=pending,retrying").await;
+            unfinished.is_empty().then_some(())
+        })
+        .await;
+        fleet.redis.tell(&["FLUSHALL"]);
+    }
+    assert_eq!(receiver.most_at_once("/one"), 1);
+}
+
 /// Record, then settle: what is not on record may be sent again, so the queue must not forget it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_settled_before_it_is_recorded() {

@@ -65,8 +65,12 @@ async fn claim(engine: &Engine, room: &Room) -> Result<Got, QueueError> {
 }
 
 async fn claim_once(engine: &Engine, max: usize, skip: &[Tenant]) -> Result<usize, QueueError> {
-    let Claimed { now, leased, hungry } = engine.queue.claim(max, skip).await?;
+    let Claimed { now, leased, hungry, forgot } = engine.queue.claim(max, skip).await?;
     engine.set_time(now);
+    if forgot {
+        // Before anything is worked on: what is fanned out tells its lanes first.
+        engine.registry.queue_forgot();
+    }
     let taken = leased.len();
     hand_out(engine, leased).await;
     for hungry in hungry {

@@ -58,7 +58,15 @@ async fn feed_everything(engine: &Engine, stop: &CancellationToken) -> Result<Ho
         let lanes = engine.store.lanes(after.as_ref(), LANES_PAGE).await?;
         let Some(last) = lanes.last() else { return Ok(how) };
         after = Some(last.clone());
-        let reminded = remind(engine, &lanes).await.is_ok();
+        let reminded = match remind(engine, &lanes).await {
+            Ok(true) => true,
+            Ok(false) => {
+                // What may be done in them is not known there: nothing is fed to be done in excess.
+                how = How::Again { after: FAILURE_PAUSE };
+                continue;
+            }
+            Err(_) => false,
+        };
         for lane in &lanes {
             if stop.is_cancelled() {
                 return Ok(How::Again { after: Duration::ZERO });
@@ -111,20 +119,21 @@ impl Rolling {
 fn push(lane: &Lane, waiting: &Waiting, now: Timestamp) -> Push {
     let item = Item { lane: lane.clone(), event: waiting.event };
     let after = waiting.due.since(now);
-    Push { after, retry: waiting.retry, ..Push::new(item, waiting.seq) }
+    Push { after, retry: waiting.retry, fed: true, ..Push::new(item, waiting.seq) }
 }
 
 async fn feed(engine: &Engine, lane: &Lane) -> Result<How, StoreError> {
-    remind(engine, std::slice::from_ref(lane)).await?;
+    if !remind(engine, std::slice::from_ref(lane)).await? {
+        return Ok(How::Again { after: FAILURE_PAUSE });
+    }
     feed_lane(engine, lane).await
 }
 
-/// A queue that lost its memory forgot what lanes may do, too.
-async fn remind(engine: &Engine, lanes: &[Lane]) -> Result<(), StoreError> {
+/// A queue that lost its memory forgot what lanes may do, too. Returns whether it heard it.
+async fn remind(engine: &Engine, lanes: &[Lane]) -> Result<bool, StoreError> {
     let webhooks: Vec<_> = lanes.iter().filter_map(|lane| lane.work.webhook()).collect();
     let targets: Vec<_> = engine.registry.read(&webhooks).await?.into_values().collect();
-    engine.registry.set_limits(&targets).await;
-    Ok(())
+    Ok(engine.registry.set_limits(&targets).await)
 }
 
 /// What of a lane is due next, as much as it can hold beside what it has.

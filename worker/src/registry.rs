@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use hyper::Uri;
@@ -31,8 +31,8 @@ pub(crate) struct Target {
     pub(crate) credentials: Vec<String>,
     /// With the time until which each signs.
     secrets: Result<Vec<(Option<Timestamp>, Secret)>, Unreadable>,
-    /// Whether the queue knows what its lane may do.
-    told: AtomicBool,
+    /// The life of the queue's memory in which it was told what the lane may do; 0 is none.
+    told: AtomicU64,
 }
 
 /// A ciphertext that none of the master keys opens, or whose content is not what it should be.
@@ -130,7 +130,12 @@ pub(crate) struct Registry {
     master_keys: Arc<MasterKeys>,
     by_tenant: Mutex<HashMap<Tenant, Arc<TenantWebhooks>>>,
     by_id: Mutex<HashMap<WebhookId, Arc<Target>>>,
+    /// How often the queue's memory began, as far as this process knows.
+    life: AtomicU64,
 }
+
+/// The first life of the queue's memory.
+const FIRST_LIFE: u64 = 1;
 
 impl Target {
     /// The secrets that sign at `now`, newest first: the current one, and older ones in their
@@ -139,10 +144,6 @@ impl Target {
         let secrets = self.secrets.as_ref()?.iter();
         let valid = secrets.filter(|(until, _)| until.is_none_or(|until| now < until));
         Ok(valid.map(|(_, secret)| secret).collect())
-    }
-
-    fn is_told(&self) -> bool {
-        self.told.load(Ordering::Acquire)
     }
 
     pub(crate) fn limits(&self) -> Limits {
@@ -165,7 +166,20 @@ impl Registry {
         master_keys: Arc<MasterKeys>,
     ) -> Self {
         let (by_tenant, by_id) = (Mutex::default(), Mutex::default());
-        Self { store, queue, master_keys, by_tenant, by_id }
+        Self { store, queue, master_keys, by_tenant, by_id, life: AtomicU64::new(FIRST_LIFE) }
+    }
+
+    /// The queue may have lost its memory: it is told of each webhook again before it is used next.
+    pub(crate) fn queue_forgot(&self) {
+        self.life.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn life(&self) -> u64 {
+        self.life.load(Ordering::Acquire)
+    }
+
+    fn is_told(&self, target: &Target) -> bool {
+        target.told.load(Ordering::Acquire) == self.life()
     }
 
     /// The tenant's webhooks as of `version` or later. So an event accepted after a registration
@@ -194,7 +208,8 @@ impl Registry {
 
     /// The cached webhook, if it is of that version and the queue knows it.
     pub(crate) fn cached(&self, id: WebhookId, version: u64) -> Option<Arc<Target>> {
-        let is_it = |target: &&Arc<Target>| target.webhook.version == version && target.is_told();
+        let is_it =
+            |target: &&Arc<Target>| target.webhook.version == version && self.is_told(target);
         lock(&self.by_id).get(&id).filter(is_it).cloned()
     }
 
@@ -216,9 +231,11 @@ impl Registry {
             return same.clone();
         }
         let mut target = open(webhook, &self.master_keys);
-        // A lane that the queue does not know has the default limits.
+        // A lane that the queue does not know has the default limits. One that is back from old data
+        // may have older ones.
         let default = Limits { version: target.webhook.version, ..Limits::default() };
-        target.told = (before.is_none() && target.limits() == default).into();
+        let is_known = before.is_none() && target.limits() == default && self.life() == FIRST_LIFE;
+        target.told = if is_known { FIRST_LIFE } else { 0 }.into();
         let target = Arc::new(target);
         let mut by_id = lock(&self.by_id);
         if by_id.len() >= CACHED_MAX {
@@ -231,19 +248,28 @@ impl Registry {
     /// Tells the queue what lanes may do of which it was not told yet. What it does not hear it is
     /// told when the webhook is used next.
     pub(crate) async fn tell(&self, targets: &[Arc<Target>]) {
-        let untold: Vec<_> = targets.iter().filter(|target| !target.is_told()).cloned().collect();
+        let untold: Vec<_> =
+            targets.iter().filter(|target| !self.is_told(target)).cloned().collect();
         self.set_limits(&untold).await;
     }
 
-    /// Tells the queue what the lanes of webhooks may do.
-    pub(crate) async fn set_limits(&self, targets: &[Arc<Target>]) {
+    /// Tells the queue what the lanes of webhooks may do. Returns whether it heard that.
+    pub(crate) async fn set_limits(&self, targets: &[Arc<Target>]) -> bool {
         if targets.is_empty() {
-            return;
+            return true;
         }
+        // If it forgets while it is told, it is told again.
+        let life = self.life();
         let limits: Vec<_> = targets.iter().map(|t| (t.lane(), t.limits())).collect();
         match self.queue.set(&limits).await {
-            Ok(()) => targets.iter().for_each(|target| target.told.store(true, Ordering::Release)),
-            Err(e) => report_queue(&e, "set"),
+            Ok(()) => {
+                targets.iter().for_each(|target| target.told.store(life, Ordering::Release));
+                true
+            }
+            Err(e) => {
+                report_queue(&e, "set");
+                false
+            }
         }
     }
 }
@@ -301,7 +327,7 @@ fn open(webhook: Webhook, master_keys: &MasterKeys) -> Target {
     }
     let uri = webhook.config.url.as_str().parse();
     let uri = uri.map_err(|e| Unreadable(format!("the URL cannot be requested: {e}")));
-    Target { webhook, uri, headers, credentials, secrets, told: AtomicBool::new(false) }
+    Target { webhook, uri, headers, credentials, secrets, told: AtomicU64::new(0) }
 }
 
 fn open_secret(

@@ -62,7 +62,8 @@ impl Queue for Memory {
         let now = self.clock.now();
         let mut state = self.state();
         state.tick(now);
-        Ok(Claimed { now, leased: state.claim(now, max, skip), hungry: state.claim_hungry(now) })
+        let leased = state.claim(now, max, skip);
+        Ok(Claimed { now, leased, hungry: state.claim_hungry(now), forgot: false })
     }
 
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), QueueError> {

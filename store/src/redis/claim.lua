@@ -58,7 +58,15 @@ end
 local function open(L)
     touch(L)
     L.opened, L.given, L.at = true, 0, 0
+    if L.position ~= RING then
+        know_again(L)
+        L.position = RING
+    end
     L.timed_due = first_due(L) <= now and call('ZCOUNT', L.key, 0, NOW) or 0
+    if L.timed_due == 0 and L.first <= now then
+        recount(L)
+        L.timed_due = first_due(L) <= now and call('ZCOUNT', L.key, 0, NOW) or 0
+    end
     local due = L.fresh + L.timed_due
     L.places = wanted_position(L) == RING and math.min(due, places_left(L)) or 0
     -- What comes after the places is leased ahead, as much as it may have for each of them.
@@ -92,18 +100,39 @@ while n < MAX do
                 if L.given < L.limit then ring.again[#ring.again + 1] = name end
             end
         end
+        if not name and ring.read == 0 then
+            -- Who has no ring is not among the tenants: its lanes stand nowhere.
+            call('ZREM', TENANTS, tenant)
+            starve_everything()
+        end
         if has_next(ring, ring.some) then tenants.again[#tenants.again + 1] = tenant end
     end
 end
 
+-- The first of a lane that are due, as many as it was given of each kind; and whether that is fewer
+-- than were counted.
+local function first_of(L)
+    local fresh, timed = {}, {}
+    local some_fresh, some_timed = math.min(L.fresh, L.given), math.min(L.timed_due, L.given)
+    if some_fresh > 0 then fresh = call('ZRANGE', L.key, 0, some_fresh - 1) end
+    if some_timed > 0 then
+        timed = call('ZRANGE', L.key, L.fresh, L.fresh + some_timed - 1)
+    end
+    return fresh, timed, #fresh < some_fresh or #timed < some_timed
+end
+
 -- Takes as many of a lane as it was given, new ones and retries in turns.
 local function take(L)
-    local fresh, timed, count = {}, {}, L.given
-    if L.fresh > 0 then fresh = call('ZRANGE', L.key, 0, math.min(L.fresh, count) - 1) end
-    if L.timed_due > 0 then
-        timed = call('ZRANGE', L.key, L.fresh, L.fresh + math.min(L.timed_due, count) - 1)
+    local fresh, timed, fewer = first_of(L)
+    if fewer then
+        recount(L)
+        L.timed_due = first_due(L) <= now and call('ZCOUNT', L.key, 0, NOW) or 0
+        L.given = math.min(L.given, L.fresh + L.timed_due)
+        fresh, timed = first_of(L)
+        -- What it was given in vain is for the others.
+        more = true
     end
-    local taken, retries, f, t = {}, {}, 0, 0
+    local taken, retries, f, t, count = {}, {}, 0, 0, L.given
     for i = 1, count do
         local retry = t < #timed and (L.retry_next or f == #fresh)
         L.retry_next = not retry
@@ -139,7 +168,7 @@ for i = 1, n do
     end
     L.at = L.at + 1
     local member = L.taken[L.at]
-    if #member == 24 then
+    if member and #member == 24 then
         local event = sub(member, 9)
         local field = L.name .. event
         r = r + 1
@@ -154,7 +183,7 @@ for i = 1, n do
         end
         records[2 * r - 1] = field
         ends[2 * r - 1], ends[2 * r] = lease_ends, field
-    else
+    elseif member then
         -- No version wrote it, and now it is gone.
         L.leased = L.leased - 1
     end
@@ -164,7 +193,7 @@ for i = 1, #served do write_turns(served[i]) end
 write_turns(tenants)
 if r > 0 then
     call('HSET', LEASED, unpack(records))
-    call('ZADD', LEASES, unpack(ends))
+    write_ends(ends)
 end
 
 local hungry, everything = {}, ''

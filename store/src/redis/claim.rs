@@ -37,7 +37,7 @@ impl Claiming {
             max,
             skip: skip.iter().map(|tenant| tenant.as_str().into()).collect(),
             dice: server.dice(),
-            claimed: Claimed { now: Timestamp::default(), leased: Vec::new(), hungry: Vec::new() },
+            claimed: Claimed::default(),
         };
         let count = server.partitions.len();
         let first = self.turn.fetch_add(1, Ordering::Relaxed);
@@ -111,6 +111,7 @@ impl Claim<'_> {
         asking.told(sleep);
         self.claimed.now = self.claimed.now.max(Timestamp(now));
         let token = read_token(&token)?;
+        self.claimed.forgot |= server.partitions[number].is_another(epoch_of(token));
         let lanes: Vec<_> = lanes.iter().map(|name| read_lane(name)).collect();
         let got = items.len() / ITEM_BYTES;
         for item in items.chunks_exact(ITEM_BYTES) {
@@ -148,6 +149,11 @@ pub(super) fn read_place(bytes: [u8; 2]) -> (usize, bool) {
 
 pub(super) fn read_token(bytes: &[u8]) -> Result<Token, QueueError> {
     bytes.try_into().map(|bytes| Token(u64::from_be_bytes(bytes))).map_err(|_| unreadable())
+}
+
+/// See `prelude.lua`: another one begins whenever the partition may have lost its memory.
+fn epoch_of(token: Token) -> u32 {
+    (token.0 >> 48) as u32
 }
 
 /// None of what no version wrote: it must not keep the others.

@@ -3,6 +3,10 @@
 -- A lane's queue is one sorted set of `seq event` (8 and 16 bytes). New items come first, below
 -- zero and in the order they came; those that were tried before or were not due when they came
 -- follow by their due time.
+--
+-- Any key may be gone, evicted or deleted, while others still count what was in it. Nothing looks
+-- for that by itself; but whoever finds less than was counted counts anew and has the lane fed, and
+-- what is fed (push.lua) is put where it belongs even if it is believed to be there.
 
 local NOWHERE, RING = 0, -1 -- any other position is the moment of its timer
 local FRESH = -4503599627370496 -- a new item's score is this and the time it came at
@@ -82,11 +86,52 @@ local function write_adds(L)
     end
 end
 
+-- It refused, dropped or lost an item, which only the store knows now.
+local function starve(L, due)
+    local H = L.hunger
+    if H then
+        H.missing_due, H.again = math.min(H.missing_due, due), true
+    else
+        L.hunger = { missing_due = due, fed_until = 0, free_at = 0, token = NO_TOKEN, again = false }
+    end
+end
+
+-- Its queue holds something else than was counted: what is there counts, the rest has to be fed.
+local function recount(L)
+    write_adds(L)
+    local counted = L.queued
+    L.queued, L.fresh = call('ZCARD', L.key), call('ZCOUNT', L.key, '-inf', '(0')
+    L.first, L.last = nil, nil
+    touch(L)
+    if L.queued < counted then
+        starve(L, now)
+    elseif not L.packed then
+        -- The lane was forgotten, but not in the totals.
+        L.was_queued = L.queued
+    end
+    L.packed = L.packed or ''
+end
+
+-- A lane that stands somewhere or has a lease and is not known was forgotten, and perhaps others with
+-- it, and what they may do.
+local function know_again(L)
+    if L.packed then return end
+    recount(L)
+    if L.queued > 0 then
+        if S.everything_at < 0 then begin_epoch() else starve_everything() end
+        tell(now)
+    end
+end
+
 -- When the first of those that wait by their due time is due.
 local function first_due(L)
     if not L.first then
         write_adds(L)
         local first = call('ZRANGE', L.key, L.fresh, L.fresh, 'WITHSCORES')
+        if not first[2] and L.queued > L.fresh then
+            recount(L)
+            first = call('ZRANGE', L.key, L.fresh, L.fresh, 'WITHSCORES')
+        end
         L.first = tonumber(first[2]) or NEVER
     end
     return L.first
@@ -99,7 +144,12 @@ local function last_due(L)
         if L.queued > L.fresh then
             write_adds(L)
             local last = call('ZRANGE', L.key, -1, -1, 'WITHSCORES')
-            L.last_member, L.last = last[1], tonumber(last[2])
+            if last[2] then
+                L.last_member, L.last = last[1], tonumber(last[2])
+            else
+                recount(L)
+                L.last = false
+            end
         end
     end
     return L.last
@@ -121,8 +171,9 @@ end
 local function add_first(L, member)
     if not L.first_score then
         write_adds(L)
-        local first = L.fresh > 0 and call('ZRANGE', L.key, 0, 0, 'WITHSCORES')[2] or FRESH + now
-        L.first_score = string.format('%.0f', math.min(first, FRESH + now) - 1)
+        local first = L.fresh > 0 and call('ZRANGE', L.key, 0, 0, 'WITHSCORES')[2]
+        if not first and L.fresh > 0 then recount(L) end
+        L.first_score = string.format('%.0f', math.min(first or NEVER, FRESH + now) - 1)
     end
     L.adds[#L.adds + 1] = L.first_score
     L.adds[#L.adds + 1] = member
@@ -144,22 +195,13 @@ local function bring_forward(L, member, due)
     L.last = nil
 end
 
--- It refused or dropped an item, which only the store knows now.
-local function starve(L, due)
-    local H = L.hunger
-    if H then
-        H.missing_due, H.again = math.min(H.missing_due, due), true
-    else
-        L.hunger = { missing_due = due, fed_until = 0, free_at = 0, token = NO_TOKEN, again = false }
-    end
-end
-
 -- Whether there is room for an item that is due then; if only since the one that is due last gave
 -- way, also that one.
 local function room(L, due)
     if L.queued + L.leased < CAP then return true end
     local last = last_due(L)
-    if not last or last <= due then return false end
+    if not last then return L.queued + L.leased < CAP end
+    if last <= due then return false end
     local dropped = L.last_member
     write_adds(L)
     call('ZREM', L.key, dropped)
@@ -180,21 +222,58 @@ local function is_waiting(state) return state == 'w' or state == 'v' end
 
 local function with_state(lease, state) return sub(lease, 1, 8) .. state .. sub(lease, 10) end
 
--- It is off the wire, or waits no more.
+-- It is off the wire, or waits no more. A lane that was forgotten meanwhile counts only in the totals.
 local function leave_state(L, state)
     if state == 's' then
-        L.in_flight = L.in_flight - 1
+        if L.in_flight == 0 and not L.fan_out then S.in_flight = S.in_flight - 1 end
+        L.in_flight = math.max(0, L.in_flight - 1)
     elseif is_waiting(state) then
-        L.waiting = L.waiting - 1
+        L.waiting = math.max(0, L.waiting - 1)
     end
+end
+
+local function end_lease(L)
+    if L.leased == 0 then S.leased = S.leased - 1 end
+    L.leased = math.max(0, L.leased - 1)
+    touch(L)
+end
+
+-- More were counted than there are; what they were at is not known.
+local function bound_leased(L, most)
+    L.leased = math.min(L.leased, most)
+    L.in_flight = math.min(L.in_flight, L.leased)
+    L.waiting = math.min(L.waiting, L.leased - L.in_flight)
+end
+
+-- A lease whose record is gone: only the store knows its item.
+local function lose_lease(L)
+    end_lease(L)
+    bound_leased(L, L.leased)
+    if L.packed then starve(L, now) end
+end
+
+-- Until when new leases last. An item that is leased already was leased under a lost record.
+local function write_ends(ends)
+    if call('ZADD', LEASES, 'NX', unpack(ends)) * 2 == #ends then return end
+    local fields = {}
+    for i = 2, #ends, 2 do fields[#fields + 1] = ends[i] end
+    local found = call('ZMSCORE', LEASES, unpack(fields))
+    for i = 1, #fields do
+        if tonumber(found[i]) ~= tonumber(ends[1]) then
+            local L = lane(sub(fields[i], 1, -17))
+            end_lease(L)
+            bound_leased(L, L.leased)
+        end
+    end
+    call('ZADD', LEASES, unpack(ends))
 end
 
 -- Ends a lease: the item is gone, or due again.
 local function release(L, lease, event, due)
+    know_again(L)
     local state = state_of(lease)
     leave_state(L, state)
-    L.leased = L.leased - 1
-    touch(L)
+    end_lease(L)
     if #lease > 17 then
         local pushed = struct.unpack('>d', lease, 18)
         if not due or pushed < due then due = pushed end
@@ -260,9 +339,25 @@ local function enter_ring(L)
     call('ZADD', TENANTS, 'NX', S.turn, tenant)
 end
 
+-- A lane that was fed is believed in nothing, not even where it stands.
+local function stand_again(L)
+    if L.position == RING then
+        local tenant = string.match(L.name, '^[^/]*')
+        S.turn = S.turn + 1
+        local news = call('ZADD', RING_OF .. tenant, 'NX', S.turn, L.name)
+        if news + call('ZADD', TENANTS, 'NX', S.turn, tenant) > 0 then woke = true end
+    elseif L.position > 0 and call('ZADD', TIMERS, 'NX', L.position, L.name) > 0 then
+        tell(L.position)
+    end
+    if L.hungry_at and call('ZADD', HUNGRY, 'NX', L.hungry_at, L.name) > 0 then tell(L.hungry_at) end
+end
+
 -- Puts a lane where it belongs. Every change of a lane ends here.
 local function put(L)
     write_adds(L)
+    -- Either may find that less is there than was counted.
+    feed_at(L)
+    first_due(L)
     local was, wanted = L.position, wanted_position(L)
     if was ~= wanted then
         if was == RING then
@@ -289,6 +384,7 @@ local function put(L)
         end
         L.hungry_at = hungry_at
     end
+    if L.fed then stand_again(L) end
 end
 
 local function pack_lane(L)
@@ -308,9 +404,11 @@ local function finish_lanes()
     for i = 1, #touched do
         local L = touched[i]
         put(L)
-        S.queued = S.queued + L.queued - L.was_queued
-        S.leased = S.leased + L.leased - L.was_leased
-        if not L.fan_out then S.in_flight = S.in_flight + L.in_flight - L.was_in_flight end
+        S.queued = math.max(0, S.queued + L.queued - L.was_queued)
+        S.leased = math.max(0, S.leased + L.leased - L.was_leased)
+        if not L.fan_out then
+            S.in_flight = math.max(0, S.in_flight + L.in_flight - L.was_in_flight)
+        end
         if L.position == NOWHERE and is_idle(L) then
             if L.packed then forgotten[#forgotten + 1] = L.name end
         else

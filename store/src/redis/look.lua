@@ -17,7 +17,7 @@ local function oldest_due(L)
     if L.fresh > 0 then
         local first = call('ZRANGE', L.key, 0, 0, 'WITHSCORES')
         -- Items that came at one moment are numbered on from it.
-        oldest = math.min(oldest, tonumber(first[2]) - FRESH, now)
+        if first[2] then oldest = math.min(oldest, tonumber(first[2]) - FRESH, now) end
     end
     return oldest < NEVER and oldest or -1
 end

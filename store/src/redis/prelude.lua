@@ -24,7 +24,8 @@ local NEVER = 9007199254740991
 local TICK_MAX = 128
 -- Between two feedings of a lane that is not below half: each reads as much as a lane holds.
 local FEED_PAUSE = 1000000
--- Until everything is fed after a push that failed: what refused it may go on doing so.
+-- Until everything is fed after a push that failed or a key that is gone: what refused or took it
+-- may go on doing so.
 local MISSED_PAUSE = 1000000
 
 local time = call('TIME')
@@ -53,6 +54,16 @@ local function begin_epoch()
     woke = true
 end
 
+-- The store knows of something that is neither here nor in a lane that is known.
+local function starve_everything()
+    if S.everything_at < 0 then
+        S.everything_at, S.everything_token = now + MISSED_PAUSE, NO_TOKEN
+        tell(S.everything_at)
+    elseif S.everything_token ~= NO_TOKEN then
+        S.everything_again = 1
+    end
+end
+
 do
     local replid = ARGV[4]
     local readable = false
@@ -63,7 +74,9 @@ do
     end
     -- What no version wrote is as good as nothing.
     if not readable then
-        S.queued, S.leased, S.in_flight, S.turn, S.told, S.token = 0, 0, 0, 0, NEVER, 0
+        -- Turns go on from the clock: rings that are still there were never ahead of it.
+        S.queued, S.leased, S.in_flight, S.turn, S.told, S.token = 0, call('ZCARD', LEASES), 0, now,
+            NEVER, 0
         S.replid, S.replid_before = replid, ''
         begin_epoch()
     end
@@ -75,14 +88,7 @@ do
         end
         S.replid = replid
     end
-    if ARGV[5] == '1' then
-        if S.everything_at < 0 then
-            S.everything_at, S.everything_token = now + MISSED_PAUSE, NO_TOKEN
-            tell(S.everything_at)
-        elseif S.everything_token ~= NO_TOKEN then
-            S.everything_again = 1
-        end
-    end
+    if ARGV[5] == '1' then starve_everything() end
 end
 
 -- No item is leased twice by one call, so one token is enough for it.

@@ -2,12 +2,14 @@
 --
 -- ARGV[9…] pairs of a lane and its items, 33 bytes each: seq and event, what it is, and in how many
 --          µs it is due (a double). It is 0 new, 1 tried before, 2 new and to be leased at once if
---          there is a place for it, 3 or else ahead
+--          there is a place for it, 3 or else ahead; and 4 more if it is fed
 -- returns  for how long the caller may sleep; the refused items, counted from 0; the token of all
 --          that is leased; the items that are, 2 bytes each: their number, counted from 0, and
 --          whether it is ahead
 
 local FIRST, SIZE = 9, 33
+-- Added to what an item is if it is fed.
+local FED = 4
 
 local names, fields = {}, {}
 for i = FIRST, #ARGV, 2 do names[#names + 1] = ARGV[i] end
@@ -35,6 +37,13 @@ local function waiting(L, items)
     return scores
 end
 
+-- Who feeds a lane looks whether what it counts is there: any key may be gone.
+local function check(L)
+    L.fed = true
+    if call('ZCARD', L.key) ~= L.queued then recount(L) end
+    if L.leased > 0 then bound_leased(L, call('ZCARD', LEASES)) end
+end
+
 local changed = {}
 
 local function write(field, lease)
@@ -50,7 +59,7 @@ end
 
 -- Added to the number of an item that is ahead.
 local AHEAD = 32768
-local token, taken, ends = '', {}, {}
+local token, taken, ends, fed_ends = '', {}, {}, {}
 local lease_ends = string.format('%.0f', now + LEASE)
 
 -- Whether a new item of a lane is leased at once, with a place (s) or ahead (w): if it can be served
@@ -80,12 +89,14 @@ end
 local refused, n = {}, 0
 for i = FIRST, #ARGV, 2 do
     local L, items = lane(ARGV[i]), ARGV[i + 1]
+    if string.byte(items, 25) >= FED then check(L) end
     local scores = waiting(L, items)
     touch(L)
     for at = 1, #items, SIZE do
         n = n + 1
         local member, kind, after = struct.unpack('>c24Bd', items, at)
-        local due = math.min(now + after, NEVER - 1)
+        local due, fed = math.min(now + after, NEVER - 1), kind >= FED
+        if fed then kind = kind - FED end
         if L.hunger and due > L.hunger.fed_until then L.hunger.fed_until = due end
         local score = scores[member]
         if score then
@@ -94,7 +105,12 @@ for i = FIRST, #ARGV, 2 do
                 scores[member] = due
             end
         elseif next(leased) and leased[fields[n] or L.name .. sub(member, 9)] then
-            push_leased(fields[n] or L.name .. sub(member, 9), due)
+            local field = fields[n] or L.name .. sub(member, 9)
+            push_leased(field, due)
+            if fed then
+                fed_ends[#fed_ends + 1] = lease_ends
+                fed_ends[#fed_ends + 1] = field
+            end
         else
             local state = after == 0 and at_once(L, kind)
             if state then
@@ -124,9 +140,11 @@ for field in pairs(changed) do
 end
 if #records > 0 then call('HSET', LEASED, unpack(records)) end
 if #ends > 0 then
-    call('ZADD', LEASES, unpack(ends))
+    write_ends(ends)
     tell(now + LEASE)
 end
+-- A lease whose end is gone would last for ever.
+if #fed_ends > 0 and call('ZADD', LEASES, 'NX', unpack(fed_ends)) > 0 then tell(now + LEASE) end
 
 finish_lanes()
 return { finish_state(), refused, token, table.concat(taken) }

@@ -13,6 +13,9 @@ use crate::queue::*;
 /// Exact in a double, with room for the time it is added to: 142 years.
 const MICROS_MAX: u64 = 1 << 52;
 
+/// Added to what an item is if it is fed.
+const FED: u8 = 4;
+
 pub(super) struct Pushing(Vec<Gatherer<Push, Pushed>>);
 
 impl Pushing {
@@ -144,12 +147,13 @@ fn encode(pushes: &[&Push]) -> (Vec<Vec<u8>>, Vec<usize>) {
         for push in members.iter().map(|nth| pushes[*nth]) {
             items.extend(push.seq.to_be_bytes());
             items.extend(push.item.event.0.as_bytes());
-            items.push(match (push.retry, push.at_once) {
+            let kind = match (push.retry, push.at_once) {
                 (true, _) => 1,
                 (false, AtOnce::No) => 0,
                 (false, AtOnce::Placed) => 2,
                 (false, AtOnce::PlacedOrAhead) => 3,
-            });
+            };
+            items.push(kind + if push.fed { FED } else { 0 });
             items.extend(micros(push.after).to_be_bytes());
         }
         arguments.push(LaneName(lane).to_string().into());

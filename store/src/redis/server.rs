@@ -1,7 +1,7 @@
 //! The server as the verbs see it: partitions, what every script is told, and whether it still is
 //! the server it was.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -82,6 +82,8 @@ pub(super) struct Partition {
     replid: Mutex<String>,
     /// A push failed, and nobody knows of its items but the store.
     missed: AtomicBool,
+    /// The epoch of the last claim; beyond two bytes before the first.
+    epoch: AtomicU32,
 }
 
 impl Server {
@@ -99,6 +101,7 @@ impl Server {
                 key: keys.partition(number),
                 replid: Mutex::default(),
                 missed: AtomicBool::new(false),
+                epoch: AtomicU32::new(u32::MAX),
             })
             .collect::<Vec<_>>();
         let server = Self {
@@ -213,6 +216,12 @@ impl Server {
 }
 
 impl Partition {
+    /// Whether a claim found another epoch than the one before.
+    pub(super) fn is_another(&self, epoch: u32) -> bool {
+        let before = self.epoch.swap(epoch, Ordering::AcqRel);
+        before != epoch && before != u32::MAX
+    }
+
     fn replid(&self) -> String {
         self.replid.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -49,7 +49,7 @@ local function pass_on(L, i)
     if next == nil then next = call('HGET', LEASED, field) end
     if next and is_waiting(state_of(next)) and sub(next, 1, 8) == under then
         leases[field], changed[field] = with_state(next, 's'), true
-        L.in_flight, L.waiting = L.in_flight + 1, L.waiting - 1
+        L.in_flight, L.waiting = L.in_flight + 1, math.max(0, L.waiting - 1)
     end
 end
 

@@ -4,7 +4,15 @@ local function tick()
     local news = woke
     local due = call('ZRANGE', TIMERS, '-inf', NOW, 'BYSCORE', 'LIMIT', 0, TICK_MAX)
     read_lanes(due)
-    for i = 1, #due do touch(lanes[due[i]]) end
+    for i = 1, #due do
+        local L = lanes[due[i]]
+        if L.position <= 0 then
+            -- By its own account it is not here: it was forgotten, and perhaps came anew.
+            call('ZREM', TIMERS, L.name)
+            know_again(L)
+        end
+        touch(L)
+    end
 
     local ended = call('ZRANGE', LEASES, '-inf', NOW, 'BYSCORE', 'LIMIT', 0, TICK_MAX)
     if #ended > 0 then
@@ -15,6 +23,8 @@ local function tick()
         for i = 1, #ended do
             if leases[i] and is_lease(leases[i]) and #names[i] > 0 then
                 release(lanes[names[i]], leases[i], sub(ended[i], -16), now)
+            elseif not leases[i] and #names[i] > 0 then
+                lose_lease(lanes[names[i]])
             end
         end
         call('HDEL', LEASED, unpack(ended))

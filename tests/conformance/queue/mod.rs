@@ -189,6 +189,7 @@ each_queue! {
 }
 
 mod redis_only;
+mod redis_lost;
 
 /// Less than a lease: the time by which items are put off.
 const WHILE: Duration = LEASE.checked_div(4).expect("four is not zero");

@@ -293,7 +293,7 @@ struct Work {
 impl Work {
     /// Claims, fails some, feeds what is hungry.
     async fn round(&mut self, rig: &QueueRig, dice: &mut Dice) {
-        let Claimed { now, leased, hungry } = rig.take_both(7, &[]).await;
+        let Claimed { now, leased, hungry, .. } = rig.take_both(7, &[]).await;
         for leased in leased {
             rig.end([leased.clone().settle(SUCCEEDED)]).await;
             if dice.below(3) == 0 {
