@@ -28,6 +28,8 @@ const CLAIMS_MAX: usize = 4;
 const BEGUN_AT_ONCE: usize = 16;
 /// How long one waits that cannot be read at all.
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(60);
+/// Until a paused webhook's deliveries are looked at again, if the queue did not hear of the pause.
+const UNTOLD_PAUSE: Duration = Duration::from_secs(10);
 /// A delivery this close to its time is sent: the queue's clock and the store's round differently.
 const EARLY_MAX: Duration = Duration::from_millis(2);
 
@@ -161,12 +163,13 @@ async fn begin_all(
     put_off_paused(engine, paused).await;
 }
 
-/// The queue did not know of the pause: it forgot, or they came in before.
+/// The queue did not know of the pause: it forgot, or they came in before. If it does not hear of it
+/// they would be back at once.
 async fn put_off_paused(engine: &Engine, paused: Vec<(Held, Arc<Target>)>) {
     let targets = paused.iter().map(|(_, target)| (target.webhook.id, target.clone()));
     let targets: Vec<_> = targets.collect::<HashMap<_, _>>().into_values().collect();
-    engine.registry.set_limits(&targets).await;
-    let again = How::Again { after: FAILURE_PAUSE };
+    let is_told = engine.registry.set_limits(&targets).await;
+    let again = How::Again { after: if is_told { FAILURE_PAUSE } else { UNTOLD_PAUSE } };
     engine.settle(paused.into_iter().map(|(held, _)| (held, again)).collect());
 }
 

@@ -6,7 +6,8 @@ use super::connect::Links;
 
 /// Not allowed while Redis is at its memory limit: what adds.
 const ADDS: &str = "#!lua\n";
-/// Allowed always: what claims, settles and frees, so that delivering drains a full Redis.
+/// Allowed always: what claims, settles and frees, so that delivering drains a full Redis; and what
+/// says what lanes may do, so that a pause holds then too. That is little, and bounded by the webhooks.
 const FREES: &str = "#!lua flags=allow-oom\n";
 
 const PRELUDE: &str = include_str!("prelude.lua");
@@ -32,7 +33,7 @@ impl Scripts {
             push: Script::new(&[ADDS, PRELUDE, LANE, include_str!("push.lua")]),
             claim: Script::new(&[FREES, PRELUDE, LANE, TICK, include_str!("claim.lua")]),
             settle: Script::new(&[FREES, PRELUDE, LANE, include_str!("settle.lua")]),
-            set: Script::new(&[ADDS, PRELUDE, LANE, include_str!("set.lua")]),
+            set: Script::new(&[FREES, PRELUDE, LANE, include_str!("set.lua")]),
             look: Script::new(&[FREES, PRELUDE, LANE, TICK, include_str!("look.lua")]),
         }
     }

@@ -10,15 +10,19 @@ pub(super) async fn set(server: &Server, lanes: &[(Lane, Limits)]) -> Result<(),
     for set in lanes {
         parts[server.partition_of(&set.0)].push(set);
     }
+    let mut all = Ok(());
     for (partition, part) in parts.into_iter().enumerate() {
         for some in part.chunks(BATCH_MAX) {
             let arguments = some.iter().copied().flat_map(arguments).collect();
             let script = &server.scripts.set;
-            let (sleep,) = server.call(partition, script, server.dice(), arguments).await?;
-            server.wake.heard(partition, sleep);
+            match server.call::<(i64,)>(partition, script, server.dice(), arguments).await {
+                Ok((sleep,)) => server.wake.heard(partition, sleep),
+                // A partition that cannot be reached must not keep the others from being told.
+                Err(e) => all = Err(e.into()),
+            }
         }
     }
-    Ok(())
+    all
 }
 
 fn arguments((lane, limits): &(Lane, Limits)) -> [Vec<u8>; 4] {

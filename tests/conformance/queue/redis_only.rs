@@ -7,7 +7,7 @@ use std::time::Duration;
 use model::id::{EventUid, Uid, WebhookId};
 use store::redis::{OpenError, Redis, Settings};
 use store::world::Clock;
-use store::{How, Hunger, Hungry, Item, Lane, Push, Queue};
+use store::{How, Hunger, Hungry, Item, Lane, Limits, Push, Queue};
 use tokio::time::timeout;
 
 use super::{
@@ -103,6 +103,57 @@ async fn a_flushed_queue_is_hungry_for_everything_and_old_tokens_settle_nothing(
     assert_eq!(rig.totals().await.leased, 2);
     rig.done(leased).await;
     assert_eq!(rig.totals().await.leased, 0);
+}
+
+/// Each process is told, whoever feeds it: what it told the queue before is forgotten.
+#[tokio::test]
+async fn every_process_hears_that_the_queue_forgot() {
+    let server = RedisServer::start();
+    let options = settings(1);
+    let mut rigs = Vec::new();
+    for _ in 0..2 {
+        let queue = Redis::open(&server.url(), options.clone(), Clock::system()).await;
+        rigs.push(rig(queue.expect("a queue opens")));
+    }
+    for rig in &rigs {
+        assert!(!rig.take_both(1, &[]).await.forgot);
+    }
+    server.say("FLUSHALL");
+    for rig in &rigs {
+        assert!(rig.take_both(1, &[]).await.forgot);
+        assert!(!rig.take_both(1, &[]).await.forgot);
+    }
+}
+
+/// Else a pause would not hold while Redis is full.
+#[tokio::test]
+async fn a_full_redis_hears_what_lanes_may_do() {
+    let server = RedisServer::start();
+    let rig = opened(&server).await;
+    rig.fed().await;
+    let lane = lane("a", 1);
+    rig.keep(news(&lane, 1..=2)).await;
+    server.say("CONFIG SET maxmemory 1");
+    rig.pause(&lane).await;
+    assert_eq!(rig.take().await, []);
+}
+
+#[tokio::test]
+async fn a_partition_that_hears_nothing_keeps_no_other_from_hearing() {
+    let server = RedisServer::start();
+    let queue = Redis::open(&server.url(), settings(3), Clock::system()).await;
+    let rig = rig(queue.expect("a queue opens"));
+    let lanes: Vec<_> = (1..=20).map(|n| lane("a", n)).collect();
+    let paused = Limits { paused: true, ..Limits::default() };
+    let limits: Vec<_> = lanes.iter().map(|lane| (lane.clone(), paused)).collect();
+    server.say("ACL SETUSER default resetkeys ~*{1}* ~*{2}*");
+    assert!(rig.set(&limits).await.is_err());
+    server.say("ACL SETUSER default allkeys");
+    for lane in &lanes {
+        rig.keep([new(lane, 1)]).await;
+    }
+    let waiting = rig.take().await.len();
+    assert!((1..20).contains(&waiting), "{waiting} of 20 are not paused");
 }
 
 #[tokio::test]
