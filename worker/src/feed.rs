@@ -58,25 +58,21 @@ async fn feed_everything(engine: &Engine, stop: &CancellationToken) -> Result<Ho
         let lanes = engine.store.lanes(after.as_ref(), LANES_PAGE).await?;
         let Some(last) = lanes.last() else { return Ok(how) };
         after = Some(last.clone());
-        let reminded = match remind(engine, &lanes).await {
-            Ok(true) => true,
-            Ok(false) => {
-                // What may be done in them is not known there: nothing is fed to be done in excess.
-                how = How::Again { after: FAILURE_PAUSE };
-                continue;
-            }
-            Err(_) => false,
-        };
+        let reminded = remind(engine, &lanes).await.unwrap_or(false);
         for lane in &lanes {
             if stop.is_cancelled() {
                 return Ok(How::Again { after: Duration::ZERO });
             }
             let fed =
                 if reminded { feed_lane(engine, lane).await } else { feed(engine, lane).await };
-            if let Err(e) = fed {
-                // One lane that cannot be read must not keep the others from being fed.
-                report_store(&e, "unfinished");
-                how = How::Again { after: UNREADABLE_PAUSE };
+            match fed {
+                Ok(How::Again { after }) if !after.is_zero() => how = How::Again { after },
+                Ok(_) => {}
+                Err(e) => {
+                    // One lane that cannot be read must not keep the others from being fed.
+                    report_store(&e, "unfinished");
+                    how = How::Again { after: UNREADABLE_PAUSE };
+                }
             }
         }
     }
@@ -124,6 +120,7 @@ fn push(lane: &Lane, waiting: &Waiting, now: Timestamp) -> Push {
 
 async fn feed(engine: &Engine, lane: &Lane) -> Result<How, StoreError> {
     if !remind(engine, std::slice::from_ref(lane)).await? {
+        // It would be served as if nobody had limited it.
         return Ok(How::Again { after: FAILURE_PAUSE });
     }
     feed_lane(engine, lane).await
