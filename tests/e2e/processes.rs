@@ -162,28 +162,41 @@ async fn what_changed_while_redis_was_away_holds_once_it_is_back() {
     .await;
 }
 
-/// Neither the API nor a worker can say so while Redis is full; once it is not, a sweep does.
+/// The API cannot say so while Redis refuses it; once it does not, a sweep does.
 #[tokio::test]
-async fn a_resume_that_redis_refused_holds_once_it_has_room() {
+async fn a_resume_that_redis_refused_holds_once_it_is_taken() {
+    let (fleet, _receiver, webhook, event) = with_a_paused_delivery().await;
+    fleet.redis.tell(&["ACL", "SETUSER", "default", "-evalsha", "-eval"]);
+    fleet.client().post(&format!("/v1/webhooks/{webhook}/resume"), json!({})).await.is(200);
+    wait_until("the API is refused", async || {
+        fleet.apis[0].process.log().contains("queue.verb=\"set\"").then_some(())
+    })
+    .await;
+    fleet.redis.tell(&["ACL", "SETUSER", "default", "+evalsha", "+eval"]);
+    fleet.client().delivery_that_is("delivered", &event).await;
+}
+
+#[tokio::test]
+async fn a_resume_holds_while_redis_is_full() {
+    let (fleet, _receiver, webhook, event) = with_a_paused_delivery().await;
+    fleet.redis.tell(&["CONFIG", "SET", "maxmemory", "1"]);
+    fleet.client().post(&format!("/v1/webhooks/{webhook}/resume"), json!({})).await.is(200);
+    fleet.client().delivery_that_is("delivered", &event).await;
+}
+
+/// A fleet, its receiver, a paused webhook, and an event whose delivery to it waits.
+async fn with_a_paused_delivery() -> (Fleet, Receiver, String, String) {
     let fleet = Fleet::start(1, 1).await;
     let receiver = Receiver::start().await;
     let webhook = text(&fleet.client().register(&receiver.url("/a"), json!({})).await, "id");
-    let path = format!("/v1/webhooks/{webhook}");
-    fleet.client().post(&format!("{path}/pause"), json!({})).await.is(200);
+    fleet.client().post(&format!("/v1/webhooks/{webhook}/pause"), json!({})).await.is(200);
     let event = fleet.client().publish("a", json!(1)).await;
     wait_until("its delivery waits", async || {
         let deliveries = fleet.client().deliveries(&format!("webhook_id={webhook}")).await;
         deliveries.iter().any(|d| d["waiting_for"] == "paused").then_some(())
     })
     .await;
-    fleet.redis.tell(&["CONFIG", "SET", "maxmemory", "1"]);
-    fleet.client().post(&format!("{path}/resume"), json!({})).await.is(200);
-    wait_until("the worker is refused", async || {
-        fleet.workers[0].log().contains("queue.verb=\"set\"").then_some(())
-    })
-    .await;
-    fleet.redis.tell(&["CONFIG", "SET", "maxmemory", "0"]);
-    fleet.client().delivery_that_is("delivered", &event).await;
+    (fleet, receiver, webhook, event)
 }
 
 #[tokio::test]
