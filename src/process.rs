@@ -5,6 +5,7 @@
 mod banner;
 mod bootstrap;
 mod demo;
+mod files;
 mod late_queue;
 mod listen;
 mod own;
@@ -32,12 +33,11 @@ use crate::failure::Failure;
 use crate::log;
 use crate::settings::{self, Flags, Settings};
 use bootstrap::First;
+use files::Files;
 use stand::Stand;
 
 /// Threads that answer the API, at most: an answer costs little, and delivering needs the cores.
 const API_THREADS_MAX: usize = 4;
-/// Files that a process may open where nothing says how many.
-const FILES_USUAL: u64 = 1_024;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -107,33 +107,20 @@ fn run(role: Role, member: &Member, dev: bool) -> Result<(), Failure> {
         settings.check_dev()?;
     }
     let log = log::start(&settings.log);
-    let connections = connections_max(raise_file_limit());
     let listens = role != Role::Worker || settings::is_set(&effective, "listen");
+    let services = &settings.services;
+    let database = services.database_url.as_ref().map_or(0, |_| services.database_connections);
+    let files = Files::share(files::raise_limit(), role, listens, database);
     let door = listens.then(|| listen::open(settings.server.listen)).transpose()?;
     let engine = if role == Role::Api { None } else { Some(engine(&settings, role)?) };
     let served = actix_web::rt::System::new().block_on(async {
         let parts = Parts::open(&settings, role, dev, door.as_ref().map(|d| d.1), log).await?;
-        parts.run(&settings, door, connections, engine.as_ref()).await
+        parts.run(&settings, door, files, engine.as_ref()).await
     });
     if let Some(engine) = engine {
         engine.shutdown_background();
     }
     served
-}
-
-/// Every subscriber with an open connection takes a file, and the usual limit is meant for programs
-/// that hold few.
-fn raise_file_limit() -> u64 {
-    rlimit::increase_nofile_limit(u64::MAX).unwrap_or_else(|e| {
-        tracing::warn!(error = %e, "the limit of open files stays as it is");
-        rlimit::getrlimit(rlimit::Resource::NOFILE).map_or(FILES_USUAL, |(soft, _)| soft)
-    })
-}
-
-/// Connections of the API: two thirds of the files there may be. The rest is for subscribers and for the
-/// store, so that clients who do nothing cannot take what delivering needs.
-fn connections_max(files: u64) -> usize {
-    usize::try_from(files / 3 * 2).unwrap_or(usize::MAX).min(api::CONNECTIONS_MAX)
 }
 
 /// What the API and the engine stand on.
@@ -186,11 +173,11 @@ impl Parts {
         self,
         settings: &Settings,
         door: Option<Door>,
-        connections: usize,
+        files: Files,
         engine: Option<&Runtime>,
     ) -> Result<(), Failure> {
         let mut registry = Registry::default();
-        let worker = engine.map(|_| self.worker(settings, &mut registry)).transpose()?;
+        let worker = engine.map(|_| self.worker(settings, files, &mut registry)).transpose()?;
         let metrics = api::Metrics::register(&mut registry);
         registry.register_collector(Box::new(self.log.drops.clone()));
         let (draining, stop) = (CancellationToken::new(), worker::Stop::default());
@@ -201,7 +188,7 @@ impl Parts {
                     demo::register(&app, address).await?;
                 }
                 let threads = half_of_the_cores().min(API_THREADS_MAX);
-                let server = api::server(Arc::clone(&app), listener, threads, connections)
+                let server = api::server(Arc::clone(&app), listener, threads, files.door)
                     .map_err(|e| listen::refused(address, &e))?;
                 if self.role != Role::Worker {
                     banner::print(&self.first, settings, self.dev, address);
@@ -228,7 +215,12 @@ impl Parts {
         .await
     }
 
-    fn worker(&self, settings: &Settings, registry: &mut Registry) -> Result<Worker, Failure> {
+    fn worker(
+        &self,
+        settings: &Settings,
+        files: Files,
+        registry: &mut Registry,
+    ) -> Result<Worker, Failure> {
         let started_at = self.clock.now();
         let parts = worker::Parts {
             id: WorkerId(world::new_uid(started_at)),
@@ -240,7 +232,8 @@ impl Parts {
             metrics: worker::Metrics::register(registry),
         };
         let settings = worker::Settings {
-            slots: settings.engine.slots,
+            slots: files.slots(settings.engine.slots),
+            connections: files.subscribers,
             lane_cap: settings.engine.lane_cap,
             retention: settings.limits.retention(),
             dns_servers: settings.egress.dns_servers.clone(),

@@ -11,7 +11,10 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::harness::{Options, Postrider, Receiver, let_pass, never, text, wait_or_tell};
+use crate::harness::{
+    Options, Postrider, Receiver, Reply, free_port, let_pass, never, text, wait_or_tell,
+};
+use crate::tenants::key_of;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 /// Events of a backlog: a few times what a lane of these tests holds.
@@ -190,4 +193,83 @@ async fn connections_that_nobody_uses_leave_files_for_delivering() {
     drop(idle);
     let other = reqwest::Client::new().get(server.url("/healthz")).send().await;
     assert_eq!(other.expect("others are answered again").status(), 200);
+}
+
+/// What a tenant published is delivered at the first attempt, and others are answered.
+async fn nobody_else_notices(server: &Postrider, receiver: &Receiver) {
+    let good = key_of(server, "good").await;
+    good.register(&receiver.url("/good"), json!({})).await;
+    for n in 0..20 {
+        good.publish("a", json!(n)).await;
+    }
+    receiver.wait_for("/good", 20).await;
+    wait_or_tell("all is on record", async || {
+        let left = server.deliveries("tenant=good&status=pending,retrying").await;
+        if left.is_empty() { Ok(()) } else { Err(format!("{} are left", left.len())) }
+    })
+    .await;
+    let delivered = good.deliveries("status=delivered").await;
+    assert_eq!(delivered.len(), 20);
+    assert!(delivered.iter().all(|d| d["attempt_count"] == json!(1)), "{delivered:?}");
+    let other = reqwest::Client::new().get(server.url("/healthz")).send().await;
+    assert_eq!(other.expect("others are answered").status(), 200);
+}
+
+/// None of a tenant's deliveries was tried twice: what we are short of is no fault of a subscriber.
+async fn none_was_tried_again(server: &Postrider, tenant: &str, count: usize) {
+    wait_or_tell("all are delivered", async || {
+        let query = format!("/v1/deliveries?limit=200&tenant={tenant}&status=delivered");
+        let there = server.walk(&query).await.len();
+        if there == count { Ok(()) } else { Err(there.to_string()) }
+    })
+    .await;
+    let all = server.walk(&format!("/v1/deliveries?limit=200&tenant={tenant}")).await;
+    let again = all.iter().find(|delivery| delivery["attempt_count"] != json!(1));
+    assert_eq!((all.len(), again), (count, None));
+}
+
+/// As many requests as a webhook may have on the wire are more than there are files.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn subscribers_who_are_slow_leave_files_to_the_api_and_to_other_tenants() {
+    const EVENTS: usize = 120;
+    let options = Options::default().on_a_data_directory().within_files(400);
+    let server = Postrider::with(options).await;
+    let receiver = Receiver::start().await;
+    let bad = key_of(&server, "bad").await;
+    for path in ["/0", "/1", "/2", "/3"] {
+        receiver.always(path, Reply::status(200).after(Duration::from_millis(600)));
+        bad.register(&receiver.url(path), json!({ "max_in_flight": 256 })).await;
+    }
+    let batch = json!({ "events": vec![json!({ "type": "a", "data": 1 }); EVENTS] });
+    bad.post("/v1/events/batch", batch).await.is(202);
+    wait_or_tell("some have it", async || {
+        let there = receiver.count();
+        if there > 30 { Ok(()) } else { Err(there.to_string()) }
+    })
+    .await;
+    nobody_else_notices(&server, &receiver).await;
+    none_was_tried_again(&server, "bad", 4 * EVENTS).await;
+}
+
+/// A connection that was used is kept for a while; with each of many hosts, that is many.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_are_kept_to_many_hosts_leave_files_for_others() {
+    const HOSTS: usize = 600;
+    let options = Options::default().on_a_data_directory().within_files(400);
+    let server = Postrider::with(options).await;
+    let receiver = Receiver::start().await;
+    let everywhere = Receiver::at("0.0.0.0", free_port()).await;
+    let bad = key_of(&server, "bad").await;
+    for n in 0..HOSTS {
+        let host = format!("127.1.{}.{}", n / 200, n % 200 + 1);
+        bad.register(&format!("http://{host}:{}/", everywhere.port()), json!({})).await;
+    }
+    bad.publish("a", json!(1)).await;
+    wait_or_tell("some have it", async || {
+        let there = everywhere.count();
+        if there > HOSTS / 3 { Ok(()) } else { Err(there.to_string()) }
+    })
+    .await;
+    nobody_else_notices(&server, &receiver).await;
+    none_was_tried_again(&server, "bad", HOSTS).await;
 }

@@ -26,6 +26,8 @@ const CLAIMS_MAX: usize = 4;
 /// Requests that are begun before whoever else is ready has a turn: connecting to a thousand
 /// subscribers takes a while.
 const BEGUN_AT_ONCE: usize = 16;
+/// How long one waits for which there was no file: a few others are answered meanwhile.
+const SHORTAGE_PAUSE: Duration = Duration::from_millis(250);
 /// How long one waits that cannot be read at all.
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(60);
 /// Until a paused webhook's deliveries are looked at again, if the queue did not hear of the pause.
@@ -274,6 +276,11 @@ async fn deliver(
         // Broken off by a stop: it gives its attempt back.
         report::interrupted(&held, id, &loaded, engine.now().since(started_at));
         return engine.settle(vec![(held, How::Again { after: Duration::ZERO })]);
+    };
+    let Ok(sent) = sent else {
+        // Nothing was tried, so nothing is on record.
+        engine.shortage.put_off(&engine.metrics);
+        return engine.settle(vec![(held, How::Again { after: SHORTAGE_PAUSE })]);
     };
     let now = engine.now();
     let decision = decide(

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::ahead::Ahead;
 use crate::registry::Registry;
 use crate::send::Sender;
+use crate::shortage::Shortage;
 use crate::slots::{Slot, Slots, Taken};
 use crate::{Metrics, Parts, Settings, record};
 
@@ -45,6 +46,7 @@ pub(crate) struct Engine {
     pub(crate) ahead: Ahead,
     pub(crate) settings: Settings,
     pub(crate) metrics: Metrics,
+    pub(crate) shortage: Shortage,
     pub(crate) ways: Ways,
     settling: TaskTracker,
     /// What goes with the next settlement, before it.
@@ -115,6 +117,7 @@ impl Engine {
             ahead: Ahead::new(settings.slots),
             settings,
             metrics,
+            shortage: Shortage::default(),
             ways,
             settling: TaskTracker::new(),
             unhurried: Mutex::default(),

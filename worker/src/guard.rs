@@ -11,6 +11,7 @@ use store::world::Stopwatch;
 
 use crate::names::{Names, NotFound};
 use crate::phases;
+use crate::wire::is_out_of_files;
 
 /// Why nothing was dialled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +21,9 @@ pub(crate) enum Refused {
     /// Says nothing about which address: that is for who runs this, not for who registered it.
     #[error("the name resolves to an address that is not allowed")]
     Forbidden,
+    /// Whether it is allowed could not be found out.
+    #[error("no file is left to look at the address")]
+    NoFile,
 }
 
 /// Whom a request is for.
@@ -54,30 +58,37 @@ impl Guard {
                 found?
             }
         };
-        if found.iter().all(|ip| self.allows(*ip, wanted)) {
-            Ok(found.into_iter().map(|ip| SocketAddr::new(ip, wanted.port)).collect())
-        } else {
-            Err(Refused::Forbidden)
+        for ip in &found {
+            if !self.allows(*ip, wanted)? {
+                return Err(Refused::Forbidden);
+            }
         }
+        Ok(found.into_iter().map(|ip| SocketAddr::new(ip, wanted.port)).collect())
     }
 
-    fn allows(&self, ip: IpAddr, wanted: Wanted<'_>) -> bool {
-        self.policy.allows(ip, wanted.https)
-            && !self.policy.is_own(ip, wanted.port)
-            && !(self.policy.listens_everywhere(wanted.port) && is_this_machine(ip))
+    fn allows(&self, ip: IpAddr, wanted: Wanted<'_>) -> Result<bool, Refused> {
+        if !self.policy.allows(ip, wanted.https) || self.policy.is_own(ip, wanted.port) {
+            return Ok(false);
+        }
+        Ok(!self.policy.listens_everywhere(wanted.port) || !is_this_machine(ip)?)
     }
 }
 
 /// Whether an address is one of this machine's, whatever interface has it: then what is sent there
 /// would come from there, too. The kernel is asked for a route; nothing is sent.
-fn is_this_machine(ip: IpAddr) -> bool {
+fn is_this_machine(ip: IpAddr) -> Result<bool, Refused> {
     let any: SocketAddr = match ip {
         IpAddr::V4(_) => ([0; 4], 0).into(),
         IpAddr::V6(_) => ([0; 16], 0).into(),
     };
     let source = UdpSocket::bind(any)
         .and_then(|socket| socket.connect((ip, 9)).and_then(|()| socket.local_addr()));
-    source.is_ok_and(|source| source.ip() == ip)
+    match source {
+        Ok(source) => Ok(source.ip() == ip),
+        Err(e) if is_out_of_files(&e) => Err(Refused::NoFile),
+        // There is no way to it.
+        Err(_) => Ok(false),
+    }
 }
 
 #[cfg(test)]
@@ -90,7 +101,7 @@ mod tests {
         {
             let ip = address.parse().expect("an address");
             // All of 127/8 is this machine, and is allowed or not as a network.
-            assert_eq!(is_this_machine(ip), is_ours, "{address}");
+            assert_eq!(is_this_machine(ip), Ok(is_ours), "{address}");
         }
     }
 }

@@ -25,6 +25,7 @@ pub mod probe;
 mod guard;
 mod names;
 mod phases;
+mod shortage;
 mod tls;
 mod wire;
 
@@ -86,8 +87,10 @@ pub struct Settings {
     pub slots: usize,
     /// TCP and TLS together; a name has as long for itself.
     pub connect_timeout: Duration,
-    /// How long an unused connection is kept.
+    /// How long an unused connection is kept, and at most once more as long: they are looked at so often.
     pub idle_timeout: Duration,
+    /// Connections to subscribers, used and unused.
+    pub connections: usize,
     /// Who is asked for the addresses of names; if nobody is named, the system's servers.
     pub dns_servers: Vec<SocketAddr>,
     /// Items a lane of the queue holds: how many a hungry one is fed.
@@ -104,7 +107,8 @@ impl Default for Settings {
         Self {
             slots: 1_024,
             connect_timeout: Duration::from_secs(5),
-            idle_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(30),
+            connections: usize::MAX,
             dns_servers: Vec::new(),
             lane_cap: store::LANE_CAP_DEFAULT,
             retention: Duration::from_secs(90 * 24 * 3_600),

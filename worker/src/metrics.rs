@@ -22,6 +22,7 @@ pub struct Metrics {
     ended: Family<EndedLabels, Counter>,
     fan_out: Histogram,
     guard_refusals: Family<ReasonLabel, Counter>,
+    put_off: Counter,
     repairs: Counter,
     slots: Gauge,
     slots_held: Gauge,
@@ -63,6 +64,7 @@ impl Metrics {
             ended: Family::default(),
             fan_out: Histogram::new([0.0, 1.0, 2.0, 5.0, 10.0, 100.0, 1_000.0, 10_000.0]),
             guard_refusals: Family::default(),
+            put_off: Counter::default(),
             repairs: Counter::default(),
             slots: Gauge::default(),
             slots_held: Gauge::default(),
@@ -97,6 +99,11 @@ impl Metrics {
             "postrider_egress_refused",
             "Attempts that the egress guard refused",
             m.guard_refusals.clone(),
+        );
+        registry.register(
+            "postrider_deliveries_put_off",
+            "Times that a delivery waited because no file was left for a connection",
+            m.put_off.clone(),
         );
         registry.register(
             "postrider_queue_fed_items",
@@ -155,6 +162,10 @@ impl Metrics {
 
     pub(crate) fn fanned_out(&self, deliveries: usize) {
         self.fan_out.observe(deliveries as f64);
+    }
+
+    pub(crate) fn put_off(&self) {
+        self.put_off.inc();
     }
 
     pub(crate) fn fed(&self, items: usize) {

@@ -19,6 +19,7 @@ use store::world::Stopwatch;
 use tokio::time::timeout;
 
 use crate::engine::StartError;
+use crate::wire::is_out_of_files;
 
 /// Time for a name, all its servers and repeats included.
 const DNS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -46,6 +47,9 @@ pub(crate) enum NotFound {
     ServersFailed,
     #[error("the name was not resolved in time")]
     TimedOut,
+    /// Nobody was asked.
+    #[error("no file is left to ask for the name")]
+    NoFile,
 }
 
 pub(crate) struct Names {
@@ -163,6 +167,7 @@ fn valid_for(found: &LookupIp) -> Duration {
 fn why(error: &NetError) -> NotFound {
     let code = match error {
         NetError::Timeout => return NotFound::TimedOut,
+        NetError::Io(e) if is_out_of_files(e) => return NotFound::NoFile,
         NetError::Dns(DnsError::NoRecordsFound(none)) => none.response_code,
         NetError::Dns(DnsError::ResponseCode(code)) => *code,
         _ => return NotFound::ServersFailed,

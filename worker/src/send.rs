@@ -31,7 +31,7 @@ use crate::mask::mask;
 use crate::names::NotFound;
 use crate::phases::Phases;
 use crate::registry::Target;
-use crate::wire::{NotConnected, TooMuch, Wire, wire};
+use crate::wire::{NotConnected, TooMuch, Wire, is_out_of_files, wire};
 
 /// Sent with every request.
 const USER_AGENT: &str = concat!("Postrider/", env!("CARGO_PKG_VERSION"));
@@ -62,21 +62,33 @@ pub(crate) struct Sent {
     pub(crate) response: Option<Response>,
 }
 
+/// There is no file for a connection. That is our shortage, and no answer of a subscriber.
+#[derive(Debug)]
+pub(crate) struct NoFile;
+
 impl Sender {
     pub(crate) fn new(policy: &Arc<Policy>, settings: &Settings) -> Result<Self, StartError> {
         Ok(Self { wire: wire(policy, settings)?, policy: policy.clone() })
     }
 
     /// Sends `event` to `target`, signed at `now`.
-    pub(crate) async fn send(&self, target: &Target, event: &Event, now: Timestamp) -> Sent {
+    ///
+    /// # Errors
+    /// If there was no file for a connection: nothing was tried.
+    pub(crate) async fn send(
+        &self,
+        target: &Target,
+        event: &Event,
+        now: Timestamp,
+    ) -> Result<Sent, NoFile> {
         let watch = Stopwatch::start();
         let config = &target.webhook.config;
         if let Err(e) = self.policy.check_literal(&config.url) {
-            return Sent::failed(ErrorClass::Forbidden, e.message.into_owned(), watch);
+            return Ok(Sent::failed(ErrorClass::Forbidden, e.message.into_owned(), watch));
         }
         let mut request = match request(target, event, now) {
             Ok(request) => request,
-            Err(detail) => return Sent::failed(ErrorClass::Signing, detail, watch),
+            Err(detail) => return Ok(Sent::failed(ErrorClass::Signing, detail, watch)),
         };
         let phases = Arc::<Phases>::default();
         phases.count_informational(&mut request);
@@ -87,12 +99,12 @@ impl Sender {
             answered = answering => answered,
             () = phases.flooded() => {
                 let detail = "informational answers (1xx) without end and no answer".to_owned();
-                return Sent::broken(ErrorClass::Protocol, detail, &phases, watch);
+                return Ok(Sent::broken(ErrorClass::Protocol, detail, &phases, watch));
             }
         };
         let head = watch.elapsed();
         let (dns, connect) = (phases.dns(), phases.connect());
-        match answered {
+        Ok(match answered {
             // A subscriber that goes on in another protocol has answered nothing.
             Ok(Ok(response)) if response.status().is_informational() => {
                 let detail = format!("the subscriber answered {}", response.status().as_u16());
@@ -113,6 +125,7 @@ impl Sender {
                 }
                 sent
             }
+            Ok(Err(error)) if is_for_want_of_a_file(&error) => return Err(NoFile),
             Ok(Err(error)) => {
                 let (class, detail) = classify(&error);
                 Sent::broken(class, detail, &phases, watch)
@@ -121,7 +134,7 @@ impl Sender {
                 let detail = format!("no answer within {} ms", config.timeout.as_millis());
                 Sent::broken(ErrorClass::Timeout, detail, &phases, watch)
             }
-        }
+        })
     }
 }
 
@@ -301,12 +314,15 @@ fn classify(error: &Error) -> (ErrorClass, String) {
         match refused {
             Refused::NotFound(NotFound::TimedOut) => ErrorClass::DnsTimeout,
             Refused::NotFound(_) => ErrorClass::Dns,
+            // It is seen before.
+            Refused::NoFile => ErrorClass::Connect,
             Refused::Forbidden => ErrorClass::TargetForbidden,
         }
     } else if let Some(broken) = cause::<NotConnected>(error) {
         match broken {
             NotConnected::TooSlow(_) | NotConnected::TlsTooSlow(_) => ErrorClass::ConnectTimeout,
             NotConnected::Tls(_) => ErrorClass::Tls,
+            NotConnected::NoFile => ErrorClass::Connect,
         }
     } else if error.is_connect() {
         let timed_out = cause::<io::Error>(error).is_some_and(|e| e.kind() == ErrorKind::TimedOut);
@@ -318,6 +334,12 @@ fn classify(error: &Error) -> (ErrorClass, String) {
         ErrorClass::Connection
     };
     (class, detail)
+}
+
+fn is_for_want_of_a_file(error: &Error) -> bool {
+    matches!(cause(error), Some(NotConnected::NoFile))
+        || matches!(cause(error), Some(Refused::NoFile | Refused::NotFound(NotFound::NoFile)))
+        || (error.is_connect() && cause::<io::Error>(error).is_some_and(is_out_of_files))
 }
 
 /// The first cause of that type.

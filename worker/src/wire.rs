@@ -16,19 +16,21 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::Uri;
+use hyper::{Request, Uri};
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 use hyper_rustls::MaybeHttpsStream;
-use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use model::egress::Policy;
+use rustix::io::Errno;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use rustls_platform_verifier::ConfigVerifierExt as _;
 use store::world::Stopwatch;
 use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tower::Service;
@@ -50,24 +52,51 @@ const TURN_MAX: usize = 32 * 1024;
 /// Bytes that may come in answer to one request. A head of the size that hyper takes and as much of
 /// a body as is read are half of it, however they are wrapped.
 const ANSWER_MAX: usize = 1024 * 1024;
+/// Unused connections to one host.
+const IDLE_MAX: usize = 16;
+/// Files of a connection while it is made: for a name's addresses of two families, then for a socket of
+/// each. When it is there it has one.
+const FILES_OF_DIALLING: u32 = 2;
 
-/// Sends requests, over connections that it keeps.
-pub(crate) type Wire = Client<Dialer, Full<Bytes>>;
+/// Sends requests. Connections are kept while fewer than half of those that there may be are open:
+/// what nobody uses must not take the files that requests need.
+pub(crate) struct Wire {
+    keeping: Client<Dialer, Full<Bytes>>,
+    closing: Client<Dialer, Full<Bytes>>,
+    /// Files that are left, and how few are too few to keep a connection.
+    files: Arc<Semaphore>,
+    few: usize,
+}
+
+impl Wire {
+    pub(crate) fn request(&self, request: Request<Full<Bytes>>) -> ResponseFuture {
+        let is_roomy = self.files.available_permits() > self.few;
+        let client = if is_roomy { &self.keeping } else { &self.closing };
+        client.request(request)
+    }
+}
 
 pub(crate) fn wire(policy: &Arc<Policy>, settings: &Settings) -> Result<Wire, StartError> {
     let names = Names::new(&settings.dns_servers)?;
     let mut tls = ClientConfig::with_platform_verifier().map_err(|e| StartError(e.to_string()))?;
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let connections = settings.connections.min(Semaphore::MAX_PERMITS);
+    let files = Arc::new(Semaphore::new(connections));
     let dialer = Dialer(Arc::new(Inner {
         guard: Guard::new(names, policy.clone()),
         tls: Arc::new(tls),
         patience: settings.connect_timeout,
+        files: files.clone(),
     }));
-    Ok(Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(settings.idle_timeout)
-        .http1_max_headers(HEADERS_MAX)
-        .build(dialer))
+    let client = |idle_max| {
+        Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(settings.idle_timeout)
+            .pool_max_idle_per_host(idle_max)
+            .http1_max_headers(HEADERS_MAX)
+            .build(dialer.clone())
+    };
+    Ok(Wire { keeping: client(IDLE_MAX), closing: client(0), files, few: connections / 2 })
 }
 
 /// Why there is no connection.
@@ -79,6 +108,14 @@ pub(crate) enum NotConnected {
     TlsTooSlow(Duration),
     #[error(transparent)]
     Tls(#[from] Tls),
+    #[error("no file is left for a connection")]
+    NoFile,
+}
+
+/// Whether the system has no file left, for this process or for all: that says nothing of whoever was
+/// to be reached.
+pub(crate) fn is_out_of_files(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
 /// The answer to one request was longer than any has to be.
@@ -98,6 +135,7 @@ struct Inner {
     tls: Arc<ClientConfig>,
     /// For TCP and TLS together; names have a bound of their own.
     patience: Duration,
+    files: Arc<Semaphore>,
 }
 
 impl Service<Uri> for Dialer {
@@ -117,6 +155,8 @@ impl Service<Uri> for Dialer {
 
 impl Inner {
     async fn dial(&self, uri: Uri) -> Result<Stream, Error> {
+        let files = self.files.clone().try_acquire_many_owned(FILES_OF_DIALLING);
+        let mut files = files.map_err(|_| NotConnected::NoFile)?;
         let watch = Stopwatch::start();
         let https = uri.scheme_str() == Some("https");
         let host = uri.host().unwrap_or_default().to_owned();
@@ -131,7 +171,9 @@ impl Inner {
             MaybeHttpsStream::Http(tcp)
         };
         phases::connected(watch.elapsed());
-        Ok(Bounded::new(stream))
+        // None: whoever takes them in dialling has more than one.
+        let file = files.split(1).ok_or(NotConnected::NoFile)?;
+        Ok(Bounded::new(stream, file))
     }
 
     /// The first of the addresses that answers, an address of the other family soon after the first.
@@ -190,11 +232,13 @@ pub(crate) struct Bounded<S> {
     /// Bytes since this was waited for, and since the last request.
     turn: usize,
     answer: usize,
+    /// Others may have it once this is closed.
+    _file: OwnedSemaphorePermit,
 }
 
 impl<S> Bounded<S> {
-    fn new(stream: S) -> Self {
-        Self { stream, turn: 0, answer: 0 }
+    fn new(stream: S, file: OwnedSemaphorePermit) -> Self {
+        Self { stream, turn: 0, answer: 0, _file: file }
     }
 }
 
@@ -265,5 +309,50 @@ impl<S: Write + Unpin> Write for Bounded<S> {
 impl<S: Connection> Connection for Bounded<S> {
     fn connected(&self) -> Connected {
         self.stream.connected()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use tokio::net::TcpListener;
+
+    async fn until_left(wire: &Wire, files: usize) {
+        while wire.files.available_permits() != files {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn connections_are_as_many_as_may_be_and_one_that_is_closed_makes_room() {
+        let silent = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let url = format!("http://{}/", silent.local_addr().expect("it listens"));
+        let allow = vec!["127.0.0.0/8".parse().expect("a network")];
+        let policy = Policy { allow, http: true, own: Vec::new() };
+        let settings = Settings { connections: 3, ..Settings::default() };
+        let wire = wire(&Arc::new(policy), &settings).expect("a client");
+        let ask = || {
+            let mut request = Request::new(Full::default());
+            *request.uri_mut() = url.parse().expect("a URL");
+            tokio::spawn(wire.request(request))
+        };
+        let first = ask();
+        until_left(&wire, 2).await;
+        let _second = ask();
+        until_left(&wire, 1).await;
+        let error = ask().await.expect("no panic").expect_err("there is no file");
+        assert!(format!("{error:?}").contains("NoFile"), "{error:?}");
+        first.abort();
+        until_left(&wire, 2).await;
+        let _third = ask();
+        until_left(&wire, 1).await;
+    }
+
+    #[test]
+    fn only_what_the_system_says_of_files_is_a_want_of_them() {
+        let is_short = |errno: Errno| is_out_of_files(&errno.into());
+        assert!(is_short(Errno::MFILE) && is_short(Errno::NFILE));
+        assert!(!is_short(Errno::CONNREFUSED) && !is_short(Errno::NOENT));
     }
 }
