@@ -96,7 +96,8 @@ async fn make_deliveries(
             unfinished.push(row.name);
             continue;
         }
-        let webhooks = engine.registry.of_tenant(&row.tenant, row.registry_now).await?;
+        let webhooks =
+            engine.registry.of_tenant(&row.tenant, row.registry_now, engine.now()).await?;
         let (chunk, targets, counts) = next_chunk(&row, &webhooks);
         if chunk.deliveries.len() > room {
             keep_and_push(engine, std::mem::take(&mut chunks), &mut made, whole, stop).await?;

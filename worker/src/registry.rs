@@ -1,10 +1,12 @@
 //! Webhooks as the worker needs them: secrets opened, headers ready. Cached, and checked against
 //! a version at every use, so that a change holds from the next request on.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{self, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
 use hyper::Uri;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue as HttpValue};
@@ -20,6 +22,9 @@ use crate::mask;
 
 /// Webhooks and tenants kept; beyond it the cache starts anew.
 const CACHED_MAX: usize = 100_000;
+/// How long a tenant's webhooks are kept by what changed alone. A store that was put back to an earlier
+/// state gives numbers a second time, and what they stand for is seen only by who reads all of it.
+const WHOLE_EVERY: Duration = Duration::from_secs(180);
 
 /// A webhook ready to be sent to.
 pub(crate) struct Target {
@@ -50,14 +55,25 @@ type ById = BTreeMap<WebhookId, Arc<Target>>;
 #[derive(Default)]
 struct Kept {
     version: u64,
+    /// When all of it was read.
+    whole_at: Option<Timestamp>,
     all: ById,
     /// Those that want the types that fit a pattern.
     by_pattern: HashMap<String, ById>,
 }
 
 impl TenantWebhooks {
-    fn version(&self) -> u64 {
-        self.kept().version
+    /// The version from which on it is to be read; none if what is kept is of that version. Numbers
+    /// that went back are those of a store that was put back.
+    fn unread(&self, version: u64, now: Timestamp) -> Option<u64> {
+        let kept = self.kept();
+        let is_old = kept.whole_at.is_none_or(|at| now.since(at) >= WHOLE_EVERY);
+        match kept.version.cmp(&version) {
+            _ if is_old => Some(0),
+            Ordering::Less => Some(kept.version),
+            Ordering::Equal => None,
+            Ordering::Greater => Some(0),
+        }
     }
 
     /// The first of those that want events of a type, beyond `after` and as `filter` says, by id.
@@ -86,15 +102,26 @@ impl TenantWebhooks {
         self.kept().all.get(&id).cloned()
     }
 
-    /// What was read of a version. Nothing if what is kept is newer.
-    fn change(&self, version: u64, changed: Vec<Arc<Target>>, gone: &[WebhookId]) {
+    /// What changed since a version. Nothing if something else was read meanwhile that is newer, or
+    /// older than what this goes on from.
+    fn change(&self, since: u64, version: u64, changed: Vec<Arc<Target>>, gone: &[WebhookId]) {
         let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if version <= kept.version {
+        if version <= kept.version || kept.version < since {
             return;
         }
         kept.version = version;
         gone.iter().for_each(|id| kept.remove(*id));
         changed.into_iter().for_each(|target| kept.put(target));
+    }
+
+    /// All of it, read at `now` in place of what was kept then.
+    fn replace(&self, before: u64, version: u64, now: Timestamp, all: Vec<Arc<Target>>) {
+        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if kept.version != before && version <= kept.version {
+            return;
+        }
+        *kept = Kept { version, whole_at: Some(now), ..Kept::default() };
+        all.into_iter().for_each(|target| kept.put(target));
     }
 
     fn kept(&self) -> RwLockReadGuard<'_, Kept> {
@@ -171,33 +198,35 @@ impl Registry {
 
     /// The queue may have lost its memory: it is told of each webhook again before it is used next.
     pub(crate) fn queue_forgot(&self) {
-        self.life.fetch_add(1, Ordering::AcqRel);
+        self.life.fetch_add(1, atomic::Ordering::AcqRel);
     }
 
     fn life(&self) -> u64 {
-        self.life.load(Ordering::Acquire)
+        self.life.load(atomic::Ordering::Acquire)
     }
 
     fn is_told(&self, target: &Target) -> bool {
-        target.told.load(Ordering::Acquire) == self.life()
+        target.told.load(atomic::Ordering::Acquire) == self.life()
     }
 
-    /// The tenant's webhooks as of `version` or later. So an event accepted after a registration
-    /// never misses it.
+    /// The tenant's webhooks as of `version`, which is the store's, or later. So an event accepted
+    /// after a registration never misses it.
     pub(crate) async fn of_tenant(
         &self,
         tenant: &Tenant,
         version: u64,
+        now: Timestamp,
     ) -> Result<Arc<TenantWebhooks>, StoreError> {
         let kept = lock(&self.by_tenant).get(tenant).cloned().unwrap_or_default();
-        let since = kept.version();
-        if since >= version {
-            return Ok(kept);
-        }
+        let Some(since) = kept.unread(version, now) else { return Ok(kept) };
+        let before = kept.kept().version;
         let store::Registry { version, webhooks, gone } =
             self.store.registry(tenant, since).await?;
         let changed = webhooks.into_iter().map(|webhook| self.opened(webhook)).collect();
-        kept.change(version, changed, &gone);
+        match since {
+            0 => kept.replace(before, version, now, changed),
+            since => kept.change(since, version, changed, &gone),
+        }
         let mut by_tenant = lock(&self.by_tenant);
         if by_tenant.len() >= CACHED_MAX && !by_tenant.contains_key(tenant) {
             by_tenant.clear();
@@ -227,7 +256,9 @@ impl Registry {
     /// Opens a webhook that was read, and keeps it.
     fn opened(&self, webhook: Webhook) -> Arc<Target> {
         let before = lock(&self.by_id).get(&webhook.id).cloned();
-        if let Some(same) = before.as_ref().filter(|b| b.webhook.version == webhook.version) {
+        // A store that was put back gives a version twice, not a moment.
+        let state = |webhook: &Webhook| (webhook.version, webhook.updated_at);
+        if let Some(same) = before.as_ref().filter(|b| state(&b.webhook) == state(&webhook)) {
             return same.clone();
         }
         let mut target = open(webhook, &self.master_keys);
@@ -263,7 +294,7 @@ impl Registry {
         let limits: Vec<_> = targets.iter().map(|t| (t.lane(), t.limits())).collect();
         match self.queue.set(&limits).await {
             Ok(()) => {
-                targets.iter().for_each(|target| target.told.store(life, Ordering::Release));
+                targets.iter().for_each(|target| target.told.store(life, atomic::Ordering::Release));
                 true
             }
             Err(e) => {
@@ -341,4 +372,85 @@ fn open_secret(
     let text = String::from_utf8(plain).unwrap_or_default();
     let opened = Secret::parse(&text).map_err(|e| Unreadable(e.message.into_owned()))?;
     Ok((secret.expires_at, opened))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use model::id::Uid;
+    use model::target::TargetUrl;
+    use model::webhook::WebhookConfig;
+    use store::memory::{self, Memory};
+    use store::sqlite::Sqlite;
+    use store::world::Clock;
+
+    fn id(n: u8) -> WebhookId {
+        WebhookId(Uid([n; 16]))
+    }
+
+    /// A store in which these were registered, one after the other.
+    async fn store_of(folder: &std::path::Path, webhooks: &[u8]) -> Arc<dyn Store> {
+        let store = Sqlite::open(folder, Clock::system()).await.expect("a store opens");
+        for n in webhooks {
+            let url = TargetUrl::parse(&format!("https://example.com/{n}")).expect("a URL");
+            let at = Timestamp::from_secs(1_800_000_000 + i64::from(*n));
+            let webhook = Webhook {
+                id: id(*n),
+                tenant: Tenant::default(),
+                status: WebhookStatus::Active,
+                status_reason: None,
+                registered_version: 0,
+                version: 0,
+                config: WebhookConfig::new(url),
+                secrets: Vec::new(),
+                created_at: at,
+                updated_at: at,
+            };
+            store.insert_webhook(webhook).await.expect("a store keeps");
+        }
+        Arc::new(store)
+    }
+
+    /// The ids that are known when the store says of which version it is.
+    async fn known(registry: &Registry, version: u64, at: u64) -> Vec<WebhookId> {
+        let now = Timestamp::from_secs(1_900_000_000) + Duration::from_secs(at);
+        let kept = registry.of_tenant(&Tenant::default(), version, now).await;
+        let all = kept.expect("a store reads").wanting("a", None, 10, |_| true);
+        all.iter().map(|target| target.webhook.id).collect()
+    }
+
+    #[tokio::test]
+    async fn what_a_store_was_put_back_to_is_what_is_known() {
+        let folders = [(); 4].map(|()| tempfile::tempdir().expect("a folder"));
+        let [before, back, other, on] = folders.each_ref().map(|folder| folder.path());
+        let queue = Arc::new(Memory::new(Clock::system(), memory::Settings::default()));
+        let master_keys = Arc::new(MasterKeys::parse(&"01".repeat(32)).expect("a key"));
+        let mut registry = Registry::new(store_of(before, &[1, 2]).await, queue, master_keys);
+        assert_eq!(known(&registry, 2, 0).await, [id(1), id(2)]);
+        // The number is lower: seen at once.
+        registry.store = store_of(back, &[1]).await;
+        assert_eq!(known(&registry, 1, 1).await, [id(1)]);
+        registry.store = store_of(other, &[1, 3]).await;
+        assert_eq!(known(&registry, 2, 2).await, [id(1), id(3)]);
+        // Its numbers are past those of before when somebody looks: seen once all of it is read.
+        registry.store = store_of(on, &[1, 4, 5]).await;
+        assert_eq!(known(&registry, 3, 3).await, [id(1), id(3), id(5)]);
+        let late = 4 + WHOLE_EVERY.as_secs();
+        assert_eq!(known(&registry, 3, late).await, [id(1), id(4), id(5)]);
+    }
+
+    #[test]
+    fn what_was_read_at_once_leaves_the_newer_of_both() {
+        let kept = TenantWebhooks::default();
+        let version = || kept.kept().version;
+        kept.replace(0, 5, Timestamp::default(), Vec::new());
+        // Begun before it: older, and of a gap.
+        kept.replace(0, 4, Timestamp::default(), Vec::new());
+        kept.change(6, 7, Vec::new(), &[]);
+        assert_eq!(version(), 5);
+        kept.change(5, 6, Vec::new(), &[]);
+        kept.replace(6, 2, Timestamp::default(), Vec::new());
+        assert_eq!(version(), 2);
+    }
 }
