@@ -179,9 +179,9 @@ pub trait Store: Send + Sync {
 
     // Retention.
 
-    /// Makes room for the days ahead, and forgets events accepted before `since`, at most `limit`
-    /// of them or whole days, with their keys, deliveries and attempts. What is unfinished stays.
-    /// Returns whether there may be more.
+    /// Makes room for the days ahead, and forgets events accepted before `since` with their keys,
+    /// deliveries and attempts: whole days, or at most `limit` rows of a table, an event after all
+    /// that belongs to it. What is unfinished stays. Returns whether there may be more.
     async fn retain(&self, since: Timestamp, limit: u32) -> Result<bool, StoreError>;
 
     // The fleet. Its times are the store's own.

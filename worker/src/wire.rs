@@ -16,12 +16,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::{Request, Uri};
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
+use hyper::{Request, Uri};
 use hyper_rustls::MaybeHttpsStream;
-use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use model::egress::Policy;
 use rustix::io::Errno;

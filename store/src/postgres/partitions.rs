@@ -110,8 +110,8 @@ async fn make_day(db: &mut Object, day: Day) -> Result<()> {
     Ok(())
 }
 
-/// Drops the oldest day of events before that of `since` that can go, or deletes as many events
-/// from the default partition, with all that belongs to them. A day with something unfinished
+/// Drops the oldest day of events before that of `since` that can go, or deletes events from the default
+/// partition, at most `limit` rows of each table that belongs to them. A day with something unfinished
 /// stays, whatever its age. Returns whether there may be more.
 pub(super) async fn forget(db: &mut Object, since: Timestamp, limit: u32) -> Result<bool> {
     let bound = Day::of(since);
@@ -119,16 +119,31 @@ pub(super) async fn forget(db: &mut Object, since: Timestamp, limit: u32) -> Res
     days.retain(|day| *day < bound);
     days.sort_unstable();
     days.dedup();
-    for day in days {
-        if drop_day(db, day).await? {
+    for day in &days {
+        if drop_day(db, *day).await? {
             return Ok(true);
         }
     }
-    forget_one_by_one(db, since, limit).await
+    let more = forget_one_by_one(db, since, limit).await?;
+    if !more {
+        days.into_iter().for_each(report_kept);
+    }
+    Ok(more)
 }
 
-/// Those of the default partition.
+/// Once the round is over, which takes many calls.
+fn report_kept(day: Day) {
+    let partition = day.table("events");
+    tracing::warn!(
+        partition.name = partition,
+        "a day of events is kept, since something of it is unfinished"
+    );
+}
+
+/// Those of the default partition; an event goes after all that belongs to it.
 async fn forget_one_by_one(db: &mut Object, since: Timestamp, limit: u32) -> Result<bool> {
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    let limit = i64::from(limit);
     let transaction = db.transaction().await?;
     let mut bound = rows::uuid(Uid::floor(since.millis()));
     if let Some(row) = query(&transaction, const { sql("forget_inbox") }, &[]).await?.first() {
@@ -136,17 +151,39 @@ async fn forget_one_by_one(db: &mut Object, since: Timestamp, limit: u32) -> Res
         bound = bound.min(Day::of_id(rows::uid(row, 0)?).begin());
     }
     let old = const { sql("forget_events") };
-    let found = query(&transaction, old, &[&bound, &i64::from(limit)]).await?;
+    let found = query(&transaction, old, &[&bound, &limit]).await?;
     let mut gone = found.iter().map(|row| rows::get(row, 0)).collect::<Result<Vec<Uuid>>>()?;
-    // From here on nobody begins one of their deliveries anew; who did so before is seen.
-    query(&transaction, const { sql("forget_hold") }, &[&gone]).await?;
+    let (Some(first), Some(last)) = (gone.first().copied(), gone.last().copied()) else {
+        return Ok(false);
+    };
+    // From here on nobody begins one of these deliveries anew; who did so before is seen.
+    let hold = const { sql("forget_hold") };
+    let held = query(&transaction, hold, &[&gone, &first, &last, &limit]).await?;
+    let (mut events, mut webhooks) = (Vec::with_capacity(held.len()), Vec::new());
     for row in &query(&transaction, const { sql("forget_unfinished") }, &[&gone]).await? {
         let kept: Uuid = rows::get(row, 0)?;
         gone.retain(|uid| *uid != kept);
     }
-    execute(&transaction, const { sql("forget") }, &[&gone]).await?;
+    for row in &held {
+        let event: Uuid = rows::get(row, 0)?;
+        if gone.binary_search(&event).is_ok() {
+            events.push(event);
+            webhooks.push(rows::get::<Uuid>(row, 1)?);
+        }
+    }
+    let attempts = const { sql("forget_attempts") };
+    let attempts =
+        execute(&transaction, attempts, &[&events, &webhooks, &first, &last, &limit]).await?;
+    let is_part = attempts >= most as u64 || held.len() >= most;
+    if attempts < most as u64 {
+        let deliveries = const { sql("forget_deliveries") };
+        execute(&transaction, deliveries, &[&events, &webhooks, &first, &last]).await?;
+    }
+    if !is_part {
+        execute(&transaction, const { sql("forget") }, &[&gone]).await?;
+    }
     transaction.commit().await?;
-    Ok(found.len() >= limit as usize)
+    Ok(is_part || found.len() >= most)
 }
 
 async fn drop_day(db: &mut Object, day: Day) -> Result<bool> {
@@ -177,15 +214,7 @@ async fn drop_day(db: &mut Object, day: Day) -> Result<bool> {
 
 async fn is_in_use(db: &impl GenericClient, day: Day) -> Result<bool> {
     let found = query(db, const { sql("forget_in_use") }, &[&day.begin(), &day.end()]).await?;
-    let in_use = found.first().map_or(Ok(true), |row| rows::get(row, 0))?;
-    if in_use {
-        let partition = day.table("events");
-        tracing::warn!(
-            partition.name = partition,
-            "a day of events is kept, since something of it is unfinished"
-        );
-    }
-    Ok(in_use)
+    found.first().map_or(Ok(true), |row| rows::get(row, 0))
 }
 
 async fn exists(db: &Transaction<'_>, table: &str) -> Result<bool> {

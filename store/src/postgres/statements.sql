@@ -293,13 +293,23 @@ SELECT event, attempts FROM unfinished_deliveries
 WHERE webhook = $1 AND status = 'retrying' AND opened_at < $2 AND NOT by_hand
 ORDER BY opened_at LIMIT $3
 
+-- All of it: a statement of its own, so that a plan for any version passes the deleted ones by.
 -- name: registry
 SELECT w.id, w.tenant, w.status, w.status_reason, w.registered_version, w.version, w.config,
        w.secrets, w.created_at, w.updated_at,
        coalesce((SELECT registry_version FROM tenants WHERE tenant = $1), 0),
        w.deleted_at IS NOT NULL
 FROM (SELECT) AS one
-LEFT JOIN webhooks w ON w.tenant = $1 AND w.version > $2 AND ($2 > 0 OR w.deleted_at IS NULL)
+LEFT JOIN webhooks w ON w.tenant = $1 AND w.deleted_at IS NULL
+ORDER BY w.id
+
+-- name: registry_since
+SELECT w.id, w.tenant, w.status, w.status_reason, w.registered_version, w.version, w.config,
+       w.secrets, w.created_at, w.updated_at,
+       coalesce((SELECT registry_version FROM tenants WHERE tenant = $1), 0),
+       w.deleted_at IS NOT NULL
+FROM (SELECT) AS one
+LEFT JOIN webhooks w ON w.tenant = $1 AND w.version > $2
 ORDER BY w.id
 
 -- Also holds the tenant's registry until the transaction ends.
@@ -497,17 +507,25 @@ WHERE uid < $1 AND NOT EXISTS (SELECT FROM unfinished_deliveries d WHERE d.event
 ORDER BY uid LIMIT $2
 
 -- name: forget_hold
-SELECT FROM finished_deliveries WHERE event = ANY($1) ORDER BY event, webhook FOR UPDATE
+SELECT event, webhook FROM finished_deliveries
+WHERE event = ANY($1) AND event >= $2 AND event <= $3
+ORDER BY event, webhook LIMIT $4 FOR UPDATE
 
 -- name: forget_unfinished
 SELECT event FROM unfinished_deliveries WHERE event = ANY($1)
 
+-- name: forget_attempts
+DELETE FROM attempts WHERE event >= $3 AND event <= $4 AND (event, webhook, n) IN (
+    SELECT a.event, a.webhook, a.n FROM unnest($1::uuid[], $2::uuid[]) AS d (event, webhook)
+    JOIN attempts a ON a.event = d.event AND a.webhook = d.webhook
+    WHERE a.event >= $3 AND a.event <= $4 LIMIT $5)
+
+-- name: forget_deliveries
+DELETE FROM finished_deliveries USING unnest($1::uuid[], $2::uuid[]) AS d (gone, of)
+WHERE event = gone AND webhook = of AND event >= $3 AND event <= $4
+
 -- name: forget
-WITH attempts_gone AS (
-    DELETE FROM attempts WHERE event = ANY($1)
-), deliveries_gone AS (
-    DELETE FROM finished_deliveries WHERE event = ANY($1)
-), keys_gone AS (
+WITH keys_gone AS (
     DELETE FROM event_keys WHERE uid = ANY($1) AND digest <> ''
 )
 DELETE FROM events_default WHERE uid = ANY($1)

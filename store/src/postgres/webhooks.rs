@@ -20,7 +20,10 @@ use crate::store::{Registry, Saved, WebhookFilter};
 /// One statement: the version must never be newer than the webhooks.
 pub(super) async fn registry(db: &Object, tenant: &Tenant, since: u64) -> Result<Registry> {
     let key: [&(dyn ToSql + Sync); 2] = [&tenant.as_str(), &bigint(since)?];
-    let found = query(db, const { sql("registry") }, &key).await?;
+    let found = match since {
+        0 => query(db, const { sql("registry") }, &key[..1]).await?,
+        _ => query(db, const { sql("registry_since") }, &key).await?,
+    };
     let version = found.first().map(|row| rows::version(row, 10)).transpose()?.unwrap_or(0);
     let (mut webhooks, mut gone) = (Vec::new(), Vec::new());
     // Where nothing changed there is one row of nothing.

@@ -1,11 +1,12 @@
 use model::id::{EventUid, Uid};
 use model::time::Timestamp;
-use rusqlite::{Connection, Result, params};
+use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::recent::Recent;
 use super::{rows, sql};
 
-/// Forgets events that are finished, oldest first; returns whether there may be more.
+/// Forgets events that are finished, oldest first, at most `limit` rows of them; returns whether there
+/// may be more. An event goes after all that belongs to it.
 pub(super) fn retain(
     db: &Connection,
     recent: &Recent,
@@ -14,20 +15,33 @@ pub(super) fn retain(
 ) -> Result<bool> {
     // An event's id begins with the millisecond of its acceptance.
     let bound = Uid::floor(since.millis());
-    let old: Vec<(Uid, i64)> = db
-        .prepare_cached(const { sql("retain_old") })?
-        .query_map(params![bound.as_bytes(), limit], |row| Ok((rows::uid(row, 0)?, row.get(1)?)))?
-        .collect::<Result<_>>()?;
-    for (uid, seq) in &old {
-        recent.event_gone(EventUid(*uid));
-        for statement in [
-            const { sql("retain_attempts") },
-            const { sql("retain_deliveries") },
-            const { sql("retain_keys") },
-        ] {
-            db.prepare_cached(statement)?.execute([uid.as_bytes()])?;
+    let (mut after, mut left) = (Uid([0; 16]), limit as usize);
+    while let Some((uid, seq)) = oldest(db, after, bound)? {
+        recent.event_gone(EventUid(uid));
+        for statement in [const { sql("retain_attempts") }, const { sql("retain_deliveries") }] {
+            let most = i64::try_from(left).unwrap_or(i64::MAX);
+            left -= db.prepare_cached(statement)?.execute(params![uid.as_bytes(), most])?;
+            if left == 0 {
+                return Ok(true);
+            }
         }
+        // Few: an event has as many as it was given names.
+        let keys = db.prepare_cached(const { sql("retain_keys") })?.execute([uid.as_bytes()])?;
         db.prepare_cached(const { sql("retain_event") })?.execute([seq])?;
+        left = left.saturating_sub(keys + 1);
+        if left == 0 {
+            return Ok(true);
+        }
+        after = uid;
     }
-    Ok(old.len() == limit as usize)
+    Ok(false)
+}
+
+/// The first event between the two that may go.
+fn oldest(db: &Connection, after: Uid, bound: Uid) -> Result<Option<(Uid, i64)>> {
+    let mut old = db.prepare_cached(const { sql("retain_old") })?;
+    let row = old.query_row(params![after.as_bytes(), bound.as_bytes()], |row| {
+        Ok((rows::uid(row, 0)?, row.get(1)?))
+    });
+    row.optional()
 }

@@ -241,16 +241,18 @@ DELETE FROM keys WHERE id = ?1
 
 -- name: retain_old
 SELECT uid, seq FROM events e
-WHERE uid < ?1
+WHERE uid > ?1 AND uid < ?2
   AND NOT EXISTS (SELECT 1 FROM inbox i WHERE i.tenant = e.tenant AND i.seq = e.seq)
   AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.event = e.uid AND d.ended_at IS NULL)
-ORDER BY uid LIMIT ?2
+ORDER BY uid LIMIT 1
 
 -- name: retain_attempts
-DELETE FROM attempts WHERE event = ?1
+DELETE FROM attempts WHERE event = ?1 AND (webhook, n) IN
+    (SELECT webhook, n FROM attempts WHERE event = ?1 LIMIT ?2)
 
 -- name: retain_deliveries
-DELETE FROM deliveries WHERE event = ?1
+DELETE FROM deliveries WHERE event = ?1 AND webhook IN
+    (SELECT webhook FROM deliveries WHERE event = ?1 LIMIT ?2)
 
 -- name: retain_keys
 DELETE FROM event_keys WHERE uid = ?1

@@ -82,6 +82,46 @@ pub async fn what_is_unfinished_is_kept_however_old(rig: &mut StoreRig) {
     assert!(!is_there(rig, waiting).await);
 }
 
+/// How many deliveries are there, and how many attempts of them.
+async fn left(rig: &StoreRig, ids: &[DeliveryId]) -> [usize; 2] {
+    let (mut deliveries, mut attempts) = (0, 0);
+    for id in ids {
+        deliveries += usize::from(rig.delivery(*id).await.expect("a store looks").is_some());
+        attempts += rig.attempts_of(*id).await.len();
+    }
+    [deliveries, attempts]
+}
+
+/// Of a day that has no place of its own in any store, so that it is not forgotten whole.
+pub async fn an_event_of_many_deliveries_is_forgotten_a_part_at_a_time(rig: &mut StoreRig) {
+    const PART: u32 = 4;
+    let accepted_at = at(0) - DAY * 10;
+    let uid = EventUid(Uid::new(accepted_at.millis(), &[1; 10]));
+    let many = NewEvent { uid, accepted_at, id: Some("many".into()), ..event(1) };
+    let ids = rig.send(many, &(1..=10).map(webhook_id).collect::<Vec<_>>()).await;
+    for id in &ids {
+        rig.write_down(success(*id, 0)).await;
+    }
+    let mut before = left(rig, &ids).await;
+    assert_eq!(before, [10, 10]);
+    // More often than it can take.
+    for _ in 0..20 {
+        let more = rig.retain(day(3), PART).await.expect("a store forgets");
+        let after = left(rig, &ids).await;
+        let gone = std::array::from_fn::<_, 2, _>(|n| before[n] - after[n]);
+        assert!(gone.iter().all(|gone| *gone <= PART as usize), "{before:?} {after:?}");
+        // Whatever is left can be looked at by its event.
+        let event = rig.event(&tenant("a"), &uid.to_string()).await.expect("a store looks");
+        assert!(event.is_some() || after == [0, 0]);
+        before = after;
+        if !more {
+            break;
+        }
+    }
+    assert_eq!(before, [0, 0]);
+    assert!(!is_there(rig, ids[0]).await);
+}
+
 pub async fn webhooks_and_counts_outlive_events(rig: &mut StoreRig) {
     let first = delivered(rig, of_day(0, 1)).await;
     let (_, before) = rig.keep(of_day(0, 2)).await;
