@@ -31,12 +31,24 @@ pub struct First {
 /// The given ring, else the key in the data directory, which is made if nothing is encrypted yet.
 pub async fn master_keys(store: &dyn Store, settings: &Settings) -> Result<MasterKeys, Failure> {
     let path = settings.server.data_dir.join("master.key");
-    let webhooks = store.list_webhooks(WebhookFilter::default(), None, 1).await.map_err(failed)?;
+    let listed = store.list_webhooks(WebhookFilter::default(), None, 1).await;
+    let (webhooks, is_empty) = match listed {
+        Ok(webhooks) => (webhooks.clone(), webhooks.is_empty()),
+        // One row that cannot be read must not keep the others from being served.
+        Err(StoreError::Damaged(error)) => {
+            tracing::warn!(
+                error = %error,
+                "a webhook cannot be read: the master key is not tried with it"
+            );
+            (Vec::new(), false)
+        }
+        Err(e) => return Err(failed(e)),
+    };
     let (text, from) = match &settings.keys.master_key {
         Some(given) => (given.expose().to_owned(), "POSTRIDER_MASTER_KEY".to_owned()),
         None => match private::read(&path)? {
             Some(text) => (text, path.display().to_string()),
-            None if webhooks.is_empty() => (new_master_key(&path)?, path.display().to_string()),
+            None if is_empty => (new_master_key(&path)?, path.display().to_string()),
             None => {
                 return Err(Failure::failed(format!(
                     "{} is missing, and it encrypted the secrets of the webhooks: put it back, or \

@@ -184,3 +184,17 @@ async fn what_only_looks_like_a_secret_is_refused_and_never_repeated() {
     }
     assert_eq!(server.walk("/v1/webhooks").await.len(), 1);
 }
+
+/// The start looks at one, to see whether the master key is the right one.
+#[tokio::test]
+async fn a_webhook_that_cannot_be_read_keeps_no_server_from_starting() {
+    let mut server = Postrider::with(Options::default().on_a_data_directory()).await;
+    let receiver = Receiver::start().await;
+    server.register(&receiver.url("/a"), json!({})).await;
+    server.may_complain();
+    server.stop().await;
+    server.change_store("UPDATE webhooks SET config = '{'");
+    server.start_again().await;
+    assert!(server.log().contains("a webhook cannot be read"), "{}", server.log());
+    assert_eq!(server.get("/v1/events").await.status, 200);
+}
