@@ -5,7 +5,7 @@
 mod banner;
 mod bootstrap;
 mod demo;
-mod files;
+pub mod files;
 mod late_queue;
 mod listen;
 mod own;

@@ -8,21 +8,20 @@ use model::target::TargetUrl;
 use serde_json::Value;
 
 use super::{Doctor, Report};
+use crate::process::files;
 use crate::settings::Settings;
 
 /// A server on this machine answers at once.
 const SERVER_TIMEOUT: Duration = Duration::from_secs(3);
 /// An answer that takes longer is felt in every delivery to a new host.
 const DNS_SLOW: Duration = Duration::from_millis(500);
-/// Files beside the connections of deliveries: those of the API, of the database, of the log.
-const FILES_BESIDE: u64 = 512;
 const PROXIES: [&str; 6] =
     ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
 pub(super) fn look_at_files(settings: &Settings, report: &mut Report) {
     const SUBJECT: &str = "open files";
     let Ok((_, hard)) = rlimit::Resource::NOFILE.get() else { return };
-    let wanted = settings.engine.slots as u64 + FILES_BESIDE;
+    let wanted = files::wanted(settings.engine.slots, settings.services.database_connections);
     if hard < wanted {
         report.warning(
             SUBJECT,

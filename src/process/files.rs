@@ -28,6 +28,11 @@ pub fn raise_limit() -> u64 {
     })
 }
 
+/// Files with which a process that does both makes so many deliveries at once.
+pub fn wanted(slots: usize, database_connections: usize) -> u64 {
+    3 * (2 * slots as u64 + BESIDE + database_connections as u64)
+}
+
 impl Files {
     /// The API has two thirds at most, and the door of a worker an eighth, so that clients who do nothing
     /// cannot take what delivering needs. What is left beside the store is for subscribers.
@@ -76,6 +81,8 @@ mod tests {
             let shared = Files::share(files, role, listens, 16);
             assert_eq!(shared, Files { door, subscribers }, "{files} {role:?}");
         }
+        let enough = Files::share(wanted(1_024, 16), Role::Serve, true, 16);
+        assert_eq!(enough.slots(4_096), 1_024);
         let endless = Files::share(u64::MAX, Role::Serve, true, 16);
         assert_eq!((endless.door, endless.slots(1_024)), (api::CONNECTIONS_MAX, 1_024));
     }

@@ -11,6 +11,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+use crate::harness::dns::{NameServer, Said};
 use crate::harness::{
     Options, Postrider, Receiver, Reply, free_port, let_pass, never, text, wait_or_tell,
 };
@@ -272,4 +273,45 @@ async fn connections_that_are_kept_to_many_hosts_leave_files_for_others() {
     .await;
     nobody_else_notices(&server, &receiver).await;
     none_was_tried_again(&server, "bad", HOSTS).await;
+}
+
+/// Connections that are kept and names that nobody answers for take all there is between them: whoever finds
+/// nothing left waits, and no attempt of a subscriber is made of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delivery_without_a_file_waits_and_has_no_attempt() {
+    let dns = NameServer::start().await;
+    let options = Options::default().on_a_data_directory().within_files(200);
+    let options = options.env("POSTRIDER_EGRESS_DNS_SERVERS", &dns.address());
+    let server = Postrider::with(options).await;
+    let receiver = Receiver::at("0.0.0.0", free_port()).await;
+    for n in 1..=8 {
+        let url = format!("http://127.2.0.{n}:{}/", receiver.port());
+        server.register(&url, json!({ "event_types": ["kept"] })).await;
+    }
+    for n in 1..=20 {
+        let name = format!("{n}.silent.test");
+        dns.script(&name, 60, [Said::Nothing]);
+        let retry = json!({ "policy": "schedule", "delays_ms": [600_000] });
+        let more = json!({ "event_types": ["silent"], "retry": retry });
+        server.register(&format!("http://{name}:{}/", receiver.port()), more).await;
+    }
+    server.publish("kept", json!(1)).await;
+    receiver.wait_for("/", 8).await;
+    server.publish("silent", json!(1)).await;
+    wait_or_tell("all were tried once", async || {
+        let tried = server.deliveries("status=retrying").await.len();
+        if tried == 20 { Ok(()) } else { Err(format!("{tried} of 20")) }
+    })
+    .await;
+    for delivery in server.deliveries("status=retrying").await {
+        assert_eq!(delivery["attempt_count"], json!(1), "{delivery}");
+        let id = text(&delivery, "id");
+        let whole = server.get(&format!("/v1/deliveries/{id}")).await.is(200);
+        assert!(whole.to_string().contains("dns_timeout"), "{whole}");
+    }
+    let metrics = server.get("/metrics").await.text();
+    let put_off =
+        metrics.lines().find_map(|l| l.strip_prefix("postrider_deliveries_put_off_total "));
+    assert!(put_off.is_some_and(|times| times != "0"), "{put_off:?}");
+    assert!(server.log().contains("this process may not open more files"));
 }
