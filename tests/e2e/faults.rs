@@ -13,7 +13,7 @@ use store::world::{Clock, Stopwatch};
 
 use crate::harness::account::{Account, Load, Moments, WEBHOOKS, subscribers};
 use crate::harness::fleet::{Fleet, LEASE, SLOTS};
-use crate::harness::{Receiver, Reply, let_pass, wait_or_tell, wait_until};
+use crate::harness::{Postrider, Receiver, Reply, let_pass, wait_or_tell, wait_until};
 
 const PUBLISHERS: usize = 4;
 /// Once what broke is there again, something is delivered within this time. Everything that was
@@ -389,4 +389,33 @@ async fn nothing_is_settled_before_it_is_recorded() {
     fleet.client().delivery_that_is("delivered", &event).await;
     wait_until("it is settled", async || (leased().await == 0).then_some(())).await;
     assert_eq!(receiver.requests("/slow").len(), 1);
+}
+
+/// The database is as it was a moment ago: numbers that workers saw are given again.
+#[tokio::test]
+async fn a_webhook_of_a_database_that_was_put_back_gets_its_events() {
+    let server = Postrider::start().await;
+    // The embedded store is nobody's to put back while it runs.
+    if server.services().is_none() {
+        return;
+    }
+    let receiver = Receiver::start().await;
+    server.register(&receiver.url("/first"), json!({})).await;
+    let lost = server.register(&receiver.url("/lost"), json!({})).await;
+    server.publish("a", json!(1)).await;
+    receiver.wait_for("/first", 1).await;
+    receiver.wait_for("/lost", 1).await;
+    server.change_store(&format!(
+        "DELETE FROM webhooks WHERE version = {}; \
+         UPDATE tenants SET registry_version = registry_version - 1 WHERE tenant = 'default'",
+        "(SELECT registry_version FROM tenants WHERE tenant = 'default')"
+    ));
+    server.publish("a", json!(2)).await;
+    receiver.wait_for("/first", 2).await;
+    let new = server.register(&receiver.url("/new"), json!({})).await;
+    assert_ne!(new["id"], lost["id"]);
+    server.publish("a", json!(3)).await;
+    receiver.wait_for("/first", 3).await;
+    receiver.wait_for("/new", 1).await;
+    assert_eq!(receiver.requests("/lost").len(), 1);
 }
