@@ -294,7 +294,9 @@ impl Registry {
         let limits: Vec<_> = targets.iter().map(|t| (t.lane(), t.limits())).collect();
         match self.queue.set(&limits).await {
             Ok(()) => {
-                targets.iter().for_each(|target| target.told.store(life, atomic::Ordering::Release));
+                targets
+                    .iter()
+                    .for_each(|target| target.told.store(life, atomic::Ordering::Release));
                 true
             }
             Err(e) => {
