@@ -52,8 +52,8 @@ const TURN_MAX: usize = 32 * 1024;
 /// Bytes that may come in answer to one request. A head of the size that hyper takes and as much of
 /// a body as is read are half of it, however they are wrapped.
 const ANSWER_MAX: usize = 1024 * 1024;
-/// Unused connections to one host.
-const IDLE_MAX: usize = 16;
+/// Unused connections to one host, whose webhooks may be many: as many as one of them may have under way.
+const IDLE_MAX: usize = 256;
 /// Files of a connection while it is made: for a name's addresses of two families, then for a socket of
 /// each. When it is there it has one.
 const FILES_OF_DIALLING: u32 = 2;
