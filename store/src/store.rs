@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::attempt::{Attempt, ErrorClass};
+use model::attempt::{Attempt, ErrorClass, Trigger};
 use model::delivery::{EndedBy, Next, Status};
 use model::event::{Event, EventType, NewEvent};
 use model::id::{DeliveryId, EventUid, KeyId, WebhookId, WorkerId};
@@ -305,6 +305,11 @@ impl Loaded {
             webhook: Some(webhook),
             event,
         }
+    }
+
+    /// What lets it be sent.
+    pub fn trigger(&self) -> Trigger {
+        if self.by_hand { Trigger::Manual } else { Trigger::Schedule }
     }
 }
 

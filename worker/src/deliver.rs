@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::attempt::{Answer, Attempt, Trigger};
+use model::attempt::{Answer, Attempt};
 use model::delivery::{EndedBy, Next, Standing, decide};
 use model::id::{DeliveryId, WebhookId};
 use model::time::Timestamp;
@@ -304,7 +304,7 @@ async fn deliver(
     let follows = engine.ahead.answered(id.webhook, answered);
     free_place(engine, &held, follows, failed, decision.hold_webhook, abort);
     held.slot.answered();
-    let trigger = if loaded.by_hand { Trigger::Manual } else { Trigger::Schedule };
+    let trigger = loaded.trigger();
     engine.metrics.attempted(&sent, &loaded, trigger, &decision, now);
     let Sent { answer, detail, timings, response } = sent;
     let number = loaded.attempts + 1;

@@ -13,7 +13,15 @@ const BYTES_MIN: usize = 8;
 const SECRET_PREFIX: &str = "whsec_";
 const SECRET_CHARS_MIN: usize = 24;
 
-/// Replaces every credential in headers and body, and whatever looks like a signing secret.
+/// Credentials as [`mask`] takes them: the longest first, since one may be a part of another.
+pub(crate) fn in_order(mut credentials: Vec<String>) -> Vec<String> {
+    credentials.retain(|credential| !credential.is_empty());
+    credentials.sort_by_key(|credential| Reverse(credential.len()));
+    credentials
+}
+
+/// Replaces every credential in headers and body, and whatever looks like a signing secret. They are in
+/// order.
 pub(crate) fn mask(response: &mut Response, credentials: &[String]) {
     mask_given(response, credentials);
     if contains(&response.body, SECRET_PREFIX.as_bytes()) {
@@ -36,9 +44,6 @@ pub(crate) fn in_query(name: Option<&str>, value: &str) -> String {
 }
 
 fn mask_given(response: &mut Response, credentials: &[String]) {
-    let mut credentials: Vec<_> = credentials.iter().filter(|c| !c.is_empty()).collect();
-    // One may be a part of another.
-    credentials.sort_by_key(|credential| Reverse(credential.len()));
     for credential in credentials {
         let credential = credential.as_bytes();
         if contains(&response.body, credential) {
@@ -110,7 +115,7 @@ mod tests {
             body: b"topsecret1 \xff topsecret1".to_vec(),
             truncated: false,
         };
-        mask(&mut response, &["topsecret1".into(), "ret1".into(), String::new()]);
+        mask(&mut response, &in_order(vec!["ret1".into(), String::new(), "topsecret1".into()]));
         assert_eq!(response.headers, [("x-echo".to_owned(), "Bearer ***!".to_owned())]);
         assert_eq!(response.body, b"*** \xff ***");
     }

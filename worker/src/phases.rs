@@ -1,8 +1,9 @@
 //! How long a new connection took, told apart from the request that waited for it.
 //!
 //! The client does not say. But it makes a connection within the task of the request that needs it,
-//! so the request's task carries a place to write to, and the dialer and the guard write there. A connection that lost the race against a pooled one ends up in another task, where
-//! there is no such place: then the request reused a connection, and has no such phases.
+//! so the request's task carries a place to write to, and the dialer and the guard write there. A
+//! connection that lost the race against a pooled one ends up in another task, where there is no such
+//! place: then the request reused a connection, and has no such phases.
 //!
 //! Informational answers are a phase, too, and one that a hostile subscriber would not let end.
 

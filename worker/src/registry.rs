@@ -358,6 +358,7 @@ fn open(webhook: Webhook, master_keys: &MasterKeys) -> Target {
     for (name, value, read) in webhook.config.url.query_values() {
         credentials.extend([value, &read].map(|value| mask::in_query(name, value)));
     }
+    let credentials = mask::in_order(credentials);
     let uri = webhook.config.url.as_str().parse();
     let uri = uri.map_err(|e| Unreadable(format!("the URL cannot be requested: {e}")));
     Target { webhook, uri, headers, credentials, secrets, told: AtomicU64::new(0) }

@@ -72,9 +72,8 @@ pub(crate) fn attempted(
 
 /// An attempt that a stop broke off: it is not on record and is made again.
 pub(crate) fn interrupted(held: &Held, id: DeliveryId, loaded: &Loaded, after: Duration) {
-    let trigger = if loaded.by_hand { Trigger::Manual } else { Trigger::Schedule };
     let story = Story { outcome: "interrupted", duration: after, ..Story::default() };
-    line(held, id, &loaded.event, loaded.attempts + 1, trigger, &story);
+    line(held, id, &loaded.event, loaded.attempts + 1, loaded.trigger(), &story);
 }
 
 /// Nothing is made ready for a line that nobody wants.
