@@ -4,13 +4,14 @@ mod timeline;
 
 use clap::{Args, Subcommand};
 use model::delivery::Status;
-use model::id::{DeliveryId, WebhookId};
 use serde_json::Value;
 
 use crate::client::{self, Client, Connection};
 use crate::failure::Failure;
+use crate::given::{delivery, webhook};
+use crate::listing::Listing;
 use crate::output::{say, say_json};
-use crate::table::{self, Column, text};
+use crate::table::{Column, text};
 
 #[derive(Debug, Subcommand)]
 pub enum Deliveries {
@@ -42,16 +43,8 @@ pub struct List {
     #[arg(long)]
     tenant: Option<String>,
 
-    /// How many to show, up to 10000
-    #[arg(long, value_name = "N", default_value = "50", value_parser = crate::limit)]
-    limit: usize,
-
-    /// Print the API's answer
-    #[arg(long)]
-    json: bool,
-
     #[command(flatten)]
-    connection: Connection,
+    listing: Listing,
 }
 
 #[derive(Debug, Args)]
@@ -112,7 +105,6 @@ pub fn run(deliveries: &Deliveries) -> Result<(), Failure> {
 }
 
 fn run_list(list: &List) -> Result<(), Failure> {
-    let client = Client::new(&list.connection)?;
     let statuses = list.status.join(",");
     let mut query = Vec::new();
     if !statuses.is_empty() {
@@ -120,13 +112,7 @@ fn run_list(list: &List) -> Result<(), Failure> {
     }
     query.extend(list.webhook.iter().map(|id| ("webhook_id", id.as_str())));
     query.extend(list.tenant.iter().map(|tenant| ("tenant", tenant.as_str())));
-    let page = client::run(client.list("/v1/deliveries", &query, list.limit))?;
-    if list.json {
-        say_json(&page);
-    } else {
-        table::print(&page, COLUMNS, "There are no such deliveries.");
-    }
-    Ok(())
+    list.listing.print("/v1/deliveries", &query, COLUMNS, "There are no such deliveries.")
 }
 
 fn run_show(show: &Show) -> Result<(), Failure> {
@@ -182,22 +168,6 @@ pub fn last_answer(delivery: &Value) -> String {
 fn status(text: &str) -> Result<String, String> {
     let names = || Status::ALL.map(Status::as_str).join(", ");
     Status::parse(text).map(|_| text.to_owned()).ok_or_else(|| format!("it is none of {}", names()))
-}
-
-fn delivery(text: &str) -> Result<String, String> {
-    DeliveryId::parse(text).map(|_| text.to_owned()).ok_or_else(|| {
-        "it is not a delivery's id (dlv_ and 52 letters and digits): was it cut off or mistyped? \
-         `postrider deliveries list` shows them"
-            .to_owned()
-    })
-}
-
-pub fn webhook(text: &str) -> Result<String, String> {
-    WebhookId::parse(text).map(|_| text.to_owned()).ok_or_else(|| {
-        "it is not a webhook's id (wh_ and 26 letters and digits): was it cut off or mistyped? \
-         `postrider webhooks list` shows them"
-            .to_owned()
-    })
 }
 
 /// What a delivery waits for, in the words of every command.

@@ -14,9 +14,11 @@ use crate::client::{self, Client, Connection, plain};
 use crate::colour::{Colour, Ink};
 use crate::deliveries::{last_answer, waits_for};
 use crate::failure::Failure;
+use crate::given::tenant;
 use crate::listen::shown;
+use crate::listing::Listing;
 use crate::output::{say, say_json};
-use crate::stream::{Seen, Stream, Told, Which, asked_to_end, one_line, tenant};
+use crate::stream::{Seen, Stream, Told, Which, asked_to_end, one_line};
 use crate::table::{self, Column, text};
 
 #[derive(Debug, Subcommand)]
@@ -56,16 +58,8 @@ pub struct List {
     #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<String>,
 
-    /// How many to show, up to 10000
-    #[arg(long, value_name = "N", default_value = "50", value_parser = crate::limit)]
-    limit: usize,
-
-    /// Print the API's answer
-    #[arg(long)]
-    json: bool,
-
     #[command(flatten)]
-    connection: Connection,
+    listing: Listing,
 }
 
 #[derive(Debug, Args)]
@@ -130,7 +124,6 @@ pub fn run(events: &Events) -> Result<(), Failure> {
 
 impl List {
     fn run(&self) -> Result<(), Failure> {
-        let client = Client::new(&self.connection)?;
         let filters = [
             ("type", &self.event_type),
             ("tenant", &self.tenant),
@@ -139,13 +132,7 @@ impl List {
         ];
         let query = filters.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
         let query: Vec<_> = query.collect();
-        let page = client::run(client.list("/v1/events", &query, self.limit))?;
-        if self.json {
-            say_json(&page);
-        } else {
-            table::print(&page, COLUMNS, "There are no such events.");
-        }
-        Ok(())
+        self.listing.print("/v1/events", &query, COLUMNS, "There are no such events.")
     }
 }
 

@@ -1,12 +1,14 @@
-//! What commands that work without a server are given: a secret, a body, a request, a time.
+//! What commands are given: ids, a tenant, a secret, a body, a request, a time.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use model::id::{DeliveryId, WebhookId};
 use model::secret;
 use model::signature::diagnose;
+use model::tenant::Tenant;
 use model::time::Timestamp;
 use serde::Deserialize;
 
@@ -259,6 +261,26 @@ pub fn whole(
         Ok(number) if (min..=max).contains(&number) => Ok(number),
         _ => Err(format!("a whole number from {min} to {max}")),
     }
+}
+
+pub fn delivery(text: &str) -> Result<String, String> {
+    DeliveryId::parse(text).map(|_| text.to_owned()).ok_or_else(|| {
+        "it is not a delivery's id (dlv_ and 52 letters and digits): was it cut off or mistyped? \
+         `postrider deliveries list` shows them"
+            .to_owned()
+    })
+}
+
+pub fn webhook(text: &str) -> Result<String, String> {
+    WebhookId::parse(text).map(|_| text.to_owned()).ok_or_else(|| {
+        "it is not a webhook's id (wh_ and 26 letters and digits): was it cut off or mistyped? \
+         `postrider webhooks list` shows them"
+            .to_owned()
+    })
+}
+
+pub fn tenant(text: &str) -> Result<String, String> {
+    Tenant::parse(text).map(|_| text.to_owned()).map_err(|e| e.to_string())
 }
 
 /// RFC 3339 or seconds since 1970.

@@ -42,6 +42,7 @@ mod failure;
 mod log;
 mod output;
 mod shell;
+mod listing;
 mod table;
 
 use std::process::ExitCode;
@@ -152,14 +153,6 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Sign(sign) => sign::run(sign),
         Command::Receive(receive) => receive::run(receive),
         Command::Completions(completions) => completions::run(completions),
-    }
-}
-
-/// How many items a list shows.
-fn limit(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(limit) if (1..=10_000).contains(&limit) => Ok(limit),
-        _ => Err("a whole number from 1 to 10000".into()),
     }
 }
 

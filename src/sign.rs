@@ -54,7 +54,7 @@ pub struct Sign {
     event_type: String,
 
     /// For jwt: the webhook's id, which becomes the claim aud
-    #[arg(long, value_name = "WEBHOOK_ID", value_parser = crate::deliveries::webhook)]
+    #[arg(long, value_name = "WEBHOOK_ID", value_parser = crate::given::webhook)]
     webhook: Option<String>,
 
     #[command(flatten)]

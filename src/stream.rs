@@ -19,6 +19,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::client::{Client, plain};
 use crate::failure::{Exit, Failure};
+use crate::given::tenant;
 
 /// How long a server may say nothing: three of its heartbeats at least.
 const SILENCE_MAX: Duration = Duration::from_secs(45);
@@ -45,10 +46,6 @@ pub struct Which {
 fn event_types(text: &str) -> Result<String, String> {
     let patterns: Vec<_> = text.split(',').map(|pattern| pattern.trim().to_owned()).collect();
     EventTypes::parse(&patterns).map(|_| patterns.join(",")).map_err(|e| e.to_string())
-}
-
-pub fn tenant(text: &str) -> Result<String, String> {
-    Tenant::parse(text).map(|_| text.to_owned()).map_err(|e| e.to_string())
 }
 
 /// What there is to tell.

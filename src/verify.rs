@@ -66,7 +66,7 @@ pub struct Verify {
     at: Option<At>,
 
     /// Ask the server about this webhook's secrets and the event as it was sent
-    #[arg(long, value_name = "WEBHOOK_ID", value_parser = crate::deliveries::webhook)]
+    #[arg(long, value_name = "WEBHOOK_ID", value_parser = crate::given::webhook)]
     webhook: Option<String>,
 
     /// Print JSON

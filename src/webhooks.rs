@@ -6,8 +6,10 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::client::{self, Client, Connection, plain};
-use crate::deliveries::{last_answer, waits_for, webhook};
+use crate::deliveries::{last_answer, waits_for};
 use crate::failure::{Exit, Failure};
+use crate::given::webhook;
+use crate::listing::Listing;
 use crate::output::{escaped, say, say_json};
 use crate::table::{self, Column, text};
 
@@ -44,16 +46,8 @@ pub struct List {
     #[arg(long)]
     tenant: Option<String>,
 
-    /// How many to show, up to 10000
-    #[arg(long, value_name = "N", default_value = "50", value_parser = crate::limit)]
-    limit: usize,
-
-    /// Print the API's answer
-    #[arg(long)]
-    json: bool,
-
     #[command(flatten)]
-    connection: Connection,
+    listing: Listing,
 }
 
 #[derive(Debug, Args)]
@@ -187,19 +181,13 @@ pub fn run(webhooks: &Webhooks) -> Result<(), Failure> {
 }
 
 fn run_list(list: &List) -> Result<(), Failure> {
-    let client = Client::new(&list.connection)?;
     let query: Vec<_> = list.tenant.iter().map(|tenant| ("tenant", tenant.as_str())).collect();
-    let page = client::run(client.list("/v1/webhooks", &query, list.limit))?;
-    if list.json {
-        say_json(&page);
-    } else {
-        table::print(
-            &page,
-            COLUMNS,
-            "No webhook is registered: `postrider webhooks register URL` adds one.",
-        );
-    }
-    Ok(())
+    list.listing.print(
+        "/v1/webhooks",
+        &query,
+        COLUMNS,
+        "No webhook is registered: `postrider webhooks register URL` adds one.",
+    )
 }
 
 impl One {
