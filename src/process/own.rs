@@ -4,21 +4,25 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use store::postgres::Postgres;
+use store::redis::Redis;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
 use crate::settings::Services;
 
-const POSTGRES_PORT: u16 = 5432;
-const REDIS_PORT: u16 = 6379;
-const SENTINEL_PORT: u16 = 26379;
 /// The start does not wait longer for a name; without an answer, what it stands for is not kept out.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The addresses of the servers in these settings, as their names resolve at the start.
 pub async fn services(services: &Services) -> Vec<SocketAddr> {
-    let urls = [&services.database_url, &services.redis_url];
-    let places: Vec<_> = urls.into_iter().flatten().flat_map(|url| places(url.expose())).collect();
+    let mut places = Vec::new();
+    if let Some(url) = &services.database_url {
+        places.extend(Postgres::places(url.expose()));
+    }
+    if let Some(url) = &services.redis_url {
+        places.extend(Redis::places(url.expose()));
+    }
     let mut own = Vec::new();
     for (host, port) in places {
         match timeout(PATIENCE, lookup_host((host.as_str(), port))).await {
@@ -29,29 +33,6 @@ pub async fn services(services: &Services) -> Vec<SocketAddr> {
         }
     }
     own
-}
-
-/// The hosts of a URL, several separated by commas, with their ports.
-fn places(url: &str) -> Vec<(String, u16)> {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return Vec::new();
-    };
-    let usual = match scheme {
-        _ if scheme.starts_with("postgres") => POSTGRES_PORT,
-        _ if scheme.ends_with("+sentinel") => SENTINEL_PORT,
-        _ => REDIS_PORT,
-    };
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    let hosts = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts);
-    let place = |host: &str| {
-        let port = host.rsplit_once(':').filter(|(name, _)| !name.ends_with(':'));
-        let (name, port) = match port.map(|(name, port)| (name, port.parse())) {
-            Some((name, Ok(port))) => (name, port),
-            _ => (host, usual),
-        };
-        (name.trim_start_matches('[').trim_end_matches(']').to_owned(), port)
-    };
-    hosts.split(',').filter(|host| !host.is_empty()).map(place).collect()
 }
 
 #[cfg(test)]
@@ -70,6 +51,7 @@ mod tests {
             ("redis://127.0.0.1:9000?cluster=true", "127.0.0.1:9000"),
             ("nonsense", ""),
         ] {
+            let places = if url.starts_with("redis") { Redis::places } else { Postgres::places };
             let found: Vec<_> =
                 places(url).iter().map(|(host, port)| format!("{host}:{port}")).collect();
             assert_eq!(found.join(" "), expected, "{url}");

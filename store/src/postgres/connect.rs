@@ -14,6 +14,7 @@ use super::OpenError;
 /// How long what was sent may stay unacknowledged, and a silent connection unprobed: then the
 /// server counts as gone.
 const SILENCE_MAX: Duration = Duration::from_secs(20);
+const PORT: u16 = 5432;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A process that stopped inside a transaction holds its locks for no longer.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(60);
@@ -95,6 +96,21 @@ impl fmt::Display for Server {
         }
         write!(f, "/{}", self.config.get_dbname().unwrap_or_default())
     }
+}
+
+/// The hosts that a URL names and their ports; none if it cannot be read. Sockets of this machine have
+/// neither.
+pub(super) fn places(url: &str) -> Vec<(String, u16)> {
+    let Ok(config) = verified(url).parse::<Config>() else { return Vec::new() };
+    // One port is that of all hosts.
+    let ports = config.get_ports();
+    let port = |n| ports.get(n).or(ports.first()).copied().unwrap_or(PORT);
+    let names = config.get_hosts().iter().enumerate().filter_map(|(n, host)| match host {
+        Host::Tcp(name) => Some((name.clone(), port(n))),
+        Host::Unix(_) => None,
+    });
+    let addresses = config.get_hostaddrs().iter().enumerate();
+    names.chain(addresses.map(|(n, address)| (address.to_string(), port(n)))).collect()
 }
 
 /// Other clients have modes that differ in what they verify. Here all is verified, so these mean

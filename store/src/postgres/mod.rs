@@ -161,6 +161,11 @@ impl Postgres {
         migrations::migrate(url).await
     }
 
+    /// The hosts that a URL names, with their ports; none if it cannot be read.
+    pub fn places(url: &str) -> Vec<(String, u16)> {
+        connect::places(url)
+    }
+
     /// Looks at the server at `url` without changing anything.
     ///
     /// # Errors

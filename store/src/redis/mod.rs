@@ -98,6 +98,11 @@ impl Redis {
         })
     }
 
+    /// The hosts that a URL names, with their ports; none if it cannot be read.
+    pub fn places(url: &str) -> Vec<(String, u16)> {
+        url::parse(url).map(|address| address.places()).unwrap_or_default()
+    }
+
     /// Looks at the server at `url`, and for a queue with `prefix`, without changing anything.
     ///
     /// # Errors

@@ -9,7 +9,7 @@
 //! With `rediss` in place of `redis` everything is encrypted. Characters of names and passwords
 //! that mean something in a URL are percent-encoded.
 
-use ::redis::{ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
+use ::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
 
 /// Never says what was given: it holds a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +29,23 @@ pub(super) enum Address {
         node: RedisConnectionInfo,
         tls: bool,
     },
+}
+
+impl Address {
+    /// The hosts and their ports. A master that Sentinels name is not known here.
+    pub(super) fn places(&self) -> Vec<(String, u16)> {
+        let servers = match self {
+            Self::One(server) => std::slice::from_ref(server),
+            Self::Cluster(servers) | Self::Sentinel { sentinels: servers, .. } => servers,
+        };
+        let place = |server: &ConnectionInfo| match server.addr() {
+            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+                Some((host.clone(), *port))
+            }
+            _ => None,
+        };
+        servers.iter().filter_map(place).collect()
+    }
 }
 
 pub(super) fn parse(url: &str) -> Result<Address, UrlError> {
