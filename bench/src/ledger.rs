@@ -14,7 +14,8 @@ pub struct Begin {
     /// From this path on, each takes requests and never answers. Nothing of them is counted but
     /// `held`.
     pub hang: Option<usize>,
-    /// A path whose latencies are left out, so that a run with a hanging one has its like.
+    /// From this path on, latencies are left out: only others are watched, or a run with one that
+    /// hangs is to have its like.
     pub unwatched: Option<usize>,
 }
 
@@ -83,7 +84,7 @@ impl Ledger {
             Some(1) => {
                 self.deliveries += 1;
                 self.last_at = receipt.received_at;
-                if receipt.path != self.begin.unwatched {
+                if self.is_watched(receipt) {
                     let late = receipt.received_at.saturating_sub(receipt.sent_at.unwrap_or(0));
                     self.latencies.push(u32::try_from(late).unwrap_or(u32::MAX));
                 }
@@ -92,6 +93,11 @@ impl Ledger {
             None => self.unexpected += 1,
         }
         true
+    }
+
+    fn is_watched(&self, receipt: &Receipt) -> bool {
+        let from = self.begin.unwatched;
+        receipt.path.zip(from).is_none_or(|(path, from)| path < from)
     }
 
     fn hangs(&self, path: usize) -> bool {
@@ -144,8 +150,7 @@ mod tests {
     use super::*;
 
     fn ledger(hang: Option<usize>) -> Ledger {
-        let unwatched = hang;
-        Ledger::new(Begin { run: 1, paths: 2, hang, unwatched })
+        Ledger::new(Begin { run: 1, paths: 2, hang, unwatched: hang })
     }
 
     fn receipt(path: usize, run: u32, n: u64) -> Receipt {
@@ -178,5 +183,16 @@ mod tests {
         assert!(!ledger.note(&receipt(1, 1, 0)));
         let report = ledger.report(&[1, 1]);
         assert_eq!((report.lost, report.held, report.duplicated), (0, 1, 0));
+    }
+
+    #[test]
+    fn whoever_is_not_watched_is_counted_but_not_timed() {
+        let mut ledger = Ledger::new(Begin { run: 1, paths: 3, hang: None, unwatched: Some(1) });
+        for (path, received_at) in [(0, 3_000), (1, 900_000), (2, 900_000)] {
+            assert!(ledger.note(&Receipt { received_at, ..receipt(path, 1, 0) }));
+        }
+        let report = ledger.report(&[1, 1, 1]);
+        assert_eq!((report.deliveries, report.lost), (3, 0));
+        assert_eq!(report.latency.p99_ms, 2.0);
     }
 }

@@ -369,7 +369,7 @@ async fn wide(bench: &mut Bench, settings: &Settings) -> Result<Attack> {
     let count = settings.size_fan_out;
     register(bench, &target, WATCHED, 0..1).await?;
     register(bench, &target, OTHER, 1..1 + count).await?;
-    let other = Load::paced(1 + count, settings.time, WIDE_PACE);
+    let other = Load { unwatched: Some(1), ..Load::paced(1 + count, settings.time, WIDE_PACE) };
     let wide = attack(bench, settings, &target, other, || Ok(())).await?;
     tell("size: alone", &wide.alone);
     tell(&format!("size: beside events of {count}"), &wide.attacked);

@@ -2,8 +2,7 @@
 //! a version at every use, so that a change holds from the next request on.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashMap};
-use std::ops::Bound;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{self, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
@@ -26,8 +25,12 @@ const CACHED_MAX: usize = 100_000;
 /// state gives numbers a second time, and what they stand for is seen only by who reads all of it.
 const WHOLE_EVERY: Duration = Duration::from_secs(180);
 
+/// Changes that are made one by one: each moves what stands behind it in a list.
+const ONE_BY_ONE_MAX: usize = 1_000;
+
 /// A webhook ready to be sent to.
 pub(crate) struct Target {
+    /// Without what is sealed: that is opened below.
     pub(crate) webhook: Webhook,
     /// The webhook's URL as the HTTP client wants it.
     pub(crate) uri: Result<Uri, Unreadable>,
@@ -35,7 +38,7 @@ pub(crate) struct Target {
     /// What must not be kept of an answer that repeats it.
     pub(crate) credentials: Vec<String>,
     /// With the time until which each signs.
-    secrets: Result<Vec<(Option<Timestamp>, Secret)>, Unreadable>,
+    secrets: Result<Box<[(Option<Timestamp>, Secret)]>, Unreadable>,
     /// The life of the queue's memory in which it was told what the lane may do; 0 is none.
     told: AtomicU64,
 }
@@ -50,7 +53,9 @@ pub(crate) struct Unreadable(String);
 #[derive(Default)]
 pub(crate) struct TenantWebhooks(RwLock<Kept>);
 
-type ById = BTreeMap<WebhookId, Arc<Target>>;
+/// In the order of their ids. A list, since there are many tenants that have one or two.
+#[derive(Default)]
+struct ById(Vec<Arc<Target>>);
 
 #[derive(Default)]
 struct Kept {
@@ -86,11 +91,10 @@ impl TenantWebhooks {
         filter: impl Fn(&Webhook) -> bool,
     ) -> Vec<Arc<Target>> {
         let kept = self.kept();
-        let beyond = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
         let mut wanting = Vec::new();
         for of_pattern in patterns_of(event_type).filter_map(|p| kept.by_pattern.get(&p)) {
-            let wanted = of_pattern.range(beyond).filter(|(_, target)| filter(&target.webhook));
-            wanting.extend(wanted.take(max).map(|(_, target)| target.clone()));
+            let beyond = of_pattern.beyond(after).iter();
+            wanting.extend(beyond.filter(|target| filter(&target.webhook)).take(max).cloned());
         }
         wanting.sort_unstable_by_key(|target| target.webhook.id);
         wanting.dedup_by_key(|target| target.webhook.id);
@@ -99,7 +103,7 @@ impl TenantWebhooks {
     }
 
     pub(crate) fn one(&self, id: WebhookId) -> Option<Arc<Target>> {
-        self.kept().all.get(&id).cloned()
+        self.kept().all.get(id).cloned()
     }
 
     /// What changed since a version. Nothing if something else was read meanwhile that is newer, or
@@ -110,8 +114,12 @@ impl TenantWebhooks {
             return;
         }
         kept.version = version;
-        gone.iter().for_each(|id| kept.remove(*id));
-        changed.into_iter().for_each(|target| kept.put(target));
+        if changed.len() + gone.len() > ONE_BY_ONE_MAX {
+            kept.change_together(changed, gone);
+        } else {
+            gone.iter().for_each(|id| kept.remove(*id));
+            changed.into_iter().for_each(|target| kept.put(target));
+        }
     }
 
     /// All of it, read at `now` in place of what was kept then.
@@ -131,23 +139,64 @@ impl TenantWebhooks {
 
 impl Kept {
     fn put(&mut self, target: Arc<Target>) {
-        let id = target.webhook.id;
-        self.remove(id);
+        self.remove(target.webhook.id);
         for pattern in target.webhook.config.event_types.as_slice() {
-            self.by_pattern.entry(pattern.clone()).or_default().insert(id, target.clone());
+            self.by_pattern.entry(pattern.clone()).or_default().put(target.clone());
         }
-        self.all.insert(id, target);
+        self.all.put(target);
+    }
+
+    fn change_together(&mut self, changed: Vec<Arc<Target>>, gone: &[WebhookId]) {
+        let ids = changed.iter().map(|target| target.webhook.id);
+        let touched: HashSet<_> = ids.chain(gone.iter().copied()).collect();
+        let mut all = std::mem::take(&mut self.all).0;
+        all.retain(|target| !touched.contains(&target.webhook.id));
+        all.extend(changed);
+        all.sort_unstable_by_key(|target| target.webhook.id);
+        self.by_pattern.clear();
+        all.into_iter().for_each(|target| self.put(target));
     }
 
     fn remove(&mut self, id: WebhookId) {
-        let Some(before) = self.all.remove(&id) else { return };
+        let Some(before) = self.all.remove(id) else { return };
         for pattern in before.webhook.config.event_types.as_slice() {
             let Some(of_pattern) = self.by_pattern.get_mut(pattern) else { continue };
-            of_pattern.remove(&id);
-            if of_pattern.is_empty() {
+            of_pattern.remove(id);
+            if of_pattern.0.is_empty() {
                 self.by_pattern.remove(pattern);
             }
         }
+    }
+}
+
+impl ById {
+    /// Where it is, or where it would be.
+    fn place(&self, id: WebhookId) -> Result<usize, usize> {
+        // They come in order when all are read.
+        if self.0.last().is_none_or(|last| last.webhook.id < id) {
+            return Err(self.0.len());
+        }
+        self.0.binary_search_by_key(&id, |target| target.webhook.id)
+    }
+
+    fn get(&self, id: WebhookId) -> Option<&Arc<Target>> {
+        self.place(id).ok().map(|at| &self.0[at])
+    }
+
+    fn beyond(&self, id: Option<WebhookId>) -> &[Arc<Target>] {
+        let from = id.map_or(0, |id| self.place(id).map_or_else(|at| at, |at| at + 1));
+        &self.0[from..]
+    }
+
+    fn put(&mut self, target: Arc<Target>) {
+        match self.place(target.webhook.id) {
+            Ok(at) => self.0[at] = target,
+            Err(at) => self.0.insert(at, target),
+        }
+    }
+
+    fn remove(&mut self, id: WebhookId) -> Option<Arc<Target>> {
+        self.place(id).ok().map(|at| self.0.remove(at))
     }
 }
 
@@ -311,7 +360,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn open(webhook: Webhook, master_keys: &MasterKeys) -> Target {
+fn open(mut webhook: Webhook, master_keys: &MasterKeys) -> Target {
     let context = webhook_context(&webhook.tenant, webhook.id);
     // A secret that was replaced because it cannot be read does not keep its successor from signing.
     let needed = |(kept, opened): (&WebhookSecret, Result<_, _>)| match opened {
@@ -319,7 +368,7 @@ fn open(webhook: Webhook, master_keys: &MasterKeys) -> Target {
         opened => Some(opened),
     };
     let opened = webhook.secrets.iter().map(|s| (s, open_secret(s, master_keys, &context)));
-    let secrets: Result<Vec<_>, _> = opened.filter_map(needed).collect();
+    let secrets: Result<Box<[_]>, _> = opened.filter_map(needed).collect();
     let mut credentials = Vec::new();
     let headers = webhook
         .config
@@ -351,16 +400,14 @@ fn open(webhook: Webhook, master_keys: &MasterKeys) -> Target {
             ))
         })
         .collect();
-    if let Ok(secrets) = &secrets {
-        credentials
-            .extend(secrets.iter().map(|(_, secret): &(_, Secret)| secret.expose().to_owned()));
-    }
     for (name, value, read) in webhook.config.url.query_values() {
         credentials.extend([value, &read].map(|value| mask::in_query(name, value)));
     }
     let credentials = mask::in_order(credentials);
     let uri = webhook.config.url.as_str().parse();
     let uri = uri.map_err(|e| Unreadable(format!("the URL cannot be requested: {e}")));
+    webhook.secrets = Vec::new();
+    webhook.config.headers.clear();
     Target { webhook, uri, headers, credentials, secrets, told: AtomicU64::new(0) }
 }
 
@@ -379,11 +426,13 @@ fn open_secret(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     use model::id::Uid;
     use model::target::TargetUrl;
-    use model::webhook::WebhookConfig;
+    use model::webhook::{EventTypes, WebhookConfig};
     use store::memory::{self, Memory};
     use store::sqlite::Sqlite;
     use store::world::Clock;
@@ -392,24 +441,32 @@ mod tests {
         WebhookId(Uid([n; 16]))
     }
 
+    fn webhook(id: WebhookId, event_types: &[&str]) -> Webhook {
+        let url = TargetUrl::parse("https://example.com/").expect("a URL");
+        let patterns: Vec<_> = event_types.iter().map(|&pattern| pattern.to_owned()).collect();
+        let event_types = EventTypes::parse(&patterns).expect("patterns");
+        Webhook {
+            id,
+            tenant: Tenant::default(),
+            status: WebhookStatus::Active,
+            status_reason: None,
+            registered_version: 0,
+            version: 0,
+            config: WebhookConfig { event_types, ..WebhookConfig::new(url) },
+            secrets: Vec::new(),
+            created_at: Timestamp::default(),
+            updated_at: Timestamp::default(),
+        }
+    }
+
     /// A store in which these were registered, one after the other.
     async fn store_of(folder: &std::path::Path, webhooks: &[u8]) -> Arc<dyn Store> {
         let store = Sqlite::open(folder, Clock::system()).await.expect("a store opens");
         for n in webhooks {
-            let url = TargetUrl::parse(&format!("https://example.com/{n}")).expect("a URL");
-            let at = Timestamp::from_secs(1_800_000_000 + i64::from(*n));
-            let webhook = Webhook {
-                id: id(*n),
-                tenant: Tenant::default(),
-                status: WebhookStatus::Active,
-                status_reason: None,
-                registered_version: 0,
-                version: 0,
-                config: WebhookConfig::new(url),
-                secrets: Vec::new(),
-                created_at: at,
-                updated_at: at,
-            };
+            let mut webhook = webhook(id(*n), &["*"]);
+            let url = format!("https://example.com/{n}");
+            webhook.config.url = TargetUrl::parse(&url).expect("a URL");
+            webhook.updated_at = Timestamp::from_secs(1_800_000_000 + i64::from(*n));
             store.insert_webhook(webhook).await.expect("a store keeps");
         }
         Arc::new(store)
@@ -441,6 +498,52 @@ mod tests {
         assert_eq!(known(&registry, 3, 3).await, [id(1), id(3), id(5)]);
         let late = 4 + WHOLE_EVERY.as_secs();
         assert_eq!(known(&registry, 3, late).await, [id(1), id(4), id(5)]);
+    }
+
+    #[test]
+    fn one_change_and_thousands_leave_what_was_read() {
+        let master_keys = MasterKeys::parse(&"01".repeat(32)).expect("a key");
+        let numbered = |n: u64| WebhookId(Uid((u128::from(n) << 64).to_be_bytes()));
+        let target = |n: u64, event_types: &[&str]| {
+            Arc::new(open(webhook(numbered(n), event_types), &master_keys))
+        };
+        let kept = TenantWebhooks::default();
+        let mut wanted = BTreeMap::new();
+        // Multiples of a prime come in every order, and many a time again.
+        let sizes = [3, 1, 2 * ONE_BY_ONE_MAX as u64, 7, 1, 1, ONE_BY_ONE_MAX as u64 + 1, 2];
+        for (version, size) in (0..).zip(sizes) {
+            let numbers = (0..size).map(|k| (k + version) * 7_919 % 2_503);
+            let (mut changed, mut gone) = (BTreeMap::new(), Vec::new());
+            for n in numbers {
+                let types: &[&str] = match (n + version) % 4 {
+                    0 => &["a"],
+                    1 => &["b.*", "a"],
+                    2 => &["b.c"],
+                    _ => {
+                        changed.remove(&n);
+                        gone.push(numbered(n));
+                        wanted.remove(&n);
+                        continue;
+                    }
+                };
+                changed.insert(n, target(n, types));
+                wanted.insert(n, types);
+            }
+            kept.change(version, version + 1, changed.into_values().collect(), &gone);
+            for (event_type, patterns) in [("a", vec!["a"]), ("b.c", vec!["b.*", "b.c"])] {
+                let wants = |types: &[&str]| types.iter().any(|t| patterns.contains(t));
+                let expected: Vec<_> =
+                    wanted.iter().filter(|(_, types)| wants(types)).map(|(n, _)| *n).collect();
+                let middle = expected.get(expected.len() / 2).copied();
+                for after in [None, middle, Some(1_000_000)] {
+                    let found = kept.wanting(event_type, after.map(numbered), 100_000, |_| true);
+                    let found: Vec<_> = found.iter().map(|target| target.webhook.id).collect();
+                    let beyond = expected.iter().filter(|n| after.is_none_or(|after| **n > after));
+                    assert_eq!(found, beyond.map(|n| numbered(*n)).collect::<Vec<_>>());
+                }
+            }
+        }
+        assert!(wanted.len() > 100, "{}", wanted.len());
     }
 
     #[test]

@@ -23,7 +23,8 @@ type LaneKey = usize;
 
 pub(super) struct State {
     settings: Settings,
-    lanes: Vec<Option<LaneState>>,
+    /// Boxed: the places of lanes that went stay.
+    lanes: Vec<Option<Box<LaneState>>>,
     free_keys: Vec<LaneKey>,
     by_lane: HashMap<Lane, LaneKey>,
     /// Tenants with a lane in their ring, in turn.
@@ -139,7 +140,7 @@ impl State {
             }
             if let Some((key, one)) = self.claim_one(now, &tenant) {
                 leased.push(one);
-                if self.lanes[key].as_ref().is_some_and(LaneState::may_lease_ahead) {
+                if self.lanes[key].as_ref().is_some_and(|lane| lane.may_lease_ahead()) {
                     ahead.push(key);
                 }
             }
@@ -309,7 +310,7 @@ impl State {
     where
         T: Default,
     {
-        let Some(lane) = self.lanes.get_mut(key).and_then(Option::as_mut) else {
+        let Some(lane) = self.lanes.get_mut(key).and_then(Option::as_deref_mut) else {
             return T::default();
         };
         let before = (lane.queued(), lane.leased(), lane.on_the_wire());
@@ -327,7 +328,7 @@ impl State {
     }
 
     fn put(&mut self, now: Timestamp, key: LaneKey) {
-        let Some(lane) = self.lanes[key].as_mut() else { return };
+        let Some(lane) = self.lanes[key].as_deref_mut() else { return };
         let wanted = lane.wanted_position(now);
         match (lane.position, wanted) {
             // Leaving the ring costs a search: from its end, where it stands after a claim that was
@@ -371,7 +372,7 @@ impl State {
         if let Some(key) = self.by_lane.get(lane) {
             return *key;
         }
-        let state = Some(LaneState::new(lane.clone()));
+        let state = Some(Box::new(LaneState::new(lane.clone())));
         let key = match self.free_keys.pop() {
             Some(key) => {
                 self.lanes[key] = state;

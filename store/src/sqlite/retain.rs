@@ -5,8 +5,11 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 use super::recent::Recent;
 use super::{rows, sql};
 
-/// Forgets events that are finished, oldest first, at most `limit` rows of them; returns whether there
-/// may be more. An event goes after all that belongs to it.
+/// Rows of one transaction, about 2 ms: whoever writes waits for it.
+const ROWS_MAX: u32 = 100;
+
+/// Forgets events that are finished, oldest first, at most `limit` rows of them, and [`ROWS_MAX`]; returns
+/// whether there may be more. An event goes after all that belongs to it.
 pub(super) fn retain(
     db: &Connection,
     recent: &Recent,
@@ -15,7 +18,7 @@ pub(super) fn retain(
 ) -> Result<bool> {
     // An event's id begins with the millisecond of its acceptance.
     let bound = Uid::floor(since.millis());
-    let (mut after, mut left) = (Uid([0; 16]), limit as usize);
+    let (mut after, mut left) = (Uid([0; 16]), limit.min(ROWS_MAX) as usize);
     while let Some((uid, seq)) = oldest(db, after, bound)? {
         recent.event_gone(EventUid(uid));
         for statement in [const { sql("retain_attempts") }, const { sql("retain_deliveries") }] {
