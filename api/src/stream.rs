@@ -35,7 +35,7 @@ use utoipa::IntoParams;
 use self::ids::Ids;
 use self::message::StreamEvent;
 pub use self::streams::Streams;
-use self::streams::{Batch, Filter, LOADED_MAX, Place, load, reached};
+use self::streams::{BATCH_BYTES, Batch, Filter, Place, load, reached};
 use crate::App;
 use crate::auth::Caller;
 use crate::problem::{ApiError, Problem};
@@ -51,6 +51,8 @@ const TICK: Duration = Duration::from_secs(1);
 /// What was missed is sent if it is not more than this; `since` has to sort it.
 const MISSED_MAX: u32 = 10_000;
 const MISSED_FOR_MAX: Duration = Duration::from_secs(600);
+/// Events that a stream loads at once: few, since each may be as large as an event may be.
+const AT_ONCE_MAX: usize = 8;
 /// At a stop: how long clients may take to read the last of their streams.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -163,6 +165,8 @@ struct Stream {
     /// Beyond the position, what was sent.
     sent: BTreeSet<i64>,
     next: VecDeque<Next>,
+    /// Events that are loaded at once.
+    at_once: usize,
     said: Stopwatch,
     checked: Stopwatch,
     ended: bool,
@@ -194,6 +198,7 @@ impl Stream {
             position,
             sent: BTreeSet::new(),
             next: VecDeque::new(),
+            at_once: AT_ONCE_MAX,
             said: Stopwatch::start(),
             checked: Stopwatch::start(),
             ended: false,
@@ -291,7 +296,7 @@ impl Stream {
             });
         }
         let mut wanted = Vec::new();
-        while wanted.len() < LOADED_MAX {
+        while wanted.len() < self.at_once {
             let Some(Next::Event(..)) = self.next.front() else { break };
             let Some(Next::Event(noted, position)) = self.next.pop_front() else { break };
             wanted.push((noted, position));
@@ -303,13 +308,20 @@ impl Stream {
         let Ok(events) = load(&*self.app.store, &noted).await else {
             return Some(self.end("store_unavailable"));
         };
-        let messages = wanted.iter().filter_map(|(noted, position)| {
-            let event = events.get(&noted.uid)?;
-            let text = message::event(event).ok()?;
-            Some(Next::Message(Some(*position), text))
-        });
-        for message in messages.collect::<Vec<_>>().into_iter().rev() {
-            self.next.push_front(message);
+        // What a client that does not read has waiting is bounded in bytes, too.
+        let (mut ready, mut bytes) = (Vec::new(), 0);
+        for (noted, position) in wanted {
+            let event = events.get(&noted.uid);
+            let Some(text) = event.and_then(|event| message::event(event).ok()) else { continue };
+            bytes += text.len();
+            ready.push(match bytes <= BATCH_BYTES || ready.is_empty() {
+                true => Next::Message(Some(position), text),
+                false => Next::Event(noted, position),
+            });
+        }
+        self.at_once = if bytes > BATCH_BYTES { 1 } else { (self.at_once * 2).min(AT_ONCE_MAX) };
+        for next in ready.into_iter().rev() {
+            self.next.push_front(next);
         }
         None
     }

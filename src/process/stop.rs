@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use store::Store;
+use store::world::Stopwatch;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -58,6 +59,7 @@ impl Running {
     /// Closing the door and claiming no more begin together, so that the grace is for both.
     async fn drain(self) {
         let streams = self.app.streams();
+        let begun = Stopwatch::start();
         self.draining.cancel();
         self.stop.claim.cancel();
         if let Some((door, _)) = &self.server {
@@ -70,7 +72,7 @@ impl Running {
         }
         self.app.all_pushed().await;
         if let Some(mut engine) = self.engine.filter(|engine| !engine.is_finished())
-            && timeout(self.grace, &mut engine).await.is_err()
+            && timeout(self.grace.saturating_sub(begun.elapsed()), &mut engine).await.is_err()
         {
             tracing::warn!("deliveries are still under way: they are cancelled and sent later");
             self.stop.abort.cancel();

@@ -152,6 +152,33 @@ async fn credentials_that_an_answer_repeats_are_not_kept() {
 }
 
 #[tokio::test]
+async fn nor_is_a_part_of_one_where_an_answer_is_cut() {
+    let server = Postrider::start().await;
+    let receiver = Receiver::start().await;
+    let token: String = (0..1_500).map(|n| char::from(b'a' + (n * 7 % 26) as u8)).collect();
+    let headers = json!({
+        "Authorization": format!("Bearer {token}"),
+        "Cookie": "session=sesame/open-up; theme=dark",
+    });
+    let webhook = server.register(&receiver.url("/a"), json!({ "headers": headers })).await;
+    let secret = text(&webhook, "secret").to_owned();
+    let echo = Reply::status(200).header("x-echo", &format!("Bearer {token}"));
+    let before = r#"{"session":"sesame\/open-up","#.to_owned();
+    let filler = "-".repeat(16 * 1_024 - before.len() - secret.len() - 4 - 1_490);
+    let body = format!("{before}{filler} {secret} {token}{token}");
+    receiver.always("/a", echo.body(body));
+    let event = server.publish("a", json!(1)).await;
+    let delivery = server.delivery_that_is("delivered", &event).await;
+    let delivery = server.get(&format!("/v1/deliveries/{}", text(&delivery, "id"))).await.is(200);
+    let response = &delivery["attempts"][0]["response"];
+    assert_eq!(
+        (&response["headers"]["x-echo"], &response["truncated"]),
+        (&json!("Bearer ***"), &json!(true))
+    );
+    assert_eq!(response["body"], format!(r#"{{"session":"***",{filler} *** "#));
+}
+
+#[tokio::test]
 async fn nor_is_what_a_url_carries_and_a_credential_that_is_short() {
     let server = Postrider::start().await;
     let receiver = Receiver::start().await;

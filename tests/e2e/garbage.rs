@@ -91,6 +91,13 @@ async fn rows_that_cannot_be_read_hold_up_nobody_else() {
     let torn = bad.register(&receiver.url("/torn"), json!({})).await;
     let paused = good.register(&receiver.url("/paused"), json!({})).await;
     good.register(&receiver.url("/good"), json!({})).await;
+    let short = json!({ "max_age_ms": 1_000 });
+    let aging = json!({ "event_types": ["aging"], "retry": short });
+    let aging = good.register(&receiver.url("/aging"), aging).await;
+    for (key, webhook) in [(&bad, &torn), (&good, &aging)] {
+        key.post(&format!("/v1/webhooks/{}/pause", text(webhook, "id")), json!({})).await.is(200);
+    }
+    bad.post("/v1/events", json!({ "type": "a", "data": "waits" })).await.is(202);
     let pause = format!("/v1/webhooks/{}", text(&paused, "id"));
     good.post(&format!("{pause}/pause"), json!({})).await.is(200);
 
@@ -113,6 +120,13 @@ async fn rows_that_cannot_be_read_hold_up_nobody_else() {
     ));
     server.restart().await;
 
+    let old = json!({ "id": "old", "type": "aging", "data": 1 });
+    good.post("/v1/events", old).await.is(202);
+    let of_aging = format!("webhook_id={}&status=failed", text(&aging, "id"));
+    wait_until("age ends what waits for another webhook of the same page", async || {
+        (good.deliveries(&of_aging).await.len() == 1).then_some(())
+    })
+    .await;
     good.post(&format!("{pause}/resume"), json!({})).await.is(200);
     let ids = || {
         receiver
@@ -146,7 +160,9 @@ async fn rows_that_cannot_be_read_hold_up_nobody_else() {
         "UPDATE webhooks SET config = replace({config}, '/good', '/torn') WHERE id = {torn_row}"
     ));
     server.restart().await;
-    receiver.wait_for("/torn", 1).await;
+    let resume = format!("/v1/webhooks/{}/resume", text(&torn, "id"));
+    bad.post(&resume, json!({})).await.is(200);
+    receiver.wait_for("/torn", 2).await;
     wait_until("it arrives", async || ids().iter().any(|id| id == "n-1").then_some(())).await;
 }
 

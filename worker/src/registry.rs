@@ -16,8 +16,8 @@ use model::time::Timestamp;
 use model::webhook::{HeaderValue, Webhook, WebhookSecret, WebhookStatus, patterns_of};
 use store::{Lane, Limits, Queue, Store, StoreError};
 
-use crate::engine::report_queue;
-use crate::mask;
+use crate::engine::{report_queue, report_store};
+use crate::mask::{self, Credentials};
 
 /// Webhooks and tenants kept; beyond it the cache starts anew.
 const CACHED_MAX: usize = 100_000;
@@ -36,12 +36,14 @@ pub(crate) struct Target {
     pub(crate) uri: Result<Uri, Unreadable>,
     pub(crate) headers: Result<HeaderMap, Unreadable>,
     /// What must not be kept of an answer that repeats it.
-    pub(crate) credentials: Vec<String>,
-    /// With the time until which each signs.
-    secrets: Result<Box<[(Option<Timestamp>, Secret)]>, Unreadable>,
+    pub(crate) credentials: Credentials,
+    secrets: Result<Box<[Signing]>, Unreadable>,
     /// The life of the queue's memory in which it was told what the lane may do; 0 is none.
     told: AtomicU64,
 }
+
+/// A secret, and the time until which it signs.
+type Signing = (Option<Timestamp>, Secret);
 
 /// A ciphertext that none of the master keys opens, or whose content is not what it should be.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -302,6 +304,26 @@ impl Registry {
         Ok(targets.into_iter().map(|target| (target.webhook.id, target)).collect())
     }
 
+    /// The same, without those whose rows cannot be read.
+    pub(crate) async fn read_those_that_can_be(
+        &self,
+        ids: &[WebhookId],
+    ) -> Result<HashMap<WebhookId, Arc<Target>>, StoreError> {
+        match self.read(ids).await {
+            Err(StoreError::Damaged(_)) => {}
+            read => return read,
+        }
+        let mut targets = HashMap::new();
+        for id in ids {
+            match self.read(std::slice::from_ref(id)).await {
+                Ok(one) => targets.extend(one),
+                Err(e @ StoreError::Damaged(_)) => report_store(&e, "webhooks"),
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(targets)
+    }
+
     /// Opens a webhook that was read, and keeps it.
     fn opened(&self, webhook: Webhook) -> Arc<Target> {
         let before = lock(&self.by_id).get(&webhook.id).cloned();
@@ -311,9 +333,9 @@ impl Registry {
             return same.clone();
         }
         let mut target = open(webhook, &self.master_keys);
-        // A lane that the queue does not know has the default limits. One that is back from old data
-        // may have older ones.
-        let default = Limits { version: target.webhook.version, ..Limits::default() };
+        // A lane that the queue does not know has the default limits. One whose webhook was changed, or
+        // that is back from old data, may have older ones.
+        let default = Limits { version: target.webhook.registered_version, ..Limits::default() };
         let is_known = before.is_none() && target.limits() == default && self.life() == FIRST_LIFE;
         target.told = if is_known { FIRST_LIFE } else { 0 }.into();
         let target = Arc::new(target);
@@ -378,7 +400,7 @@ fn open(mut webhook: Webhook, master_keys: &MasterKeys) -> Target {
             let value = match value {
                 HeaderValue::Plain(text) => {
                     if value.is_secret(name) {
-                        credentials.extend(text.rsplit(' ').next().map(str::to_owned));
+                        credentials.extend(mask::in_header(text));
                     }
                     text.clone().into_bytes()
                 }
@@ -386,9 +408,8 @@ fn open(mut webhook: Webhook, master_keys: &MasterKeys) -> Target {
                     let plain = master_keys
                         .open(sealed, &context)
                         .map_err(|e| Unreadable(format!("header {name}: {e}")))?;
-                    // `Bearer abc` and `abc` alike.
                     let text = String::from_utf8_lossy(&plain);
-                    credentials.extend(text.rsplit(' ').next().map(str::to_owned));
+                    credentials.extend(mask::in_header(&text));
                     plain
                 }
             };
@@ -403,7 +424,7 @@ fn open(mut webhook: Webhook, master_keys: &MasterKeys) -> Target {
     for (name, value, read) in webhook.config.url.query_values() {
         credentials.extend([value, &read].map(|value| mask::in_query(name, value)));
     }
-    let credentials = mask::in_order(credentials);
+    let credentials = Credentials::new(credentials);
     let uri = webhook.config.url.as_str().parse();
     let uri = uri.map_err(|e| Unreadable(format!("the URL cannot be requested: {e}")));
     webhook.secrets = Vec::new();
@@ -415,7 +436,7 @@ fn open_secret(
     secret: &WebhookSecret,
     master_keys: &MasterKeys,
     context: &[u8],
-) -> Result<(Option<Timestamp>, Secret), Unreadable> {
+) -> Result<Signing, Unreadable> {
     let plain = master_keys
         .open(&secret.sealed, context)
         .map_err(|e| Unreadable(format!("the signing secret: {e}")))?;

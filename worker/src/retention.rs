@@ -14,7 +14,7 @@ use crate::fleet::Duty;
 /// Between two rounds.
 const PAUSE: Duration = Duration::from_secs(60);
 /// Between two parts of a round, at least. It is twice as long as the part took if that is longer: so
-/// forgetting takes a third of the store's time at most, and keeps up with what is accepted.
+/// forgetting takes a third of the store's time at most.
 const PART_PAUSE: Duration = Duration::from_millis(2);
 /// Rows of one part, at most: an event may have ten thousand deliveries.
 const PART_MAX: u32 = 5_000;

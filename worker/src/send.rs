@@ -27,7 +27,7 @@ use tokio::time::timeout;
 use crate::Settings;
 use crate::engine::StartError;
 use crate::guard::Refused;
-use crate::mask::mask;
+use crate::mask::Credentials;
 use crate::names::NotFound;
 use crate::phases::Phases;
 use crate::registry::Target;
@@ -119,11 +119,7 @@ impl Sender {
                     ..Timings::default()
                 };
                 let left = config.timeout.saturating_sub(head);
-                let mut sent = Sent::answered(response, timings, watch, left, now).await;
-                if let Some(response) = &mut sent.response {
-                    mask(response, &target.credentials);
-                }
-                sent
+                Sent::answered(response, timings, watch, left, now, &target.credentials).await
             }
             Ok(Err(error)) if is_for_want_of_a_file(&error) => return Err(NoFile),
             Ok(Err(error)) => {
@@ -160,6 +156,7 @@ impl Sent {
         watch: Stopwatch,
         left: Duration,
         now: Timestamp,
+        credentials: &Credentials,
     ) -> Self {
         let code = response.status().as_u16();
         let retry_after = match (200..300).contains(&code) {
@@ -170,7 +167,7 @@ impl Sent {
                 .and_then(|value| value.to_str().ok())
                 .and_then(|text| retry_after(text, now)),
         };
-        let (headers, headers_cut) = kept_headers(response.headers());
+        let (headers, headers_cut) = kept_headers(response.headers(), credentials);
         let reading = Stopwatch::start();
         let mut kept = Kept::default();
         let read = timeout(left.min(BODY_TIMEOUT), kept.read(response.body_mut())).await;
@@ -183,12 +180,17 @@ impl Sent {
         drop(response);
         timings.body = Some(reading.elapsed());
         timings.total = watch.elapsed();
-        let truncated = kept.truncated || headers_cut || detail.is_some();
+        let is_cut = kept.truncated || detail.is_some();
+        let body = match is_cut {
+            true => credentials.mask_cut(&kept.body),
+            false => credentials.mask(&kept.body).into_owned(),
+        };
+        let truncated = is_cut || headers_cut;
         Self {
             answer: Answer::Status { code, retry_after },
             detail,
             timings,
-            response: Some(Response { headers, body: kept.body, truncated }),
+            response: Some(Response { headers, body, truncated }),
         }
     }
 }
@@ -200,11 +202,12 @@ fn fit_to_keep(mut detail: String) -> String {
     detail.replace(char::is_control, "\u{fffd}")
 }
 
-/// The headers that are kept, and whether there were more.
-fn kept_headers(headers: &HeaderMap) -> (Vec<(String, String)>, bool) {
+/// The headers that are kept, and whether there were more. Masked before they are cut.
+fn kept_headers(headers: &HeaderMap, credentials: &Credentials) -> (Vec<(String, String)>, bool) {
     let (mut kept, mut room) = (Vec::with_capacity(headers.len()), HEADERS_KEPT_MAX);
     for (name, value) in headers {
-        let mut value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let value = credentials.mask(value.as_bytes());
+        let mut value = String::from_utf8_lossy(&value).into_owned();
         value.truncate(value.floor_char_boundary(HEADER_VALUE_KEPT_MAX));
         let size = name.as_str().len() + value.len();
         if size > room {

@@ -86,7 +86,7 @@ impl Ages {
     ) -> Result<usize, StoreError> {
         let lanes = engine.store.lanes(self.after.as_ref(), LANES_PAGE).await?;
         let webhooks: Vec<_> = lanes.iter().filter_map(|lane| lane.work.webhook()).collect();
-        let targets = engine.registry.read(&webhooks).await?;
+        let targets = engine.registry.read_those_that_can_be(&webhooks).await?;
         resume(engine, &lanes, &targets).await;
         let mut ended = 0;
         for target in targets.values() {

@@ -32,7 +32,7 @@ const NOTED_MAX: u32 = 1_000;
 pub const LOADED_MAX: usize = 32;
 /// Batches in the ring, and the bytes of the messages of one, unless it has but one.
 const RING: usize = 32;
-const BATCH_BYTES: usize = 256 * 1024;
+pub const BATCH_BYTES: usize = 256 * 1024;
 /// A longer message is not kept in the ring: each stream loads the event itself.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 
@@ -238,11 +238,17 @@ impl Streams {
 
     /// What is noted was committed: it is loaded for as long as that takes.
     async fn loaded(&self, noted: &[Noted]) -> HashMap<EventUid, Event> {
+        let mut fails = false;
         loop {
             match load(&*self.store, noted).await {
                 Ok(events) => return events,
                 Err(_) if self.draining.is_cancelled() => return HashMap::new(),
-                Err(_) => sleep(REST_WITHOUT_STORE).await,
+                Err(error) => {
+                    if !std::mem::replace(&mut fails, true) {
+                        tracing::warn!(%error, "streams wait for the store");
+                    }
+                    sleep(REST_WITHOUT_STORE).await;
+                }
             }
         }
     }
@@ -333,6 +339,24 @@ pub async fn load(
     noted: &[Noted],
 ) -> Result<HashMap<EventUid, Event>, StoreError> {
     let uids: Vec<_> = noted.iter().map(|noted| noted.uid).collect();
-    let events = store.events(&uids).await?;
+    let events = match store.events(&uids).await {
+        Err(StoreError::Damaged(_)) => one_by_one(store, &uids).await?,
+        events => events?,
+    };
     Ok(events.into_iter().map(|event| (event.uid, event)).collect())
+}
+
+/// What cannot be read is left out: it must not keep the others.
+async fn one_by_one(store: &dyn Store, uids: &[EventUid]) -> Result<Vec<Event>, StoreError> {
+    let mut events = Vec::new();
+    for uid in uids {
+        match store.events(&[*uid]).await {
+            Ok(one) => events.extend(one),
+            Err(error @ StoreError::Damaged(_)) => {
+                tracing::error!(event.uid = %uid, %error, "streams leave out an event");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(events)
 }

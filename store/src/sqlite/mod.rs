@@ -27,7 +27,7 @@ mod writer;
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -80,6 +80,8 @@ pub struct Sqlite {
     /// For people.
     look: Readers,
     clock: Clock,
+    /// The event of which some is forgotten already.
+    half_forgotten: Mutex<Option<retain::Named>>,
     /// Held for as long as this lives: a second process on the same folder is refused.
     _lock: File,
 }
@@ -119,7 +121,8 @@ impl Sqlite {
             .map_err(|e| e.to_string())
             .and_then(|opened| opened)
             .map_err(|e| OpenError::Database(shown.clone(), e))?;
-        Ok(Self { writer, health, recent, engine, feed, look, clock, _lock: lock })
+        let half_forgotten = Mutex::default();
+        Ok(Self { writer, health, recent, engine, feed, look, clock, half_forgotten, _lock: lock })
     }
 
     /// Looks at the database in `data_dir` without changing anything, whether or not a process has
@@ -404,7 +407,11 @@ impl Store for Sqlite {
 
     async fn retain(&self, since: Timestamp, limit: u32) -> Result<bool, StoreError> {
         let recent = self.recent.clone();
-        self.writer.write(false, move |db| retain::retain(db, &recent, since, limit)).await
+        let begun = *self.half_forgotten.lock().unwrap_or_else(PoisonError::into_inner);
+        let retain = move |db: &Connection| retain::retain(db, &recent, since, limit, begun);
+        let retain::Part { more, begun } = self.writer.write(false, retain).await?;
+        *self.half_forgotten.lock().unwrap_or_else(PoisonError::into_inner) = begun;
+        Ok(more)
     }
 
     async fn announce(&self, worker: WorkerState) -> Result<(), StoreError> {

@@ -248,11 +248,18 @@ ORDER BY uid LIMIT 1
 
 -- name: retain_attempts
 DELETE FROM attempts WHERE event = ?1 AND (webhook, n) IN
-    (SELECT webhook, n FROM attempts WHERE event = ?1 LIMIT ?2)
+    (SELECT a.webhook, a.n FROM attempts a
+     WHERE a.event = ?1
+       AND NOT EXISTS (SELECT 1 FROM deliveries d
+           WHERE d.event = a.event AND d.webhook = a.webhook AND d.ended_at IS NULL)
+     LIMIT ?2)
 
 -- name: retain_deliveries
 DELETE FROM deliveries WHERE event = ?1 AND webhook IN
-    (SELECT webhook FROM deliveries WHERE event = ?1 LIMIT ?2)
+    (SELECT webhook FROM deliveries WHERE event = ?1 AND ended_at IS NOT NULL LIMIT ?2)
+
+-- name: retain_any_delivery
+SELECT 1 FROM deliveries WHERE event = ?1 LIMIT 1
 
 -- name: retain_keys
 DELETE FROM event_keys WHERE uid = ?1

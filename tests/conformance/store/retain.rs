@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use model::delivery::{EndedBy, Next};
 use model::event::NewEvent;
 use model::id::{DeliveryId, EventUid, Uid, WebhookId};
 use model::time::Timestamp;
 use store::Accepted;
 
-use super::{at, event, success, tenant, webhook_id};
+use super::{answered, at, event, outcome, success, tenant, webhook_id};
 use crate::drivers::StoreRig;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
@@ -120,6 +121,36 @@ pub async fn an_event_of_many_deliveries_is_forgotten_a_part_at_a_time(rig: &mut
     }
     assert_eq!(before, [0, 0]);
     assert!(!is_there(rig, ids[0]).await);
+}
+
+pub async fn a_delivery_begun_anew_while_its_event_goes_is_kept_with_all_of_it(rig: &mut StoreRig) {
+    let accepted_at = at(0) - DAY * 10;
+    let uid = EventUid(Uid::new(accepted_at.millis(), &[1; 10]));
+    let many = NewEvent { uid, accepted_at, id: Some("many".into()), ..event(1) };
+    let ids = rig.send(many, &(1..=10).map(webhook_id).collect::<Vec<_>>()).await;
+    for id in &ids {
+        let failed = Next::End(EndedBy::Attempts);
+        rig.write_down(outcome(*id, 0, answered(10, 500), failed)).await;
+    }
+    while left(rig, &ids).await == [10, 10] {
+        assert!(rig.retain(day(3), 4).await.expect("a store forgets"));
+    }
+    let mut anew = None;
+    for id in &ids {
+        if !rig.attempts_of(*id).await.is_empty() {
+            anew = rig.retry(*id, day(3)).await.expect("a store retries").map(|_| *id);
+            break;
+        }
+    }
+    let anew = anew.expect("only some went");
+    retain(rig, day(3)).await;
+    assert_eq!(rig.delivery(anew).await.expect("a store looks").map(|d| d.attempts), Some(1));
+    assert_eq!(rig.attempts_of(anew).await.len(), 1);
+    assert_eq!(rig.find(anew).await.event.uid, uid);
+    rig.write_down(success(anew, 1)).await;
+    retain(rig, day(3)).await;
+    assert_eq!(left(rig, &ids).await, [0, 0]);
+    assert!(!is_there(rig, anew).await);
 }
 
 pub async fn webhooks_and_counts_outlive_events(rig: &mut StoreRig) {
