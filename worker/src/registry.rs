@@ -50,7 +50,7 @@ type Signing = (Option<Timestamp>, Secret);
 #[error("{0}")]
 pub(crate) struct Unreadable(String);
 
-/// A tenant's webhooks. A change is made in place: what one costs must not grow with how many others
+/// A tenant's webhooks. A change is made in place: what one costs must hardly grow with how many others
 /// there are.
 #[derive(Default)]
 pub(crate) struct TenantWebhooks(RwLock<Kept>);
