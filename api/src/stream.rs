@@ -76,8 +76,8 @@ pub struct StreamQuery {
 ///
 /// Server-Sent Events, in a connection that stays open: each event that is accepted from now on, by
 /// whichever process, within a moment. Who connects again with the `id` of the last message gets what
-/// came meanwhile first, up to 10,000 events and 10 minutes. No event is left out; after a break in the
-/// connection some may come twice, with the same `uid`.
+/// came meanwhile first, up to 10,000 events and 10 minutes. No event is left out that can be read; after
+/// a break in the connection some may come twice, with the same `uid`.
 ///
 /// Messages: `event`, with an event as data; `gap`, when more was missed than that, with `reason`
 /// (`too_old`, `too_many`, `unknown`), `since` (null when the id says nothing here) and `until`; `end`, the last one, with `reason`
@@ -165,7 +165,7 @@ struct Stream {
     /// Beyond the position, what was sent.
     sent: BTreeSet<i64>,
     next: VecDeque<Next>,
-    /// Events that are loaded at once.
+    /// Events that are loaded at once: one after large ones, twice as many after others.
     at_once: usize,
     said: Stopwatch,
     checked: Stopwatch,

@@ -60,9 +60,9 @@ impl Answer {
 pub struct Response {
     /// Names in lower case, values lossily decoded.
     pub headers: Vec<(String, String)>,
-    /// The first 16 KiB of the body, as received.
+    /// The first 16 KiB of the body as received, without credentials.
     pub body: Vec<u8>,
-    /// Whether there was more body than is kept.
+    /// Whether there was more than is kept.
     pub truncated: bool,
 }
 

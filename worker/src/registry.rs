@@ -17,7 +17,7 @@ use model::webhook::{HeaderValue, Webhook, WebhookSecret, WebhookStatus, pattern
 use store::{Lane, Limits, Queue, Store, StoreError};
 
 use crate::engine::{report_queue, report_store};
-use crate::mask::{self, Credentials};
+use crate::mask::{Credentials, Gathered};
 
 /// Webhooks and tenants kept; beyond it the cache starts anew.
 const CACHED_MAX: usize = 100_000;
@@ -391,7 +391,7 @@ fn open(mut webhook: Webhook, master_keys: &MasterKeys) -> Target {
     };
     let opened = webhook.secrets.iter().map(|s| (s, open_secret(s, master_keys, &context)));
     let secrets: Result<Box<[_]>, _> = opened.filter_map(needed).collect();
-    let mut credentials = Vec::new();
+    let mut credentials = Gathered::default();
     let headers = webhook
         .config
         .headers
@@ -400,7 +400,7 @@ fn open(mut webhook: Webhook, master_keys: &MasterKeys) -> Target {
             let value = match value {
                 HeaderValue::Plain(text) => {
                     if value.is_secret(name) {
-                        credentials.extend(mask::in_header(text));
+                        credentials.add_header(text);
                     }
                     text.clone().into_bytes()
                 }
@@ -409,7 +409,7 @@ fn open(mut webhook: Webhook, master_keys: &MasterKeys) -> Target {
                         .open(sealed, &context)
                         .map_err(|e| Unreadable(format!("header {name}: {e}")))?;
                     let text = String::from_utf8_lossy(&plain);
-                    credentials.extend(mask::in_header(&text));
+                    credentials.add_header(&text);
                     plain
                 }
             };
@@ -422,13 +422,13 @@ fn open(mut webhook: Webhook, master_keys: &MasterKeys) -> Target {
         })
         .collect();
     for (name, value, read) in webhook.config.url.query_values() {
-        credentials.extend([value, &read].map(|value| mask::in_query(name, value)));
+        [value, &read].into_iter().for_each(|value| credentials.add_query(name, value));
     }
-    let credentials = Credentials::new(credentials);
     let uri = webhook.config.url.as_str().parse();
     let uri = uri.map_err(|e| Unreadable(format!("the URL cannot be requested: {e}")));
     webhook.secrets = Vec::new();
     webhook.config.headers.clear();
+    let credentials = credentials.into();
     Target { webhook, uri, headers, credentials, secrets, told: AtomicU64::new(0) }
 }
 

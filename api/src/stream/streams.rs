@@ -347,16 +347,23 @@ pub async fn load(
 }
 
 /// What cannot be read is left out: it must not keep the others.
+///
+/// # Errors
+/// Also if none of several can be read: then it is the store.
 async fn one_by_one(store: &dyn Store, uids: &[EventUid]) -> Result<Vec<Event>, StoreError> {
-    let mut events = Vec::new();
+    let (mut events, mut unread) = (Vec::new(), Vec::new());
     for uid in uids {
         match store.events(&[*uid]).await {
             Ok(one) => events.extend(one),
-            Err(error @ StoreError::Damaged(_)) => {
-                tracing::error!(event.uid = %uid, %error, "streams leave out an event");
-            }
+            Err(error @ StoreError::Damaged(_)) => unread.push((uid, error)),
             Err(error) => return Err(error),
         }
+    }
+    if uids.len() > 1 && unread.len() == uids.len() {
+        return Err(unread.swap_remove(0).1);
+    }
+    for (uid, error) in unread {
+        tracing::error!(event.uid = %uid, %error, "streams leave out an event");
     }
     Ok(events)
 }

@@ -80,7 +80,7 @@ pub struct Sqlite {
     /// For people.
     look: Readers,
     clock: Clock,
-    /// The event of which some is forgotten already.
+    /// The event of which some is forgotten already. After a restart it is the oldest, and found again.
     half_forgotten: Mutex<Option<retain::Named>>,
     /// Held for as long as this lives: a second process on the same folder is refused.
     _lock: File,

@@ -20,7 +20,8 @@ pub(super) struct Part {
 }
 
 /// Forgets events that are finished, oldest first, at most `limit` rows of them, and [`ROWS_MAX`]; goes on
-/// with the one that was `begun`. An event goes after all that belongs to it.
+/// with the one that was `begun`. An event goes after all that belongs to it, its attempts first: a delivery that
+/// is begun anew at that moment stays, but may have lost those.
 pub(super) fn retain(
     db: &Connection,
     recent: &Recent,

@@ -237,7 +237,7 @@ each_store! {
         what_is_old_and_finished_is_forgotten,
         a_forgotten_id_may_be_used_again,
         what_is_unfinished_is_kept_however_old,
-        a_delivery_begun_anew_while_its_event_goes_is_kept_with_all_of_it,
+        a_delivery_begun_anew_while_its_event_goes_is_kept,
         an_event_of_many_deliveries_is_forgotten_a_part_at_a_time,
         webhooks_and_counts_outlive_events,
     }

@@ -123,7 +123,7 @@ pub async fn an_event_of_many_deliveries_is_forgotten_a_part_at_a_time(rig: &mut
     assert!(!is_there(rig, ids[0]).await);
 }
 
-pub async fn a_delivery_begun_anew_while_its_event_goes_is_kept_with_all_of_it(rig: &mut StoreRig) {
+pub async fn a_delivery_begun_anew_while_its_event_goes_is_kept(rig: &mut StoreRig) {
     let accepted_at = at(0) - DAY * 10;
     let uid = EventUid(Uid::new(accepted_at.millis(), &[1; 10]));
     let many = NewEvent { uid, accepted_at, id: Some("many".into()), ..event(1) };
