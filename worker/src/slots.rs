@@ -19,6 +19,11 @@ use crate::Metrics;
 /// What a webhook may hold once half of the slots are taken is this times the free part of them: at
 /// first as many as it may have requests on the wire by default.
 const LANE_SHARE: usize = 32;
+/// What each may hold of a tenant that holds little, however few are free: others' thousand must not make
+/// a webhook that answers wait.
+const LANE_MIN: usize = 8;
+/// This part of the slots is kept for tenants that hold little.
+const KEPT_PART: usize = 20;
 
 #[derive(Clone)]
 pub(crate) struct Slots(Arc<Inner>);
@@ -96,7 +101,9 @@ impl Slots {
         }
         let of_lane = held.by_lane.get(&item.lane).copied().unwrap_or(0);
         let unanswered = item.lane.work != Work::FanOut;
-        if unanswered && of_lane >= lane_share(self.0.all, held.unanswered) {
+        let of_tenant = held.by_tenant.get(&item.lane.tenant).copied().unwrap_or(0);
+        let least = if of_tenant <= little(self.0.all) { LANE_MIN } else { 1 };
+        if unanswered && of_lane >= lane_share(self.0.all, held.unanswered).max(least) {
             return Taken::Crowded;
         }
         held.items.insert(item.clone());
@@ -175,11 +182,11 @@ impl Drop for Slot {
 }
 
 /// Unanswered requests that one webhook may have: any number while half of the slots are free of
-/// such, then the fewer the fewer are free, and always one. So however many want more than they may
+/// such, then the fewer the fewer are free. So however many want more than they may
 /// have, some stay free.
 fn lane_share(all: usize, unanswered: usize) -> usize {
     let free = all.saturating_sub(unanswered);
-    if free * 2 > all { usize::MAX } else { (free * LANE_SHARE / all).max(1) }
+    if free * 2 > all { usize::MAX } else { free * LANE_SHARE / all }
 }
 
 fn add_one<K: Clone + Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) {
@@ -198,9 +205,14 @@ fn remove_one<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) {
     }
 }
 
+/// What a tenant holds that holds little.
+fn little(all: usize) -> usize {
+    all / KEPT_PART / 2
+}
+
 fn room(all: usize, held: &Held) -> Option<Room> {
     let free = all.checked_sub(held.all).filter(|free| *free > 0)?;
-    let kept = all / 20;
+    let kept = all / KEPT_PART;
     let holding = |more_than: usize| {
         held.by_tenant.iter().filter(|(_, n)| **n > more_than).map(|(t, _)| t.clone()).collect()
     };
@@ -208,7 +220,7 @@ fn room(all: usize, held: &Held) -> Option<Room> {
         let skip = holding((all / 2).saturating_sub(1));
         Room { items: free - kept, skip, skipped_may_follow: true }
     } else {
-        Room { items: free, skip: holding(kept / 2), skipped_may_follow: false }
+        Room { items: free, skip: holding(little(all)), skipped_may_follow: false }
     })
 }
 
@@ -258,20 +270,42 @@ mod tests {
         assert!(matches!(slots.take(&item), Taken::Held) && slots.held() == 1);
     }
 
+    /// An event for the n-th webhook of a tenant.
+    fn item(of: &str, n: u16, event: u16) -> Item {
+        let uid = |n: u16| model::id::Uid([n.to_be_bytes(); 8].concat().try_into().expect("16"));
+        let lane = Lane::deliver(tenant(of), model::id::WebhookId(uid(n)));
+        Item { lane, event: model::id::EventUid(uid(event)) }
+    }
+
+    fn slots() -> Slots {
+        let metrics = Metrics::register(&mut prometheus_client::registry::Registry::default());
+        Slots::new(1_024, metrics)
+    }
+
+    #[test]
+    fn a_webhook_of_a_tenant_that_holds_little_has_several_however_few_are_free() {
+        let slots = slots();
+        let held: Vec<_> = (0..1_000).map(|n| slots.take(&item("hangs", n, 0))).collect();
+        assert!(held.iter().all(|taken| matches!(taken, Taken::Slot(_))));
+        assert!(matches!(slots.take(&item("hangs", 0, 1)), Taken::Crowded));
+        let mut answers = Vec::new();
+        for event in 0..8 {
+            answers.push(slots.take(&item("answers", 2_000, event)));
+            assert!(matches!(answers.last(), Some(Taken::Slot(_))), "{event}");
+        }
+        assert!(matches!(slots.take(&item("answers", 2_000, 8)), Taken::Crowded));
+    }
+
     #[test]
     fn webhooks_that_hold_what_they_may_leave_slots_free() {
-        let metrics = Metrics::register(&mut prometheus_client::registry::Registry::default());
-        let slots = Slots::new(1_024, metrics);
-        let uid = |n: u16| model::id::Uid([n.to_be_bytes(); 8].concat().try_into().expect("16"));
-        let lane = |n| Lane::deliver(tenant("a"), model::id::WebhookId(uid(n)));
-        let item = |n, event| Item { lane: lane(n), event: model::id::EventUid(uid(event)) };
+        let slots = slots();
         let mut kept = Vec::new();
         for event in 0..16 {
-            kept.extend((0..70).map(|n| slots.take(&item(n, event))));
+            kept.extend((0..70).map(|n| slots.take(&item("a", n, event))));
         }
         kept.retain(|taken| matches!(taken, Taken::Slot(_)));
         assert!((512..900).contains(&kept.len()), "{}", kept.len());
-        assert!(matches!(slots.take(&item(99, 1)), Taken::Slot(_)));
+        assert!(matches!(slots.take(&item("a", 99, 1)), Taken::Slot(_)));
     }
 
     #[test]
