@@ -4,7 +4,8 @@
 //! A tenant that holds half of the slots comes after the others. Alone it may hold nearly all:
 //! the last twentieth is kept for tenants that hold little, so that one whose receivers all hang
 //! never leaves the others without a slot. Within a tenant a webhook may hold the fewer, the fewer
-//! are free: many that hang leave room for those that answer.
+//! are free: many that hang leave room for those that answer. One of a tenant that holds little may always
+//! hold several.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;

@@ -29,7 +29,7 @@ const REST_WITHOUT_STORE: Duration = Duration::from_secs(1);
 /// Events that are noted at once.
 const NOTED_MAX: u32 = 1_000;
 /// Events that are loaded at once.
-pub const LOADED_MAX: usize = 32;
+const LOADED_MAX: usize = 32;
 /// Batches in the ring, and the bytes of the messages of one, unless it has but one.
 const RING: usize = 32;
 pub const BATCH_BYTES: usize = 256 * 1024;

@@ -129,11 +129,7 @@ async fn every_process_hears_that_the_queue_forgot() {
 #[tokio::test]
 async fn a_full_redis_hears_what_lanes_may_do() {
     let server = RedisServer::start();
-    let rig = opened(&server).await;
-    rig.fed().await;
-    let lane = lane("a", 1);
-    rig.keep(news(&lane, 1..=2)).await;
-    server.say("CONFIG SET maxmemory 1");
+    let (rig, lane) = full_with_two(&server).await;
     rig.pause(&lane).await;
     assert_eq!(rig.take().await, []);
 }
@@ -174,11 +170,7 @@ async fn forgotten_scripts_are_sent_again() {
 #[tokio::test]
 async fn a_full_redis_refuses_pushes_drains_and_is_fed_later() {
     let server = RedisServer::start();
-    let rig = opened(&server).await;
-    rig.fed().await;
-    let lane = lane("a", 1);
-    rig.keep(news(&lane, 1..=2)).await;
-    server.say("CONFIG SET maxmemory 1");
+    let (rig, lane) = full_with_two(&server).await;
     assert!(rig.push(vec![new(&lane, 3)]).await.is_err());
     assert_eq!(rig.look_at(&lane).await.queued, 2);
     let leased = rig.take().await;
@@ -361,6 +353,16 @@ async fn who_cannot_be_reached_may_be_later_and_no_password_is_told() {
 
 async fn opened(server: &RedisServer) -> QueueRig {
     rig(Redis::open(&server.url(), settings(1), Clock::system()).await.expect("a queue opens"))
+}
+
+/// A queue in a Redis that takes no more, and its lane in which two items wait.
+async fn full_with_two(server: &RedisServer) -> (QueueRig, Lane) {
+    let rig = opened(server).await;
+    rig.fed().await;
+    let lane = lane("a", 1);
+    rig.keep(news(&lane, 1..=2)).await;
+    server.say("CONFIG SET maxmemory 1");
+    (rig, lane)
 }
 
 fn rig(queue: Redis) -> QueueRig {
