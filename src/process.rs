@@ -24,7 +24,7 @@ use model::id::WorkerId;
 use model::secret::MasterKeys;
 use prometheus_client::registry::Registry;
 use store::world::{self, Clock};
-use store::{Queue, Store};
+use store::{Queue, Store, Tally};
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 use worker::Worker;
@@ -114,7 +114,9 @@ fn run(role: Role, member: &Member, dev: bool) -> Result<(), Failure> {
     let door = listens.then(|| listen::open(settings.server.listen)).transpose()?;
     let engine = if role == Role::Api { None } else { Some(engine(&settings, role)?) };
     let served = actix_web::rt::System::new().block_on(async {
-        let parts = Parts::open(&settings, role, dev, door.as_ref().map(|d| d.1), log).await?;
+        let address = door.as_ref().map(|door| door.1);
+        let shown = settings::shown(&effective);
+        let parts = Parts::open(&settings, role, dev, address, log, shown).await?;
         parts.run(&settings, door, files, engine.as_ref()).await
     });
     if let Some(engine) = engine {
@@ -135,6 +137,9 @@ struct Parts {
     first: First,
     dev: bool,
     log: log::Started,
+    tally: Arc<Tally>,
+    /// The settings, to be shown.
+    shown: Vec<api::Setting>,
 }
 
 type Door = (TcpListener, SocketAddr);
@@ -146,6 +151,7 @@ impl Parts {
         dev: bool,
         address: Option<SocketAddr>,
         log: log::Started,
+        shown: Vec<api::Setting>,
     ) -> Result<Self, Failure> {
         let clock = Clock::system();
         let Stand { store, queue, pace } = Stand::open(settings, role, &clock).await?;
@@ -166,6 +172,8 @@ impl Parts {
             first,
             dev,
             log,
+            tally: Arc::default(),
+            shown,
         })
     }
 
@@ -202,6 +210,9 @@ impl Parts {
             tracing::info!("delivering");
             engine.spawn(worker.run(stop.clone()))
         });
+        let counted = CancellationToken::new();
+        let (tally, store, over) = (self.tally, Arc::clone(&self.store), counted.clone());
+        let counting = actix_web::rt::spawn(async move { tally.run(&*store, over).await });
         stop::Running {
             server: server.map(|server| (server.handle(), actix_web::rt::spawn(server))),
             engine,
@@ -209,6 +220,8 @@ impl Parts {
             draining,
             stop,
             store: self.store,
+            counted,
+            counting,
             grace: settings.engine.shutdown_grace(),
         }
         .until_stopped()
@@ -230,6 +243,7 @@ impl Parts {
             master_keys: Arc::clone(&self.master_keys),
             egress: Arc::clone(&self.egress),
             metrics: worker::Metrics::register(registry),
+            tally: Arc::clone(&self.tally),
         };
         let settings = worker::Settings {
             slots: files.slots(settings.engine.slots),
@@ -263,15 +277,19 @@ impl Parts {
                 batch_bytes: settings.limits.batch_bytes,
                 batch_events: settings.limits.batch_events,
                 streams: settings.limits.streams,
+                retention: settings.limits.retention(),
             },
             door: match self.role {
                 Role::Worker => api::Door::Operations,
                 Role::Serve | Role::Api => api::Door::Everything,
             },
+            distributed: settings.services.database_url.is_some(),
             dev: self.dev,
+            settings: self.shown.clone(),
             registry,
             metrics,
             log: Arc::clone(&self.log.levels) as Arc<dyn api::LogLevel>,
+            tally: Arc::clone(&self.tally),
             draining,
         })
     }

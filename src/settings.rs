@@ -22,7 +22,7 @@ use ipnet::IpNet;
 
 pub use layers::{Effective, Flags, Source, is_env, is_set, read};
 pub use secret::Secret;
-pub use show::{as_json, as_toml, defaults};
+pub use show::{as_json, as_toml, defaults, shown};
 
 /// Where a server keeps its data, and where the client commands look for its key.
 pub const DATA_DIR_DEFAULT: &str = "./postrider-data";

@@ -4,7 +4,7 @@ mod view;
 
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, get, post};
-use model::delivery::Status;
+use model::delivery::{EndedBy, Status};
 use model::id::{DeliveryId, EventUid, Uid, WebhookId};
 use model::key::Verb;
 use model::tenant::Tenant;
@@ -142,8 +142,17 @@ pub async fn cancel_delivery(
         let detail = format!("this delivery has ended: it is {}", before.status.as_str());
         return Err(ApiError::new("already_finished", detail));
     }
+    app.count_cancelled(&before);
     let delivery = app.store.delivery(delivery.id).await?.ok_or_else(ApiError::not_found)?;
     Ok(Json(one(&app, delivery).await?))
+}
+
+impl App {
+    fn count_cancelled(&self, delivery: &Delivery) {
+        let (now, webhook) = (self.clock.now(), delivery.id.webhook);
+        let (tenant, event_type) = (Some(&delivery.tenant), Some(&delivery.event_type));
+        self.tally.ended(now, tenant, webhook, event_type, EndedBy::Cancelled);
+    }
 }
 
 /// The delivery that `id` names, if this caller may do that to it.

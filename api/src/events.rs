@@ -8,10 +8,11 @@ use std::sync::atomic::Ordering;
 
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpRequest, HttpResponse, get, post};
-use model::event::{Event, NewEvent};
+use model::event::{Event, EventType, NewEvent};
 use model::id::EventUid;
 use model::key::Verb;
 use model::tenant::Tenant;
+use model::time::Timestamp;
 use store::{Accepted, DeliveryFilter, EventFilter, Item, Lane, Push, StoreError};
 
 use self::new::{Batch, Publish};
@@ -180,19 +181,18 @@ pub(crate) async fn accept(
     app: &App,
     events: Vec<NewEvent>,
 ) -> Result<Vec<Result<Published, ApiError>>, ApiError> {
-    // What the answer and the push need, since the store takes the events.
-    let kept: Vec<(Tenant, Option<String>)> =
-        events.iter().map(|event| (event.tenant.clone(), event.id.clone())).collect();
+    let kept: Vec<_> = events.iter().map(Kept::of).collect();
     let accepted = app.store.accept(events).await;
     app.full.store(matches!(accepted, Err(StoreError::Full(_))), Ordering::Relaxed);
     let accepted = accepted?;
 
     let mut pushes = Vec::with_capacity(accepted.len());
     let mut answers = Vec::with_capacity(accepted.len());
-    for (accepted, (tenant, id)) in accepted.into_iter().zip(kept) {
+    for (accepted, Kept { tenant, id, event_type, at }) in accepted.into_iter().zip(kept) {
         app.metrics.event(EventResult::of(&accepted));
         answers.push(match accepted {
             Accepted::New { uid, seq, row, push } => {
+                app.tally.accepted(at, &tenant, &event_type);
                 pushes.extend(push.then(|| fan_out(tenant, row, seq)));
                 Ok(Published { id: id.unwrap_or_else(|| uid.to_string()), duplicate: false })
             }
@@ -209,6 +209,25 @@ pub(crate) async fn accept(
     }
     app.push(pushes).await;
     Ok(answers)
+}
+
+/// What is still needed of an event once the store took it.
+struct Kept {
+    tenant: Tenant,
+    id: Option<String>,
+    event_type: EventType,
+    at: Timestamp,
+}
+
+impl Kept {
+    fn of(event: &NewEvent) -> Self {
+        Self {
+            tenant: event.tenant.clone(),
+            id: event.id.clone(),
+            event_type: event.event_type.clone(),
+            at: event.accepted_at,
+        }
+    }
 }
 
 fn fan_out(tenant: Tenant, row: EventUid, seq: i64) -> Push {

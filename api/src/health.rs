@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 
 use crate::auth::Caller;
 use crate::problem::ApiError;
+use crate::system::timed;
 use crate::{App, Door};
 
 /// How long a check may take.
@@ -85,26 +86,31 @@ pub async fn get_readiness(app: Data<App>) -> HttpResponse {
 }
 
 /// What it needs and what it should have.
-struct State {
-    store: bool,
+pub struct State {
+    /// How long the store took to answer; none if it did not.
+    pub store: Option<Duration>,
     /// None if the queue does not answer.
-    look: Option<Look>,
+    pub look: Option<Look>,
+    /// How long it took to.
+    pub looked: Option<Duration>,
     /// How far the queue's clock is from this machine's, as far as is known.
-    skew: Duration,
+    pub skew: Duration,
     draining: bool,
     /// The last event found room.
     has_room: bool,
 }
 
 impl State {
-    async fn of(app: &App) -> Self {
-        let store = check("store", app.store.check()).await.is_some();
-        let look = check("queue", app.queue.look(&[])).await;
+    pub async fn of(app: &App) -> Self {
+        let store = timed(check("store", app.store.check())).await.map(|((), took)| took);
+        let look = timed(check("queue", app.queue.look(&[]))).await;
+        let (look, looked) = look.unzip();
         let here = app.clock.now();
         let skew = look.as_ref().map(|look| look.now.since(here).max(here.since(look.now)));
         Self {
             store,
             look,
+            looked,
             skew: skew.unwrap_or_default(),
             draining: app.draining.is_cancelled(),
             has_room: !app.full.load(Ordering::Relaxed),
@@ -123,7 +129,7 @@ impl State {
     fn status(&self, door: Door) -> &'static str {
         // Events are accepted without the queue; nothing is delivered without it.
         let queue = self.look.is_some();
-        let able = self.store && (queue || door == Door::Everything) && !self.draining;
+        let able = self.store.is_some() && (queue || door == Door::Everything) && !self.draining;
         match (able, queue && self.keeps() && self.in_time() && self.has_room) {
             (false, _) => "unavailable",
             (true, false) => "degraded",
@@ -131,10 +137,10 @@ impl State {
         }
     }
 
-    fn checks(&self) -> BTreeMap<&'static str, Check> {
+    pub fn checks(&self) -> BTreeMap<&'static str, Check> {
         let said = |ok, otherwise| Check { status: if ok { "ok" } else { otherwise } };
         BTreeMap::from([
-            ("store", said(self.store, "unavailable")),
+            ("store", said(self.store.is_some(), "unavailable")),
             ("space", said(self.has_room, "full")),
             ("queue", said(self.look.is_some(), "unavailable")),
             ("eviction", said(self.keeps(), "evicting")),

@@ -17,6 +17,9 @@ pub mod webhooks;
 
 pub mod deliveries;
 
+pub mod stats;
+pub mod system;
+
 pub mod stream;
 
 pub mod dev;
@@ -50,9 +53,10 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, PathConfig};
 use model::egress;
 use model::secret::MasterKeys;
+use model::time::Timestamp;
 use prometheus_client::registry::Registry;
 use store::world::Clock;
-use store::{Queue, Store};
+use store::{Queue, Store, Tally};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -64,6 +68,7 @@ pub use crate::document::pretty as openapi;
 pub use crate::log::{Level, LogLevel};
 pub use crate::metrics::Metrics;
 pub use crate::problem::ApiError;
+pub use crate::system::Setting;
 use crate::wire::Wire;
 
 /// How long a client may take to send a request's head, and again for its body.
@@ -87,6 +92,8 @@ pub struct Limits {
     pub batch_events: usize,
     /// Clients of `/v1/stream` at once.
     pub streams: usize,
+    /// How long events are kept.
+    pub retention: Duration,
 }
 
 /// What a server answers.
@@ -106,12 +113,18 @@ pub struct Parts {
     pub master_keys: Arc<MasterKeys>,
     pub egress: Arc<egress::Policy>,
     pub limits: Limits,
+    /// Whether it stands on servers that others share.
+    pub distributed: bool,
     /// Whether `/dev/*` is there: inboxes and a clock that can be stepped, without a key.
     pub dev: bool,
+    /// To be shown.
+    pub settings: Vec<Setting>,
     /// Everything that `/metrics` shows.
     pub registry: Arc<Registry>,
     pub metrics: Metrics,
     pub log: Arc<dyn LogLevel>,
+    /// For statistics.
+    pub tally: Arc<Tally>,
     /// Cancelled once the process is to stop: `/readyz` says so from then on.
     pub draining: CancellationToken,
 }
@@ -125,10 +138,14 @@ pub struct App {
     pub master_keys: Arc<MasterKeys>,
     pub egress: Arc<egress::Policy>,
     pub limits: Limits,
+    pub distributed: bool,
     pub dev: bool,
+    pub settings: Vec<Setting>,
+    pub started_at: Timestamp,
     pub registry: Arc<Registry>,
     pub metrics: Metrics,
     pub log: Arc<dyn LogLevel>,
+    pub tally: Arc<Tally>,
     pub draining: CancellationToken,
     /// The store had no room for the last event.
     full: AtomicBool,
@@ -144,7 +161,8 @@ pub struct App {
 impl App {
     pub fn new(parts: Parts) -> Self {
         let Parts { door, store, queue, clock, master_keys, egress, limits, dev, .. } = parts;
-        let Parts { registry, metrics, log, draining, .. } = parts;
+        let Parts { registry, metrics, log, tally, draining, distributed, settings, .. } = parts;
+        let started_at = clock.now();
         let streams = stream::Streams::new(&store, limits.streams, &metrics, &draining);
         Self {
             door,
@@ -154,10 +172,14 @@ impl App {
             master_keys,
             egress,
             limits,
+            distributed,
             dev,
+            settings,
+            started_at,
             registry,
             metrics,
             log,
+            tally,
             draining,
             full: AtomicBool::new(false),
             handling: AtomicUsize::new(0),
@@ -280,6 +302,12 @@ fn everything(config: &mut ServiceConfig) {
         .service(deliveries::retry_delivery)
         .service(deliveries::cancel_delivery)
         .service(stream::follow_stream)
+        .service(stats::get_stats)
+        .service(stats::list_webhook_stats)
+        .service(stats::get_overview)
+        .service(system::list_workers)
+        .service(system::get_system)
+        .service(system::list_settings)
         .service(keys::create_key)
         .service(keys::list_keys)
         .service(keys::delete_key);

@@ -23,6 +23,11 @@ impl FromRequest for Params {
 }
 
 impl Params {
+    #[cfg(test)]
+    pub fn of(query: &str) -> Self {
+        Self(query.to_owned())
+    }
+
     /// # Errors
     /// `unknown_field` for a parameter that is not `known`, `duplicate_key` for one given twice.
     pub fn read(&self, known: &[&'static str]) -> Result<Query, ApiError> {

@@ -29,6 +29,8 @@ use crate::page::{Page, page};
 use crate::problem::{ApiError, Problem};
 use crate::query::Params;
 
+/// The longest part of a URL that is searched for.
+const SEARCH_CHARS_MAX: usize = 256;
 /// How often a change is tried again that others got in the way of.
 const TRIES: u32 = 32;
 
@@ -85,11 +87,12 @@ pub async fn list_webhooks(
     params: Params,
 ) -> Result<Json<Page<WebhookView>>, ApiError> {
     caller.may(Verb::Look)?;
-    let query = params.read(&["tenant", "status", "limit", "cursor"])?;
+    let query = params.read(&["tenant", "status", "q", "limit", "cursor"])?;
     let expected = "active, paused or disabled";
     let filter = WebhookFilter {
         tenant: caller.list_tenant(Verb::Look, query.tenant()?)?,
         status: query.parsed("status", expected, WebhookStatus::parse)?,
+        url_part: query.parsed("q", "1 to 256 characters", search_text)?,
     };
     let limit = query.limit()?;
     let (after, list) = query.cursor("webhooks", caller.own_tenant())?;
@@ -160,8 +163,12 @@ pub async fn patch_webhook(
     Ok(Json(WebhookView::new(&webhook.await?)))
 }
 
+fn search_text(text: &str) -> Option<String> {
+    (1..=SEARCH_CHARS_MAX).contains(&text.chars().count()).then(|| text.to_owned())
+}
+
 /// The webhook that `id` names, if this caller may do that to it.
-async fn find(app: &App, caller: &Caller, verb: Verb, id: &str) -> Result<Webhook, ApiError> {
+pub async fn find(app: &App, caller: &Caller, verb: Verb, id: &str) -> Result<Webhook, ApiError> {
     caller.may(verb)?;
     let id = WebhookId::parse(id).ok_or_else(ApiError::not_found)?;
     let webhook = app.store.webhooks(&[id]).await?.pop().ok_or_else(ApiError::not_found)?;

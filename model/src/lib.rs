@@ -4,7 +4,7 @@
 //! Read in this order: what the things are called (`id`, `tenant`), what happened (`event`), who
 //! wants to know (`webhook`), where it may be sent (`target`, `egress`), how it looks on the wire
 //! (`payload`, `secret`, `signature`), and what follows from the answer (`attempt`, `delivery`,
-//! `retry`). `key` says who may do what.
+//! `retry`), and how it is counted (`stats`). `key` says who may do what.
 
 pub mod id;
 pub mod tenant;
@@ -23,6 +23,7 @@ pub mod signature;
 pub mod attempt;
 pub mod delivery;
 pub mod retry;
+pub mod stats;
 
 pub mod key;
 

@@ -19,6 +19,9 @@ use crate::failure::Failure;
 /// How long cancelled deliveries may take to be recorded as such.
 const AFTER_ABORT: Duration = Duration::from_secs(5);
 
+/// How long the store may take to keep the last statistics.
+const LAST_COUNTS: Duration = Duration::from_secs(2);
+
 /// A server at work.
 pub struct Running {
     /// If it has a door.
@@ -29,6 +32,9 @@ pub struct Running {
     pub draining: CancellationToken,
     pub stop: worker::Stop,
     pub store: Arc<dyn Store>,
+    /// Cancelled when nothing is counted any more.
+    pub counted: CancellationToken,
+    pub counting: JoinHandle<()>,
     pub grace: Duration,
 }
 
@@ -80,6 +86,9 @@ impl Running {
                 tracing::error!("the engine does not stop; what it held is sent again");
             }
         }
+        self.counted.cancel();
+        // Err: a store that takes its time keeps no statistics of the last seconds.
+        let _ = timeout(LAST_COUNTS, self.counting).await;
         match self.store.close().await {
             Ok(()) => tracing::info!("stopped"),
             Err(error) => tracing::error!(error = %error, "the store did not close well"),

@@ -1,6 +1,7 @@
 //! Shows settings with their documentation: as TOML, which is also what the file takes, or as
 //! JSON. `config.default.toml` is the first of these without any source but the defaults.
 
+use api::Setting;
 use clap::Arg;
 use serde_json::{Value, json};
 
@@ -32,17 +33,24 @@ pub fn as_toml(settings: &[Effective]) -> String {
 }
 
 pub fn as_json(settings: &[Effective]) -> Value {
+    json!({ "settings": shown(settings) })
+}
+
+/// Every setting, its value without secrets.
+pub fn shown(settings: &[Effective]) -> Vec<Setting> {
     let shown = settings.iter().map(|setting| {
-        json!({
-            "key": setting.arg.get_id().as_str(),
-            "value": json_value(setting),
-            "source": source(&setting.source),
-            "flag": (!layers::is_secret(&setting.arg)).then(|| layers::flag_name(&setting.arg)),
-            "env": layers::env_name(&setting.arg),
-            "doc": doc(&setting.arg),
-        })
+        let secret = layers::is_secret(&setting.arg);
+        Setting {
+            key: setting.arg.get_id().as_str().to_owned(),
+            value: json_value(setting),
+            source: source(&setting.source),
+            flag: (!secret).then(|| layers::flag_name(&setting.arg)),
+            env: layers::env_name(&setting.arg),
+            doc: doc(&setting.arg),
+            secret,
+        }
     });
-    json!({ "settings": shown.collect::<Vec<_>>() })
+    shown.collect()
 }
 
 fn toml(settings: &[Effective], with_source: bool) -> String {

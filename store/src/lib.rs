@@ -13,6 +13,7 @@
 mod queue;
 mod sample;
 mod sql;
+mod stats;
 mod store;
 
 pub mod memory;
@@ -23,10 +24,13 @@ pub mod redis;
 
 mod begin;
 mod pace;
+mod tally;
 pub mod world;
 
 pub use begin::begin;
 pub use pace::Pace;
 pub use queue::*;
 pub use sample::SealedSample;
+pub use stats::*;
 pub use store::*;
+pub use tally::{Attempted, Tally};

@@ -13,13 +13,14 @@ use model::time::Timestamp;
 use model::webhook::{Webhook, WebhookStatus};
 
 use crate::queue::Lane;
+use crate::stats::Stats;
 
 /// The truth: what was accepted, what is to be delivered, what was tried, who subscribed.
 ///
 /// Each method is atomic. Methods that take a batch are atomic per item, and one bad item fails
 /// alone.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: Stats + Send + Sync {
     // Accepting.
 
     /// Keeps each event with its keys and in an inbox row that says "still to fan out", and returns
@@ -446,6 +447,8 @@ pub(crate) struct Doubt {
 pub struct WebhookFilter {
     pub tenant: Option<Tenant>,
     pub status: Option<WebhookStatus>,
+    /// What its URL has in it before any question mark, in letters of any case.
+    pub url_part: Option<String>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -478,6 +481,10 @@ pub struct WorkerState {
     pub id: WorkerId,
     /// Of Postrider.
     pub version: String,
+    /// The machine's name.
+    pub host: String,
+    /// Of the process.
+    pub pid: u32,
     pub slots: u32,
     /// Slots that are taken.
     pub held: u32,

@@ -7,7 +7,9 @@ use std::time::Duration;
 use model::id::{EventUid, WebhookId, WorkerId};
 use model::time::Timestamp;
 use store::world::QueueTime;
-use store::{How, Hungry, Leased, Pace, Queue, QueueError, Settlement, Store, StoreError, begin};
+use store::{
+    How, Hungry, Leased, Pace, Queue, QueueError, Settlement, Store, StoreError, Tally, begin,
+};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -37,6 +39,8 @@ pub struct StartError(pub String);
 
 pub(crate) struct Engine {
     pub(crate) id: WorkerId,
+    /// This machine's name, as far as it is known.
+    pub(crate) host: String,
     pub(crate) started_at: Timestamp,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) queue: Arc<dyn Queue>,
@@ -46,6 +50,7 @@ pub(crate) struct Engine {
     pub(crate) ahead: Ahead,
     pub(crate) settings: Settings,
     pub(crate) metrics: Metrics,
+    pub(crate) tally: Arc<Tally>,
     pub(crate) shortage: Shortage,
     pub(crate) ways: Ways,
     settling: TaskTracker,
@@ -106,8 +111,10 @@ impl Engine {
         let cannot_record = AtomicBool::new(false);
         let (id, started_at) = (parts.id, parts.started_at);
         let (store, queue, metrics) = (parts.store, parts.queue, parts.metrics);
+        let tally = parts.tally;
         Ok(Self {
             id,
+            host: host_name(),
             started_at,
             store,
             queue,
@@ -117,6 +124,7 @@ impl Engine {
             ahead: Ahead::new(settings.slots),
             settings,
             metrics,
+            tally,
             shortage: Shortage::default(),
             ways,
             settling: TaskTracker::new(),
@@ -215,6 +223,12 @@ impl Engine {
         self.settling.close();
         let _ = tokio::time::timeout(SETTLED_PATIENCE, self.settling.wait()).await;
     }
+}
+
+/// proc(5). Empty if the system does not say.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
 }
 
 /// One line per failure, where it is handled.

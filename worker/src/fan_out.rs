@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::event::Event;
+use model::event::{Event, EventType};
 use model::id::{DeliveryId, EventUid};
 use model::tenant::Tenant;
 use model::webhook::{Webhook, WebhookStatus};
@@ -86,8 +86,12 @@ async fn make_deliveries(
     stop: &Stop,
 ) -> Result<Vec<EventUid>, StoreError> {
     let names: Vec<_> = batch.iter().map(Held::event).collect();
-    let mut made =
-        Made { since: Stopwatch::start(), of_event: HashMap::new(), targets: Vec::new() };
+    let mut made = Made {
+        since: Stopwatch::start(),
+        of_event: HashMap::new(),
+        targets: Vec::new(),
+        counted: Vec::new(),
+    };
     let rows = engine.store.inbox(&names, *whole).await?;
     let (mut chunks, mut unfinished) = (Vec::new(), Vec::new());
     let (mut room, mut left) = (DELIVERIES_MAX, TRANSACTIONS_MAX);
@@ -110,7 +114,10 @@ async fn make_deliveries(
         if chunk.more {
             unfinished.push(row.name);
         }
-        counts.into_iter().for_each(|count| engine.metrics.fanned_out(count));
+        for (event_type, count) in counts {
+            engine.metrics.fanned_out(count);
+            made.counted.push((row.tenant.clone(), event_type, count));
+        }
         room -= chunk.deliveries.len();
         made.targets.extend(targets);
         made.of_event.extend(row.events.into_iter().map(|e| (e.uid, (e.whole, webhooks.clone()))));
@@ -148,6 +155,11 @@ async fn keep_and_push(
     let count = pushes.len();
     if count > 0 {
         let are_new = engine.store.fan_out(chunks).await? == count;
+        let counted = std::mem::take(&mut made.counted);
+        // What is made anew after a crash was counted before.
+        if are_new {
+            engine.tally.made(engine.now(), &counted);
+        }
         if are_new && !stop.claim.is_cancelled() && !engine.cannot_record() {
             lease_at_once(engine, &mut pushes);
         }
@@ -170,9 +182,12 @@ async fn keep_and_push(
     Ok(())
 }
 
+/// Of each event its type and how many there are.
+type Counts = Vec<(EventType, usize)>;
+
 /// The next deliveries of an inbox row, at most as many as one transaction takes, to whom they go, and
 /// how many there are of each event.
-fn next_chunk(row: &InboxRow, webhooks: &TenantWebhooks) -> (Chunk, Vec<Arc<Target>>, Vec<usize>) {
+fn next_chunk(row: &InboxRow, webhooks: &TenantWebhooks) -> (Chunk, Vec<Arc<Target>>, Counts) {
     let (mut deliveries, mut counts, mut more) = (Vec::new(), Vec::new(), false);
     let mut targets = Vec::new();
     for event in row.events.iter().filter(|e| row.cursor.is_none_or(|(seq, _)| e.seq >= seq)) {
@@ -183,7 +198,7 @@ fn next_chunk(row: &InboxRow, webhooks: &TenantWebhooks) -> (Chunk, Vec<Arc<Targ
             break;
         }
         matching.truncate(room);
-        counts.push(matching.len());
+        counts.push((event.event_type.clone(), matching.len()));
         deliveries.extend(matching.iter().map(|target| NewDelivery {
             id: DeliveryId { event: event.uid, webhook: target.webhook.id },
             seq: event.seq,
@@ -243,6 +258,8 @@ struct Made {
     of_event: HashMap<EventUid, (Option<Arc<Event>>, Arc<TenantWebhooks>)>,
     /// To whom it goes that was not pushed yet.
     targets: Vec<Arc<Target>>,
+    /// How many of an event were made that are not kept yet.
+    counted: Vec<(Tenant, EventType, usize)>,
 }
 
 impl Made {

@@ -35,6 +35,8 @@ async fn announce(engine: &Engine) -> Result<(), StoreError> {
     let worker = WorkerState {
         id: engine.id,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        host: engine.host.clone(),
+        pid: std::process::id(),
         slots: count(engine.settings.slots),
         held: count(engine.slots.held()),
         started_at: engine.started_at,

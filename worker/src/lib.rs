@@ -8,6 +8,7 @@
 //!       └─► feed      a hungry lane: its next items from the store
 //! sweep               what no sending will end, what nobody pushed
 //! retention           what is too old to be kept
+//! count               what statistics are made of
 //! fleet               what it says of itself, what one worker does for all
 //! ```
 //! Before anything is sent it is loaded from the store; before anything is settled it is recorded
@@ -29,6 +30,7 @@ mod shortage;
 mod tls;
 mod wire;
 
+mod count;
 mod record;
 mod report;
 
@@ -51,7 +53,7 @@ use model::egress::Policy;
 use model::id::WorkerId;
 use model::secret::MasterKeys;
 use model::time::Timestamp;
-use store::{Queue, Store};
+use store::{Queue, Store, Tally};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -79,6 +81,7 @@ pub struct Parts {
     pub master_keys: Arc<MasterKeys>,
     pub egress: Arc<Policy>,
     pub metrics: Metrics,
+    pub tally: Arc<Tally>,
 }
 
 #[derive(Debug, Clone)]
@@ -154,6 +157,7 @@ impl Worker {
         stages.spawn(sweep::run(engine.clone(), over.clone()));
         stages.spawn(retention::run(engine.clone(), over.clone()));
         stages.spawn(fleet::run(engine.clone(), over.clone()));
+        stages.spawn(count::watch_queue(engine.clone(), over.clone()));
         let working = async {
             claim::run(&engine, &claim).await;
             engine.slots.all_free().await;

@@ -8,6 +8,7 @@ use store::{How, Outcome, Pace, Recorded, StoreError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::count::{self, Counted};
 use crate::engine::{Engine, FAILURE_PAUSE, Held, gather, report_store};
 use crate::report;
 
@@ -47,11 +48,16 @@ pub(crate) async fn run(
         let recorded = record(&engine, &outcomes, &abort).await;
         let now = engine.now();
         let mut settled = Vec::with_capacity(held.len());
+        let mut counted = Vec::with_capacity(held.len());
         for (((held, event), outcome), recorded) in
             held.into_iter().zip(outcomes.iter()).zip(recorded)
         {
-            if let (Some(event), Some(attempt)) = (event, &outcome.attempt) {
-                report::attempted(&held, &event, outcome, attempt, recorded);
+            if let (Some(event), Some(attempt)) = (&event, &outcome.attempt) {
+                report::attempted(&held, event, outcome, attempt, recorded);
+            }
+            if let Some(recorded) = recorded {
+                let tenant = held.leased.item.lane.tenant.clone();
+                counted.push(Counted { tenant, event, outcome, recorded });
             }
             let how = match recorded {
                 Some(Recorded { due: Some(due), .. }) => How::Again { after: due.since(now) },
@@ -61,6 +67,7 @@ pub(crate) async fn run(
             settled.push((held, how));
         }
         engine.settle(settled);
+        count::recorded(&engine.tally, &counted);
     }
 }
 

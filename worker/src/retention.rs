@@ -16,6 +16,10 @@ const PAUSE: Duration = Duration::from_secs(60);
 /// Between two parts of a round, at least. It is twice as long as the part took if that is longer: so
 /// forgetting takes a third of the store's time at most.
 const PART_PAUSE: Duration = Duration::from_millis(2);
+/// How long counts of minutes are kept; those of five minutes are kept as long as events.
+const MINUTES_KEPT: Duration = Duration::from_secs(2 * 24 * 3_600);
+/// Counts that are forgotten in one part, at most.
+const STATS_MAX: u32 = 500;
 /// Rows of one part, at most: an event may have ten thousand deliveries.
 const PART_MAX: u32 = 5_000;
 
@@ -44,5 +48,7 @@ async fn forget(engine: &Engine, duty: &mut Duty) -> Result<bool, StoreError> {
     if now < Timestamp::default() + engine.settings.retention || !duty.is_ours(engine).await? {
         return Ok(false);
     }
-    engine.store.retain(now - engine.settings.retention, PART_MAX).await
+    let since = now - engine.settings.retention;
+    let more = engine.store.forget_stats(now - MINUTES_KEPT, since, STATS_MAX).await?;
+    Ok(engine.store.retain(since, PART_MAX).await? || more)
 }

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use model::delivery::Next;
 use model::id::WebhookId;
+use model::tenant::Tenant;
 use model::webhook::WebhookStatus;
 use store::{Lane, Outcome, StoreError, Stranded, WaitingFor};
 use tokio_util::sync::CancellationToken;
 
+use crate::count;
 use crate::engine::{Engine, report_queue, report_store};
 use crate::feed::{self, Rolling};
 use crate::fleet::Duty;
@@ -67,7 +69,7 @@ async fn run_once(
         if stranded.is_empty() {
             break;
         }
-        ended += end(engine, stranded).await?;
+        ended += end(engine, stranded, None).await?;
     }
     Ok(ended + ages.sweep(engine, over).await?)
 }
@@ -96,7 +98,7 @@ impl Ages {
                 if old.is_empty() {
                     break;
                 }
-                ended += end(engine, old).await?;
+                ended += end(engine, old, Some(&target.webhook.tenant)).await?;
             }
         }
         self.after = lanes.into_iter().nth(LANES_PAGE as usize - 1);
@@ -123,7 +125,11 @@ async fn resume(engine: &Engine, lanes: &[Lane], targets: &HashMap<WebhookId, Ar
     engine.registry.set_limits(&held).await;
 }
 
-async fn end(engine: &Engine, stranded: Vec<Stranded>) -> Result<usize, StoreError> {
+async fn end(
+    engine: &Engine,
+    stranded: Vec<Stranded>,
+    tenant: Option<&Tenant>,
+) -> Result<usize, StoreError> {
     let at = engine.now();
     let outcomes: Arc<[_]> = stranded
         .into_iter()
@@ -138,5 +144,8 @@ async fn end(engine: &Engine, stranded: Vec<Stranded>) -> Result<usize, StoreErr
         .collect();
     let recorded = engine.store.record(outcomes.clone()).await?;
     engine.metrics.recorded(&outcomes, &recorded);
+    for (outcome, recorded) in outcomes.iter().zip(&recorded) {
+        count::ended_unsent(&engine.tally, tenant, outcome, *recorded);
+    }
     Ok(recorded.iter().filter(|r| r.applied).count())
 }

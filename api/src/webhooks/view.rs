@@ -91,6 +91,9 @@ pub struct WebhookQuery {
     /// `active`, `paused` or `disabled`.
     #[param(pattern = "^(active|paused|disabled)$")]
     status: Option<String>,
+    /// Only those with this in their URL, before any question mark.
+    #[param(min_length = 1, max_length = 256)]
+    q: Option<String>,
     /// Entries of a page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,

@@ -94,6 +94,12 @@ impl Conditions {
         }
     }
 
+    /// `AND <condition>`, with the value where its `{}` is.
+    pub(super) fn holds<V: Into<Value>>(&mut self, condition: &str, value: V) {
+        let place = self.bind(value.into());
+        self.raw(&condition.replace("{}", &place));
+    }
+
     /// A bound on ids, if there is one: said of `column`, so that it is known which partitions are looked
     /// at, and in the order of the index.
     pub(super) fn bound(&mut self, column: &str, comparison: &str, id: Option<Uuid>) {

@@ -21,6 +21,8 @@ pub(super) async fn announce(db: &Object, worker: &WorkerState) -> Result<()> {
             &rows::int(worker.slots)?,
             &rows::int(worker.held)?,
             &worker.started_at.0,
+            &worker.host,
+            &i64::from(worker.pid),
         ],
     )
     .await?;
@@ -42,6 +44,8 @@ pub(super) async fn workers(db: &Object) -> Result<Vec<(WorkerState, Timestamp)>
         let worker = WorkerState {
             id: WorkerId(rows::uid(row, 0)?),
             version: rows::get(row, 1)?,
+            host: rows::get(row, 6)?,
+            pid: u32::try_from(rows::version(row, 7)?).unwrap_or_default(),
             slots: rows::count(row, 2)?,
             held: rows::count(row, 3)?,
             started_at: rows::time(row, 4)?,

@@ -19,6 +19,7 @@ mod pool;
 mod batch;
 mod conditions;
 mod rows;
+mod stats;
 
 mod accept;
 mod gather;
@@ -51,6 +52,10 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::queue::Lane;
 use crate::sql::named;
+use crate::stats::{
+    Additions, Backlog, CauseCount, Counted, Stats, StatsFilter, Streak, UnfinishedTotals,
+    WebhookTotals,
+};
 use crate::store::*;
 use crate::world::Clock;
 use connect::Server;
@@ -422,5 +427,66 @@ impl Store for Postgres {
         self.pool.close();
         self.relaxed.close();
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Stats for Postgres {
+    async fn add_stats(&self, more: Additions) -> Result<(), StoreError> {
+        call!(relaxed of self, |db| stats::add(db, &more))
+    }
+
+    async fn stats(&self, of: StatsFilter) -> Result<Vec<Counted>, StoreError> {
+        list!(self, |db| stats::stats(db, &of))
+    }
+
+    async fn causes(
+        &self,
+        tenant: Option<&Tenant>,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<CauseCount>, StoreError> {
+        list!(self, |db| stats::causes(db, tenant, since, limit))
+    }
+
+    async fn failing(
+        &self,
+        tenant: Option<&Tenant>,
+        limit: u32,
+    ) -> Result<Vec<Streak>, StoreError> {
+        list!(self, |db| stats::failing(db, tenant, limit))
+    }
+
+    async fn streaks(&self, ids: &[WebhookId]) -> Result<Vec<Streak>, StoreError> {
+        list!(self, |db| stats::streaks(db, ids))
+    }
+
+    async fn forget_stats(
+        &self,
+        minutes_before: Timestamp,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<bool, StoreError> {
+        call!(self, |db| stats::forget(db, minutes_before, before, limit))
+    }
+
+    async fn webhook_totals(&self, tenant: Option<&Tenant>) -> Result<WebhookTotals, StoreError> {
+        list!(self, |db| stats::webhook_totals(db, tenant))
+    }
+
+    async fn size_bytes(&self) -> Result<Option<u64>, StoreError> {
+        list!(self, |db| stats::size_bytes(db))
+    }
+
+    async fn backlogs(&self, ids: &[WebhookId], most: u32) -> Result<Vec<Backlog>, StoreError> {
+        list!(self, |db| stats::backlogs(db, ids, most))
+    }
+
+    async fn unfinished_totals(
+        &self,
+        tenant: Option<&Tenant>,
+        most: u32,
+    ) -> Result<UnfinishedTotals, StoreError> {
+        list!(self, |db| stats::unfinished_totals(db, tenant, most))
     }
 }

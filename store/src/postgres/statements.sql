@@ -531,8 +531,8 @@ WITH keys_gone AS (
 DELETE FROM events_default WHERE uid = ANY($1)
 
 -- name: announce
-INSERT INTO workers (id, version, slots, held, started_at, seen_at)
-VALUES ($1, $2, $3, $4, $5, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
+INSERT INTO workers (id, version, slots, held, started_at, host, pid, seen_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
 ON CONFLICT (id) DO UPDATE SET held = excluded.held, seen_at = excluded.seen_at
 
 -- name: announce_forget
@@ -545,7 +545,7 @@ DELETE FROM workers WHERE id = $1
 DELETE FROM duties WHERE worker = $1
 
 -- name: workers
-SELECT id, version, slots, held, started_at, seen_at FROM workers ORDER BY id
+SELECT id, version, slots, held, started_at, seen_at, host, pid FROM workers ORDER BY id
 
 -- name: lead
 INSERT INTO duties AS d (duty, worker, until)
@@ -553,3 +553,101 @@ VALUES ($1, $2, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + $3)
 ON CONFLICT (duty) DO UPDATE SET worker = excluded.worker, until = excluded.until
 WHERE d.worker = excluded.worker
    OR d.until <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+
+-- name: stats_found
+SELECT k.n, s.counts
+FROM unnest($1::integer[], $2::bigint[], $3::text[], $4::uuid[], $5::text[])
+     WITH ORDINALITY AS k (span, begin, tenant, webhook, type, n)
+JOIN stats s ON s.span = k.span AND s.begin = k.begin AND s.tenant = k.tenant
+    AND s.webhook = k.webhook AND s.type = k.type
+
+-- name: put_stats
+INSERT INTO stats (span, begin, tenant, webhook, type, counts)
+SELECT * FROM unnest($1::integer[], $2::bigint[], $3::text[], $4::uuid[], $5::text[], $6::bytea[])
+ON CONFLICT (span, begin, tenant, webhook, type) DO UPDATE SET counts = excluded.counts
+
+-- name: stats
+SELECT s.begin, s.type, s.counts
+FROM generate_series($2::bigint, $3::bigint, $4::bigint) AS at
+CROSS JOIN LATERAL (
+    SELECT begin, type, counts FROM stats
+    WHERE span = $1 AND begin = at AND tenant = $5 AND webhook = $6
+      AND ($7::text IS NULL OR type = $7)
+    ORDER BY type
+) s
+LIMIT $8
+
+-- name: add_causes
+INSERT INTO causes (begin, tenant, cause, count, first_at, last_at)
+SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
+ON CONFLICT (begin, tenant, cause) DO UPDATE SET count = causes.count + excluded.count,
+    first_at = least(causes.first_at, excluded.first_at),
+    last_at = greatest(causes.last_at, excluded.last_at)
+
+-- name: causes
+SELECT min(begin), cause, sum(count)::bigint, min(first_at), max(last_at) FROM causes
+WHERE begin >= $1 AND tenant = $2 GROUP BY cause ORDER BY sum(count) DESC, cause LIMIT $3
+
+-- name: streaks_over
+DELETE FROM streaks WHERE webhook = ANY ($1::uuid[])
+
+-- name: add_streaks
+INSERT INTO streaks (webhook, tenant, failures, since, last_at, cause)
+SELECT k.webhook, k.tenant, k.failures, k.since, k.last_at, k.cause
+FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[])
+     AS k (webhook, tenant, failures, since, last_at, cause)
+WHERE EXISTS (SELECT 1 FROM webhooks w WHERE w.id = k.webhook AND w.deleted_at IS NULL)
+ON CONFLICT (webhook) DO UPDATE SET
+    failures = CASE WHEN excluded.webhook = ANY ($7::uuid[]) THEN excluded.failures
+        ELSE streaks.failures + excluded.failures END,
+    since = CASE WHEN excluded.webhook = ANY ($7::uuid[]) THEN excluded.since
+        ELSE least(streaks.since, excluded.since) END,
+    last_at = excluded.last_at, cause = excluded.cause
+
+-- name: streaks
+SELECT webhook, tenant, failures, since, last_at, cause FROM streaks WHERE webhook = ANY ($1::uuid[])
+
+-- name: failing
+SELECT webhook, tenant, failures, since, last_at, cause FROM streaks
+WHERE $1::text IS NULL OR tenant = $1 ORDER BY failures DESC LIMIT $2
+
+-- name: failing_total
+SELECT count(*) FROM streaks s JOIN webhooks w ON w.id = s.webhook
+WHERE w.deleted_at IS NULL AND w.status <> 'disabled' AND ($1::text IS NULL OR s.tenant = $1)
+
+-- name: webhook_totals
+SELECT status, count(*) FROM webhooks
+WHERE deleted_at IS NULL AND ($1::text IS NULL OR tenant = $1) GROUP BY status
+
+-- name: backlogs
+SELECT (SELECT count(*) FROM (
+            SELECT 1 FROM unfinished_deliveries u
+            WHERE u.webhook = k.webhook AND u.seq > 0 LIMIT $2) AS counted),
+       (SELECT u.due FROM unfinished_deliveries u
+        WHERE u.webhook = k.webhook AND u.seq > 0 ORDER BY u.due LIMIT 1)
+FROM unnest($1::uuid[]) WITH ORDINALITY AS k (webhook, n) ORDER BY k.n
+
+-- name: unfinished_totals
+SELECT (SELECT count(*) FROM (
+            SELECT 1 FROM unfinished_deliveries LIMIT $1) AS counted),
+       (SELECT count(*) FROM (
+            SELECT 1 FROM unfinished_deliveries WHERE status = 'retrying' LIMIT $1) AS counted)
+
+-- name: unfinished_totals_tenant
+SELECT (SELECT count(*) FROM (
+            SELECT 1 FROM unfinished_deliveries WHERE tenant = $2 AND seq > 0 LIMIT $1) AS counted),
+       (SELECT count(*) FROM (
+            SELECT 1 FROM unfinished_deliveries
+            WHERE tenant = $2 AND seq > 0 AND status = 'retrying' LIMIT $1) AS counted)
+
+-- name: forget_stats
+DELETE FROM stats WHERE (span, begin, tenant, webhook, type) IN (
+    SELECT span, begin, tenant, webhook, type FROM stats
+    WHERE span = $1 AND begin < $2 ORDER BY begin LIMIT $3)
+
+-- name: forget_causes
+DELETE FROM causes WHERE (begin, tenant, cause) IN (
+    SELECT begin, tenant, cause FROM causes WHERE begin < $1 ORDER BY begin LIMIT $2)
+
+-- name: size_bytes
+SELECT pg_database_size(current_database())

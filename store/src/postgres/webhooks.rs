@@ -62,9 +62,29 @@ pub(super) async fn list(
 ) -> Result<Vec<Webhook>> {
     let mut conditions = Conditions::new(const { sql("list_webhooks") });
     conditions.also("tenant =", filter.tenant.as_ref());
-    conditions.also("status =", filter.status.map(|s| s.as_str().to_owned()));
+    of_status(&mut conditions, filter.status);
+    if let Some(part) = &filter.url_part {
+        if !rows::may_be_stored(part) {
+            return Ok(Vec::new());
+        }
+        // What is after the question mark may be a credential, and is not to be guessed.
+        let has = "strpos(lower(split_part(url, '?', 1)), {}) > 0";
+        conditions.holds(has, part.to_lowercase());
+    }
     conditions.also("id <", after.map(|id| rows::uuid(id.0)));
     conditions.query(db, "id DESC", limit, rows::webhook).await
+}
+
+/// Spelled out, so that the partial index of those that are not active can serve it.
+fn of_status(conditions: &mut Conditions, status: Option<WebhookStatus>) {
+    match status {
+        None => {}
+        Some(WebhookStatus::Active) => conditions.raw("status = 'active'"),
+        Some(WebhookStatus::Paused) => conditions.raw("status <> 'active' AND status = 'paused'"),
+        Some(WebhookStatus::Disabled) => {
+            conditions.raw("status <> 'active' AND status = 'disabled'");
+        }
+    }
 }
 
 pub(super) async fn insert(db: &mut Object, webhook: &Webhook) -> Result<Saved> {
@@ -138,6 +158,7 @@ pub(super) async fn delete(db: &mut Object, id: WebhookId, now: Timestamp) -> Re
     if execute(&transaction, delete, &[&key, &now.0, &bigint(version)?]).await? == 0 {
         return Ok(false);
     }
+    execute(&transaction, const { sql("streaks_over") }, &[&vec![key]]).await?;
     change(transaction, &webhook.tenant, version).await?;
     Ok(true)
 }

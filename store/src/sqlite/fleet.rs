@@ -14,7 +14,9 @@ pub(super) fn announce(db: &Connection, worker: &WorkerState, now: Timestamp) ->
         worker.slots,
         worker.held,
         worker.started_at.0,
-        now.0
+        now.0,
+        worker.host,
+        worker.pid
     ])?;
     let forgotten = now - WORKER_FORGOTTEN_AFTER;
     db.prepare_cached(const { sql("announce_forget") })?.execute([forgotten.0]).map(drop)
@@ -33,6 +35,8 @@ pub(super) fn workers(db: &Connection) -> Result<Vec<(WorkerState, Timestamp)>> 
             let worker = WorkerState {
                 id: WorkerId(rows::uid(row, 0)?),
                 version: row.get(1)?,
+                host: row.get(6)?,
+                pid: rows::count(row, 7)?,
                 slots: rows::count(row, 2)?,
                 held: rows::count(row, 3)?,
                 started_at: rows::time(row, 4)?,

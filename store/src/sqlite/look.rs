@@ -120,12 +120,16 @@ impl Conditions {
         }
     }
 
-    fn also_all<V: Into<Value>, const N: usize>(&mut self, condition: &str, values: [V; N]) {
+    pub(super) fn also_all<V: Into<Value>, const N: usize>(
+        &mut self,
+        condition: &str,
+        values: [V; N],
+    ) {
         self.raw(condition);
         self.values.extend(values.map(Into::into));
     }
 
-    fn raw(&mut self, condition: &str) {
+    pub(super) fn raw(&mut self, condition: &str) {
         self.sql.push_str(" AND ");
         self.sql.push_str(condition);
     }

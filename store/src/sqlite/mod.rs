@@ -20,6 +20,7 @@ mod readers;
 mod recent;
 mod retain;
 mod rows;
+mod stats;
 mod syncer;
 mod webhooks;
 mod writer;
@@ -43,6 +44,10 @@ use rusqlite::config::DbConfig;
 
 use crate::queue::Lane;
 use crate::sql::named;
+use crate::stats::{
+    Additions, Backlog, CauseCount, Counted, Stats, StatsFilter, Streak, UnfinishedTotals,
+    WebhookTotals,
+};
 use crate::store::*;
 use crate::world::Clock;
 pub use inspect::{Inspection, Integrity};
@@ -444,5 +449,73 @@ impl Store for Sqlite {
         let closed = self.writer.close().await;
         self.recent.clear();
         closed
+    }
+}
+
+#[async_trait]
+impl Stats for Sqlite {
+    async fn add_stats(&self, more: Additions) -> Result<(), StoreError> {
+        self.writer.write(false, move |db| stats::add(db, &more)).await
+    }
+
+    async fn stats(&self, of: StatsFilter) -> Result<Vec<Counted>, StoreError> {
+        self.look.read(move |db| stats::stats(db, &of)).await
+    }
+
+    async fn causes(
+        &self,
+        tenant: Option<&Tenant>,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<CauseCount>, StoreError> {
+        let tenant = tenant.cloned();
+        self.look.read(move |db| stats::causes(db, tenant.as_ref(), since, limit)).await
+    }
+
+    async fn failing(
+        &self,
+        tenant: Option<&Tenant>,
+        limit: u32,
+    ) -> Result<Vec<Streak>, StoreError> {
+        let tenant = tenant.cloned();
+        self.look.read(move |db| stats::failing(db, tenant.as_ref(), limit)).await
+    }
+
+    async fn streaks(&self, ids: &[WebhookId]) -> Result<Vec<Streak>, StoreError> {
+        let ids = ids.to_vec();
+        self.look.read(move |db| stats::streaks(db, &ids)).await
+    }
+
+    async fn forget_stats(
+        &self,
+        minutes_before: Timestamp,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<bool, StoreError> {
+        let forget = move |db: &Connection| stats::forget(db, minutes_before, before, limit);
+        self.writer.write(false, forget).await
+    }
+
+    async fn webhook_totals(&self, tenant: Option<&Tenant>) -> Result<WebhookTotals, StoreError> {
+        let tenant = tenant.cloned();
+        self.look.read(move |db| stats::webhook_totals(db, tenant.as_ref())).await
+    }
+
+    async fn size_bytes(&self) -> Result<Option<u64>, StoreError> {
+        self.look.read(|db| stats::size_bytes(db).map(Some)).await
+    }
+
+    async fn backlogs(&self, ids: &[WebhookId], most: u32) -> Result<Vec<Backlog>, StoreError> {
+        let ids = ids.to_vec();
+        self.look.read(move |db| stats::backlogs(db, &ids, most)).await
+    }
+
+    async fn unfinished_totals(
+        &self,
+        tenant: Option<&Tenant>,
+        most: u32,
+    ) -> Result<UnfinishedTotals, StoreError> {
+        let tenant = tenant.cloned();
+        self.look.read(move |db| stats::unfinished_totals(db, tenant.as_ref(), most)).await
     }
 }

@@ -268,8 +268,8 @@ DELETE FROM event_keys WHERE uid = ?1
 DELETE FROM events WHERE seq = ?1
 
 -- name: announce
-INSERT INTO workers (id, version, slots, held, started_at, seen_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+INSERT INTO workers (id, version, slots, held, started_at, seen_at, host, pid)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
 ON CONFLICT (id) DO UPDATE SET held = excluded.held, seen_at = excluded.seen_at
 
 -- name: announce_forget
@@ -282,9 +282,92 @@ DELETE FROM workers WHERE id = ?1
 DELETE FROM duties WHERE worker = ?1
 
 -- name: workers
-SELECT id, version, slots, held, started_at, seen_at FROM workers ORDER BY id
+SELECT id, version, slots, held, started_at, seen_at, host, pid FROM workers ORDER BY id
 
 -- name: lead
 INSERT INTO duties (duty, worker, until) VALUES (?1, ?2, ?3)
 ON CONFLICT (duty) DO UPDATE SET worker = excluded.worker, until = excluded.until
 WHERE worker = excluded.worker OR until <= ?4
+
+-- name: stats_one
+SELECT counts FROM stats
+WHERE span = ?1 AND begin = ?2 AND tenant = ?3 AND webhook = ?4 AND type = ?5
+
+-- name: stats_types
+SELECT counts, type FROM stats
+WHERE span = ?1 AND begin = ?2 AND tenant = ?3 AND webhook = ?4 ORDER BY type
+
+-- name: put_stats
+INSERT OR REPLACE INTO stats (span, begin, tenant, webhook, type, counts)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+
+-- name: add_cause
+INSERT INTO causes (begin, tenant, cause, count, first_at, last_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT (begin, tenant, cause) DO UPDATE SET count = count + excluded.count,
+    first_at = min(first_at, excluded.first_at), last_at = max(last_at, excluded.last_at)
+
+-- name: causes
+SELECT min(begin), cause, sum(count), min(first_at), max(last_at) FROM causes
+WHERE begin >= ?1 AND tenant = ?2 GROUP BY cause ORDER BY sum(count) DESC, cause LIMIT ?3
+
+-- name: streak_over
+DELETE FROM streaks WHERE webhook = ?1
+
+-- name: add_streak
+INSERT INTO streaks (webhook, tenant, failures, since, last_at, cause)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6
+WHERE EXISTS (SELECT 1 FROM webhooks WHERE id = ?1 AND deleted_at IS NULL)
+ON CONFLICT (webhook) DO UPDATE SET
+    failures = CASE WHEN ?7 THEN excluded.failures ELSE failures + excluded.failures END,
+    since = CASE WHEN ?7 THEN excluded.since ELSE min(since, excluded.since) END,
+    last_at = excluded.last_at, cause = excluded.cause
+
+-- name: streak
+SELECT webhook, tenant, failures, since, last_at, cause FROM streaks WHERE webhook = ?1
+
+-- name: failing
+SELECT webhook, tenant, failures, since, last_at, cause FROM streaks INDEXED BY streaks_failures
+WHERE ?1 IS NULL OR tenant = ?1 ORDER BY failures DESC LIMIT ?2
+
+-- name: failing_total
+SELECT count(*) FROM streaks s JOIN webhooks w ON w.id = s.webhook
+WHERE w.deleted_at IS NULL AND w.status <> 'disabled' AND (?1 IS NULL OR s.tenant = ?1)
+
+-- name: webhook_totals
+SELECT status, count(*) FROM webhooks INDEXED BY webhooks_status
+WHERE deleted_at IS NULL AND (?1 IS NULL OR tenant = ?1) GROUP BY status
+
+-- name: backlog
+SELECT count(*) FROM (
+    SELECT 1 FROM deliveries INDEXED BY deliveries_unfinished
+    WHERE webhook = ?1 AND ended_at IS NULL LIMIT ?2)
+
+-- name: backlog_first
+SELECT due FROM deliveries INDEXED BY deliveries_unfinished
+WHERE webhook = ?1 AND ended_at IS NULL ORDER BY due LIMIT 1
+
+-- name: unfinished_total
+SELECT count(*) FROM (
+    SELECT 1 FROM deliveries INDEXED BY deliveries_unfinished WHERE ended_at IS NULL LIMIT ?1)
+
+-- name: unfinished_total_tenant
+SELECT count(*) FROM (
+    SELECT 1 FROM webhooks w JOIN deliveries d INDEXED BY deliveries_unfinished ON d.webhook = w.id
+    WHERE w.tenant = ?2 AND d.ended_at IS NULL LIMIT ?1)
+
+-- name: retrying_total
+SELECT count(*) FROM (
+    SELECT 1 FROM deliveries INDEXED BY deliveries_retrying WHERE status = 'retrying' LIMIT ?1)
+
+-- name: retrying_total_tenant
+SELECT count(*) FROM (
+    SELECT 1 FROM webhooks w JOIN deliveries d INDEXED BY deliveries_retrying ON d.webhook = w.id
+    WHERE w.tenant = ?2 AND d.status = 'retrying' LIMIT ?1)
+
+-- name: forget_stats
+DELETE FROM stats WHERE (span, begin, tenant, webhook, type) IN (
+    SELECT span, begin, tenant, webhook, type FROM stats WHERE span = ?1 AND begin < ?2 LIMIT ?3)
+
+-- name: forget_causes
+DELETE FROM causes WHERE (begin, tenant, cause) IN (
+    SELECT begin, tenant, cause FROM causes WHERE begin < ?1 LIMIT ?2)

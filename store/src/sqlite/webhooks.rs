@@ -78,9 +78,29 @@ pub(super) fn list(
 ) -> Result<Vec<Webhook>> {
     let mut conditions = Conditions::new(const { sql("list_webhooks") });
     conditions.also("tenant =", filter.tenant.as_ref().map(|t| t.as_str().to_owned()));
-    conditions.also("status =", filter.status.map(|s| s.as_str().to_owned()));
+    of_status(&mut conditions, filter.status);
+    if let Some(part) = &filter.url_part {
+        conditions.also_all(URL_HAS, [part.to_lowercase()]);
+    }
     conditions.also("id <", after.map(|id| id.0.0.to_vec()));
     conditions.query(db, "ORDER BY id DESC", limit, rows::webhook)
+}
+
+/// Looks through the index of URLs, which is small beside the table. What is after the question mark may
+/// be a credential, and is not to be guessed.
+const URL_HAS: &str = "id IN (SELECT w.id FROM webhooks w INDEXED BY webhooks_tenant_url
+    WHERE w.deleted_at IS NULL AND instr(lower(substr(w.url, 1, instr(w.url || '?', '?'))), ?) > 0)";
+
+/// Spelled out, so that the partial index of those that are not active can serve it.
+fn of_status(conditions: &mut Conditions, status: Option<WebhookStatus>) {
+    match status {
+        None => {}
+        Some(WebhookStatus::Active) => conditions.raw("status = 'active'"),
+        Some(WebhookStatus::Paused) => conditions.raw("status <> 'active' AND status = 'paused'"),
+        Some(WebhookStatus::Disabled) => {
+            conditions.raw("status <> 'active' AND status = 'disabled'");
+        }
+    }
 }
 
 pub(super) fn insert(db: &Connection, recent: &Recent, webhook: &Webhook) -> Result<Saved> {
@@ -144,6 +164,7 @@ pub(super) fn delete(
         now.0,
         column(version)?
     ])?;
+    db.prepare_cached(const { sql("streak_over") })?.execute([id.0.as_bytes()])?;
     recent.webhook_gone(id);
     Ok(true)
 }

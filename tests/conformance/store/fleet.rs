@@ -14,6 +14,8 @@ fn worker(n: u16) -> WorkerState {
     WorkerState {
         id: WorkerId(uid(n)),
         version: "0.1.0".into(),
+        host: format!("machine-{n}"),
+        pid: n.into(),
         slots: 1_024,
         held: n.into(),
         started_at: at(n.into()),

@@ -7,7 +7,9 @@ use model::time::Timestamp;
 use model::webhook::{Webhook, WebhookStatus};
 use store::{DeliveryFilter, EventFilter, WebhookFilter};
 
-use super::{at, end, event, event_type, event_uid, failure, success, tenant, webhook, webhook_id};
+use super::{
+    at, end, event, event_type, event_uid, failure, success, tenant, url, webhook, webhook_id,
+};
 use crate::drivers::StoreRig;
 
 async fn events(rig: &StoreRig, filter: EventFilter) -> Vec<EventUid> {
@@ -259,16 +261,44 @@ pub async fn webhooks_are_listed_by_tenant_and_status(rig: &mut StoreRig) {
     rig.set_status(&registered[2], WebhookStatus::Paused).await;
     rig.set_status(&registered[3], WebhookStatus::Disabled).await;
     let (a, paused) = (Some(tenant("a")), Some(WebhookStatus::Paused));
-    let filters = [
-        (WebhookFilter { tenant: a.clone(), status: None }, vec![2, 1]),
-        (WebhookFilter { tenant: None, status: paused }, vec![3, 2]),
-        (WebhookFilter { tenant: a.clone(), status: paused }, vec![2]),
-        (WebhookFilter { tenant: a, status: Some(WebhookStatus::Disabled) }, vec![]),
-    ];
-    for (filter, expected) in filters {
+    let disabled = Some(WebhookStatus::Disabled);
+    for (tenant, status, expected) in [
+        (a.clone(), None, vec![2, 1]),
+        (None, paused, vec![3, 2]),
+        (a.clone(), paused, vec![2]),
+        (a.clone(), Some(WebhookStatus::Active), vec![1]),
+        (a, disabled, vec![]),
+        (None, disabled, vec![4]),
+    ] {
+        let filter = WebhookFilter { tenant, status, url_part: None };
         let expected: Vec<_> = expected.into_iter().map(webhook_id).collect();
         for limit in [1, 10] {
             assert_eq!(webhooks(rig, &filter, limit).await, expected, "{filter:?}");
         }
+    }
+}
+
+pub async fn webhooks_are_found_by_a_part_of_their_url(rig: &mut StoreRig) {
+    for (n, text) in
+        (1..).zip(["https://a.example.com/Orders?token=abc", "https://b.example.com/%25"])
+    {
+        let mut webhook = webhook(n);
+        webhook.config.url = url(text);
+        rig.register(webhook).await;
+    }
+    for (part, expected) in [
+        ("example.com", vec![2, 1]),
+        ("A.EXAMPLE", vec![1]),
+        ("orders", vec![1]),
+        ("%", vec![2]),
+        // What may be a credential is not to be guessed.
+        ("token", vec![]),
+        ("abc", vec![]),
+        ("_", vec![]),
+        ("\0", vec![]),
+    ] {
+        let filter = WebhookFilter { url_part: Some(part.into()), ..WebhookFilter::default() };
+        let expected: Vec<_> = expected.into_iter().map(webhook_id).collect();
+        assert_eq!(webhooks(rig, &filter, 10).await, expected, "{part:?}");
     }
 }

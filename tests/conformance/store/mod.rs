@@ -18,6 +18,8 @@ mod look;
 mod list;
 mod follow;
 
+mod stats;
+
 mod keys;
 mod retain;
 mod fleet;
@@ -214,6 +216,7 @@ each_store! {
         filtered_lists_are_paged_too,
         webhooks_are_listed_newest_first_page_by_page,
         webhooks_are_listed_by_tenant_and_status,
+        webhooks_are_found_by_a_part_of_their_url,
     }
     follow::{
         who_follows_sees_what_comes_and_nothing_before,
@@ -247,6 +250,18 @@ each_store! {
         a_duty_is_one_workers_until_its_time_is_over,
         a_duty_of_a_worker_that_ended_is_free,
         of_many_who_want_a_duty_at_once_one_gets_it,
+    }
+    stats::{
+        counts_are_added_to_what_is_there,
+        counts_are_read_by_time_and_type,
+        counts_of_a_webhook_are_read_with_those_of_no_type,
+        counts_added_at_once_are_all_there,
+        causes_are_counted_over_all_spans,
+        a_streak_goes_on_until_a_success,
+        a_webhook_that_is_gone_does_not_fail,
+        old_counts_are_forgotten_those_of_minutes_sooner,
+        webhooks_are_counted_by_what_is_up_with_them,
+        what_waits_is_counted_up_to_a_bound,
     }
     living::{
         it_answers,

@@ -1,0 +1,203 @@
+//! Times that are looked at, in parts that are whole spans of what is counted.
+
+use std::time::Duration;
+
+use model::id::WebhookId;
+use model::stats::Counts;
+use model::tenant::Tenant;
+use model::time::Timestamp;
+use store::{Span, StatsFilter, Types};
+
+use crate::problem::ApiError;
+use crate::query::Query;
+
+/// Parts unless somebody says how long they are, at most; and if so.
+const PARTS: i64 = 120;
+const PARTS_MAX: i64 = 1_000;
+/// The longest time that is looked at.
+const RANGE_MAX: Duration = Duration::from_secs(366 * 24 * 3_600);
+/// The longest time that many webhooks are looked at.
+const RECENT_MAX: Duration = Duration::from_secs(48 * 3_600);
+/// How long back counts of minutes are sure to be there.
+const MINUTES_KEPT: Duration = Duration::from_secs(2 * 24 * 3_600 - 600);
+
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+/// Lengths of parts, in seconds.
+const INTERVALS_S: [i64; 14] =
+    [60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800];
+
+pub struct Range {
+    /// The begin of the first part.
+    pub since: Timestamp,
+    pub until: Timestamp,
+    span: Span,
+    interval_us: i64,
+}
+
+impl Range {
+    /// What `since`, `until` and `interval_ms` say; without them the last hour. `all`: of all tenants and
+    /// webhooks together, of which minutes are counted.
+    ///
+    /// # Errors
+    /// `parameter_invalid`.
+    pub fn of(query: &Query, now: Timestamp, all: bool) -> Result<Self, ApiError> {
+        let until = query.timestamp("until")?.unwrap_or(now);
+        let since = query.timestamp("since")?.unwrap_or(until - HOUR);
+        let length = until.since(since);
+        if length.is_zero() || length > RANGE_MAX {
+            return Err(wrong("since must be before until, by 366 days at most".into()));
+        }
+        let in_minutes = all && now.since(since) <= MINUTES_KEPT;
+        let span = if in_minutes { Span::Minute } else { Span::FiveMinutes };
+        let length_us = i64::try_from(length.as_micros()).unwrap_or(i64::MAX);
+        let whole = |interval_us: i64| {
+            let fits = interval_us > 0 && interval_us % span.micros() == 0;
+            fits && length_us.div_euclid(interval_us) < PARTS_MAX
+        };
+        let given = query.parsed("interval_ms", "a number of milliseconds", |text| {
+            text.parse::<i64>().ok()?.checked_mul(1_000)
+        })?;
+        let interval_us = match given {
+            Some(interval_us) if whole(interval_us) => interval_us,
+            Some(_) => {
+                let span_ms = span.micros() / 1_000;
+                return Err(wrong(format!(
+                    "interval_ms must be a multiple of {span_ms} here, and make at most {PARTS_MAX} parts"
+                )));
+            }
+            None => chosen(span, length_us),
+        };
+        Ok(Self::aligned(since, until, span, interval_us))
+    }
+
+    /// From `since`, or a day ago, until now.
+    ///
+    /// # Errors
+    /// `parameter_invalid`.
+    pub fn recent(query: &Query, now: Timestamp) -> Result<Self, ApiError> {
+        let since = query.timestamp("since")?.unwrap_or(now - DAY);
+        let length = now.since(since);
+        if length.is_zero() || length > RECENT_MAX {
+            return Err(wrong("since must be within the last 48 hours".into()));
+        }
+        Ok(Self::aligned(since, now, Span::FiveMinutes, Span::FiveMinutes.micros()))
+    }
+
+    fn aligned(since: Timestamp, until: Timestamp, span: Span, interval_us: i64) -> Self {
+        let since = Timestamp(since.0.div_euclid(interval_us) * interval_us);
+        Self { since, until, span, interval_us }
+    }
+
+    pub fn interval_ms(&self) -> u64 {
+        u64::try_from(self.interval_us / 1_000).unwrap_or(0)
+    }
+
+    pub fn filter(
+        &self,
+        tenant: Option<Tenant>,
+        webhook: Option<WebhookId>,
+        types: Types,
+    ) -> StatsFilter {
+        let (span, since, until) = (self.span, self.since, self.until);
+        StatsFilter { span, since, until, tenant, webhook, types }
+    }
+
+    /// One for each part, with nothing in it.
+    pub fn buckets(&self) -> Vec<Counts> {
+        self.begins().map(|_| Counts::default()).collect()
+    }
+
+    pub fn begins(&self) -> impl Iterator<Item = Timestamp> {
+        let (since, step) = (self.since.0, self.interval_us);
+        let length = self.until.0.saturating_sub(since);
+        let parts = length.div_euclid(step) + i64::from(length.rem_euclid(step) > 0);
+        (0..parts).map(move |n| Timestamp(since + n * step))
+    }
+
+    /// The part that a span is in.
+    pub fn bucket(&self, begin: Timestamp) -> Option<usize> {
+        usize::try_from((begin.0 - self.since.0).div_euclid(self.interval_us)).ok()
+    }
+
+    /// Which of `parts` equal parts a span is in.
+    pub fn part(&self, begin: Timestamp, parts: usize) -> usize {
+        let length = self.until.since(self.since).as_micros().max(1);
+        let part = begin.since(self.since).as_micros() * parts as u128 / length;
+        usize::try_from(part).unwrap_or(parts).min(parts - 1)
+    }
+}
+
+/// The shortest that makes few parts.
+fn chosen(span: Span, length_us: i64) -> i64 {
+    let lengths = INTERVALS_S.map(|s| s * 1_000_000);
+    let fits = |us: &i64| *us % span.micros() == 0 && length_us <= us.saturating_mul(PARTS);
+    lengths.into_iter().find(fits).unwrap_or(lengths[lengths.len() - 1])
+}
+
+fn wrong(detail: String) -> ApiError {
+    ApiError::new("parameter_invalid", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_800_000_130_000_000);
+
+    fn range(query: &str, all: bool) -> Result<Range, &'static str> {
+        let known = &["since", "until", "interval_ms"];
+        let query = crate::query::Params::of(query).read(known).expect("known");
+        Range::of(&query, NOW, all).map_err(|e| e.code())
+    }
+
+    fn shape(query: &str, all: bool) -> (Span, u64, usize) {
+        let range = range(query, all).expect("a range");
+        (range.span, range.interval_ms() / 1_000, range.begins().count())
+    }
+
+    fn ago(hours: i64) -> String {
+        format!("since={}", Timestamp(NOW.0 - hours * 3_600_000_000))
+    }
+
+    #[test]
+    fn parts_are_as_short_as_makes_few_of_them() {
+        use Span::{FiveMinutes, Minute};
+        assert_eq!(shape("", true), (Minute, 60, 61));
+        assert_eq!(shape("", false), (FiveMinutes, 300, 13));
+        assert_eq!(shape(&ago(24), true), (Minute, 900, 97));
+        assert_eq!(shape(&ago(7 * 24), true), (FiveMinutes, 7_200, 85));
+        assert_eq!(shape(&ago(30 * 24), true), (FiveMinutes, 21_600, 121));
+    }
+
+    #[test]
+    fn parts_begin_at_multiples_of_their_length() {
+        let range = range("", true).expect("a range");
+        assert_eq!(range.since.0 % 60_000_000, 0);
+        let begins: Vec<_> = range.begins().collect();
+        assert_eq!(range.bucket(begins[7]), Some(7));
+        assert_eq!(range.bucket(Timestamp(begins[8].0 - 1)), Some(7));
+        assert!(*begins.last().expect("some") < range.until);
+        assert_eq!(range.part(begins[60], 24), 23);
+        assert_eq!(range.part(begins[0], 24), 0);
+    }
+
+    #[test]
+    fn what_is_no_range_is_refused() {
+        let code = |query: &str| range(query, true).map(drop).err();
+        assert_eq!(code(&format!("{}&interval_ms=120000", ago(1))), None);
+        for query in [
+            "since=2027-01-15T08:02:10Z&until=2027-01-15T08:02:10Z".to_owned(),
+            "since=2028-01-15T08:02:10Z".to_owned(),
+            "since=1990-01-15T08:02:10Z".to_owned(),
+            "interval_ms=0".to_owned(),
+            "interval_ms=61000".to_owned(),
+            "interval_ms=-60000".to_owned(),
+            "interval_ms=9223372036854775807".to_owned(),
+            format!("{}&interval_ms=60000", ago(40)),
+        ] {
+            assert_eq!(code(&query), Some("parameter_invalid"), "{query}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+-- What is counted beside the truth, so that nobody has to count deliveries. An empty text, and a webhook
+-- of sixteen zeros, stand for all of them.
+
+-- begin comes early in the key: what is added is at the end, and what is old goes from the front.
+CREATE TABLE stats (
+    span    INTEGER NOT NULL, -- seconds
+    begin   INTEGER NOT NULL,
+    tenant  TEXT NOT NULL,
+    webhook BLOB NOT NULL,
+    type    TEXT NOT NULL,
+    counts  BLOB NOT NULL,    -- model/src/stats.rs
+    PRIMARY KEY (span, begin, tenant, webhook, type)
+) WITHOUT ROWID;
+
+-- What attempts failed by, in spans of five minutes: a status, or the class of an error.
+CREATE TABLE causes (
+    begin    INTEGER NOT NULL,
+    tenant   TEXT NOT NULL,
+    cause    TEXT NOT NULL,
+    count    INTEGER NOT NULL,
+    first_at INTEGER NOT NULL,
+    last_at  INTEGER NOT NULL,
+    PRIMARY KEY (begin, tenant, cause)
+) WITHOUT ROWID;
+
+-- Webhooks whose last attempt failed.
+CREATE TABLE streaks (
+    webhook  BLOB NOT NULL PRIMARY KEY,
+    tenant   TEXT NOT NULL,
+    failures INTEGER NOT NULL, -- in a row
+    since    INTEGER NOT NULL,
+    last_at  INTEGER NOT NULL,
+    cause    TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX streaks_failures ON streaks (failures);
+
+-- Counting webhooks reads nothing else.
+CREATE INDEX webhooks_status ON webhooks (tenant, status) WHERE deleted_at IS NULL;
+-- A list of those that are not active reads nothing else.
+CREATE INDEX webhooks_inactive ON webhooks (status, id)
+    WHERE deleted_at IS NULL AND status <> 'active';
+
+ALTER TABLE workers ADD COLUMN host TEXT NOT NULL DEFAULT '';
+ALTER TABLE workers ADD COLUMN pid INTEGER NOT NULL DEFAULT 0;

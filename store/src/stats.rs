@@ -1,0 +1,214 @@
+use async_trait::async_trait;
+use model::attempt::ErrorClass;
+use model::event::EventType;
+use model::id::WebhookId;
+use model::stats::Counts;
+use model::tenant::Tenant;
+use model::time::Timestamp;
+
+use crate::StoreError;
+
+/// Statistics: what is counted beside the truth, so that nobody has to count deliveries to know how many
+/// there are. They are kept a moment after what they count; a crash may cost that moment.
+#[async_trait]
+pub trait Stats: Send + Sync {
+    /// Adds to what is kept, all or nothing.
+    async fn add_stats(&self, more: Additions) -> Result<(), StoreError>;
+
+    /// The counts that are kept of a series, by their begin, then by type.
+    async fn stats(&self, of: StatsFilter) -> Result<Vec<Counted>, StoreError>;
+
+    /// What attempts failed by since the begin of a span, the most frequent first. Of a cause the counts
+    /// of all spans are one.
+    async fn causes(
+        &self,
+        tenant: Option<&Tenant>,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<CauseCount>, StoreError>;
+
+    /// Webhooks whose last attempt failed, those with the most failures in a row first.
+    async fn failing(&self, tenant: Option<&Tenant>, limit: u32)
+    -> Result<Vec<Streak>, StoreError>;
+
+    /// Those of `ids` whose last attempt failed, in any order.
+    async fn streaks(&self, ids: &[WebhookId]) -> Result<Vec<Streak>, StoreError>;
+
+    /// Forgets counts of minutes that began before the first time, and all others of before the second, at
+    /// most `limit` rows of each. Returns whether there may be more.
+    async fn forget_stats(
+        &self,
+        minutes_before: Timestamp,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<bool, StoreError>;
+
+    /// How many webhooks there are, by what is up with them.
+    async fn webhook_totals(&self, tenant: Option<&Tenant>) -> Result<WebhookTotals, StoreError>;
+
+    /// How much room it takes, if it can say so.
+    async fn size_bytes(&self) -> Result<Option<u64>, StoreError>;
+
+    /// What waits for each of `ids`, in their order, counted up to `most`.
+    async fn backlogs(&self, ids: &[WebhookId], most: u32) -> Result<Vec<Backlog>, StoreError>;
+
+    /// Unfinished deliveries and those of them that were tried before, each counted up to `most`.
+    async fn unfinished_totals(
+        &self,
+        tenant: Option<&Tenant>,
+        most: u32,
+    ) -> Result<UnfinishedTotals, StoreError>;
+}
+
+/// How long a time the counts of one row are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Span {
+    /// Kept for two days, and only of all tenants together.
+    Minute,
+    /// Kept as long as events are.
+    FiveMinutes,
+}
+
+impl Span {
+    pub const ALL: [Span; 2] = [Span::Minute, Span::FiveMinutes];
+
+    pub fn secs(self) -> i64 {
+        match self {
+            Span::Minute => 60,
+            Span::FiveMinutes => 300,
+        }
+    }
+
+    pub fn micros(self) -> i64 {
+        self.secs() * 1_000_000
+    }
+
+    /// The begin of the span that `at` is in.
+    pub fn begin(self, at: Timestamp) -> Timestamp {
+        Timestamp(at.0.div_euclid(self.micros()) * self.micros())
+    }
+}
+
+/// What is counted together.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Series {
+    pub span: Span,
+    pub begin: Timestamp,
+    /// None: all of them.
+    pub tenant: Option<Tenant>,
+    /// None: all of them.
+    pub webhook: Option<WebhookId>,
+    /// None: all of them; of a webhook, those whose type is not told apart.
+    pub event_type: Option<EventType>,
+}
+
+/// What happened since it was said last.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Additions {
+    /// No series twice.
+    pub counts: Vec<(Series, Counts)>,
+    /// None twice of the same span, tenant and cause.
+    pub causes: Vec<CauseCount>,
+    /// No webhook twice.
+    pub streaks: Vec<StreakChange>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatsFilter {
+    pub span: Span,
+    /// Of spans that begin at or after, and before.
+    pub since: Timestamp,
+    pub until: Timestamp,
+    pub tenant: Option<Tenant>,
+    /// With its tenant.
+    pub webhook: Option<WebhookId>,
+    pub types: Types,
+}
+
+/// Which counts of a series are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Types {
+    /// All types together: one for each span. Of a webhook one for each type, and the rest.
+    Together,
+    One(EventType),
+    Each,
+}
+
+/// Rows that a look at statistics reads at most.
+pub const STATS_ROWS_MAX: u32 = 200_000;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counted {
+    pub begin: Timestamp,
+    pub event_type: Option<EventType>,
+    pub counts: Counts,
+}
+
+/// The status that was answered, or why none was.
+pub type Cause = Result<u16, ErrorClass>;
+
+/// How often attempts failed by a cause within a span of five minutes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CauseCount {
+    pub begin: Timestamp,
+    /// None: all of them.
+    pub tenant: Option<Tenant>,
+    pub cause: Cause,
+    pub count: u64,
+    pub first_at: Timestamp,
+    pub last_at: Timestamp,
+}
+
+/// Failures of a webhook in a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Streak {
+    pub webhook: WebhookId,
+    pub tenant: Tenant,
+    pub failures: u64,
+    /// Of the first of them.
+    pub since: Timestamp,
+    pub last_at: Timestamp,
+    pub cause: Cause,
+}
+
+/// What became of a webhook's streak.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StreakChange {
+    /// Its last attempt succeeded.
+    Over(WebhookId),
+    /// An attempt succeeded, and these failed after it.
+    New(Streak),
+    /// These failed, and none succeeded.
+    Longer(Streak),
+}
+
+impl StreakChange {
+    pub fn webhook(&self) -> WebhookId {
+        match self {
+            StreakChange::Over(webhook) => *webhook,
+            StreakChange::New(streak) | StreakChange::Longer(streak) => streak.webhook,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WebhookTotals {
+    pub active: u64,
+    pub paused: u64,
+    pub disabled: u64,
+    /// Of those that are not disabled: whose last attempt failed.
+    pub failing: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    pub unfinished: u32,
+    /// When the one that is due first is or was due.
+    pub first_due: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UnfinishedTotals {
+    pub unfinished: u32,
+    pub retrying: u32,
+}
