@@ -1,5 +1,8 @@
 //! Deliveries: what became of each event at each webhook, and trying again by hand.
 
+pub mod bulk;
+pub mod request;
+mod search;
 mod view;
 
 use actix_web::web::{Data, Json, Path};
@@ -11,11 +14,11 @@ use model::tenant::Tenant;
 use model::webhook::{Webhook, WebhookStatus};
 use store::{Delivery, DeliveryFilter, Lane};
 
+use self::search::{Narrow, search};
 pub use self::view::DeliveryView;
-use self::view::{DeliveryDetail, DeliveryQuery, Waits, waiting_for};
+use self::view::{DeliveryDetail, DeliveryPage, DeliveryQuery, Waits, waiting_for};
 use crate::App;
 use crate::auth::Caller;
-use crate::page::{Page, page};
 use crate::problem::{ApiError, Problem};
 use crate::query::{Params, Query};
 
@@ -24,19 +27,20 @@ const ATTEMPTS_SHOWN_MAX: u32 = 200;
 
 /// List deliveries
 ///
-/// Newest first.
+/// Newest first. `answer`, `min_attempts` and `min_duration_ms` look through what the other filters leave: a
+/// page of them may be short or empty and go on all the same; then `looked_until` says how far it came.
 #[utoipa::path(
     tag = "deliveries",
     extensions(("x-verb" = json!("look"))),
     params(DeliveryQuery),
-    responses((status = 200, body = Page<DeliveryView>))
+    responses((status = 200, body = DeliveryPage))
 )]
 #[get("/v1/deliveries")]
 pub async fn list_deliveries(
     app: Data<App>,
     caller: Caller,
     params: Params,
-) -> Result<Json<Page<DeliveryView>>, ApiError> {
+) -> Result<Json<DeliveryPage>, ApiError> {
     caller.may(Verb::Look)?;
     let query = params.read(&[
         "status",
@@ -46,19 +50,25 @@ pub async fn list_deliveries(
         "tenant",
         "since",
         "until",
+        "answer",
+        "min_attempts",
+        "min_duration_ms",
         "limit",
         "cursor",
     ])?;
     let limit = query.limit()?;
     let (after, list) = query.cursor::<32>("deliveries", caller.own_tenant())?;
     let after = after.map(delivery_id);
-    let Some(filter) = filter(&app, &caller, &query).await? else {
-        return Ok(Json(Page { data: Vec::new(), next_cursor: None }));
+    let narrow = Narrow::of(&query)?;
+    let Some(filter) = filter(&app, &caller, Verb::Look, &query).await? else {
+        return Ok(Json(DeliveryPage::default()));
     };
-    let deliveries = app.store.list_deliveries(filter, after, limit + 1).await?;
-    let cursor = |delivery: &Delivery| list.cursor(&cursor_key(delivery.id));
-    let Page { data, next_cursor } = page(deliveries, limit, cursor, |delivery| delivery);
-    Ok(Json(Page { data: views(&app, data).await?, next_cursor }))
+    let found = search(&app, &filter, &narrow, after, limit as usize).await?;
+    Ok(Json(DeliveryPage {
+        data: views(&app, found.deliveries).await?,
+        next_cursor: found.next.map(|id| list.cursor(&cursor_key(id))),
+        looked_until: found.looked_until.map(|at| at.to_string()),
+    }))
 }
 
 /// Get a delivery
@@ -217,9 +227,10 @@ fn is_paused(webhook: &Webhook) -> bool {
 async fn filter(
     app: &App,
     caller: &Caller,
+    verb: Verb,
     query: &Query,
 ) -> Result<Option<DeliveryFilter>, ApiError> {
-    let tenant = caller.list_tenant(Verb::Look, query.tenant()?)?;
+    let tenant = caller.list_tenant(verb, query.tenant()?)?;
     let expected = "a webhook's id, wh_…";
     let statuses = "any of pending, retrying, delivered, failed, cancelled, separated by commas";
     let mut filter = DeliveryFilter {

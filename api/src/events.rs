@@ -1,6 +1,7 @@
 //! Events: publish them, look at them. Publishing is the hot path: one pass over the body, one call
 //! to the store, one push that nobody waits for in vain.
 
+pub mod matching;
 mod new;
 pub mod view;
 
@@ -16,7 +17,7 @@ use model::time::Timestamp;
 use store::{Accepted, DeliveryFilter, EventFilter, Item, Lane, Push, StoreError};
 
 use self::new::{Batch, Publish};
-use self::view::{BatchResult, EventDetail, EventView, Published, PublishedBatch};
+use self::view::{BatchResult, EventDetail, ListedEvent, Published, PublishedBatch};
 use crate::App;
 use crate::auth::Caller;
 use crate::body::Body;
@@ -25,6 +26,9 @@ use crate::metrics::EventResult;
 use crate::page::{LIMIT_MAX, Page, page};
 use crate::problem::{ApiError, Problem};
 use crate::query::Params;
+
+/// Deliveries of an event that are counted in lists.
+const COUNTED_MAX: u32 = 1_000;
 
 /// Publish an event
 ///
@@ -118,16 +122,19 @@ pub async fn publish_batch(
     tag = "events",
     extensions(("x-verb" = json!("look"))),
     params(view::EventQuery),
-    responses((status = 200, body = Page<EventView>))
+    responses((status = 200, body = Page<ListedEvent>))
 )]
 #[get("/v1/events")]
 pub async fn list_events(
     app: Data<App>,
     caller: Caller,
     params: Params,
-) -> Result<Json<Page<EventView>>, ApiError> {
+) -> Result<Json<Page<ListedEvent>>, ApiError> {
     caller.may(Verb::Look)?;
-    let query = params.read(&["tenant", "type", "since", "until", "limit", "cursor"])?;
+    let known = ["tenant", "type", "since", "until", "include", "limit", "cursor"];
+    let query = params.read(&known)?;
+    let include = |text: &str| (text == "deliveries").then_some(());
+    let with_deliveries = query.parsed("include", "deliveries", include)?.is_some();
     let filter = EventFilter {
         tenant: caller.list_tenant(Verb::Look, query.tenant()?)?,
         event_type: query.get("type").map(str::to_owned),
@@ -139,7 +146,15 @@ pub async fn list_events(
     let after = after.map(|bytes| EventUid(model::id::Uid(bytes)));
     let events = app.store.list_events(filter, after, limit + 1).await?;
     let cursor = |event: &Event| list.cursor(event.uid.0.as_bytes());
-    Ok(Json(page(events, limit, cursor, |event| EventView::new(&event))))
+    let Page { data, next_cursor } = page(events, limit, cursor, |event| event);
+    let uids: Vec<_> = data.iter().map(|event| event.uid).collect();
+    let counts = match with_deliveries {
+        true => app.store.statuses(&uids, COUNTED_MAX + 1).await?,
+        false => Vec::new(),
+    };
+    let mut counts = counts.into_iter();
+    let data = data.iter().map(|event| ListedEvent::new(event, counts.next(), COUNTED_MAX));
+    Ok(Json(Page { data: data.collect(), next_cursor }))
 }
 
 /// Get an event
@@ -172,8 +187,12 @@ pub async fn get_event(
 
     let filter = DeliveryFilter { event: Some(event.uid), ..DeliveryFilter::default() };
     let deliveries = app.store.list_deliveries(filter, None, LIMIT_MAX).await?;
+    let why_none = match deliveries.is_empty() {
+        true => Some(matching::why_none(&app, &event).await?),
+        false => None,
+    };
     let deliveries = deliveries::views(&app, deliveries).await?;
-    Ok(Json(EventDetail::new(&event, deliveries)?))
+    Ok(Json(EventDetail::new(&event, deliveries, why_none)?))
 }
 
 /// Makes events durable, then queues what is to fan out. One answer per event, in their order.

@@ -58,6 +58,14 @@ impl<'a> Kind<'a> for String {
     }
 }
 
+impl<'a> Kind<'a> for bool {
+    const NAME: &'static str = "true or false";
+
+    fn read(json: &'a str) -> Option<Self> {
+        serde_json::from_str(json).ok()
+    }
+}
+
 impl<'a> Kind<'a> for u64 {
     const NAME: &'static str = "a whole number";
 

@@ -283,6 +283,7 @@ fn everything(config: &mut ServiceConfig) {
     config
         .service(events::publish_event)
         .service(events::publish_batch)
+        .service(events::matching::preview_event)
         .service(events::list_events)
         .service(events::get_event)
         .service(webhooks::register_webhook)
@@ -298,7 +299,10 @@ fn everything(config: &mut ServiceConfig) {
         .service(webhooks::rotate_secret)
         .service(webhooks::test_webhook)
         .service(deliveries::list_deliveries)
+        .service(deliveries::bulk::retry_deliveries)
+        .service(deliveries::bulk::cancel_deliveries)
         .service(deliveries::get_delivery)
+        .service(deliveries::request::get_request)
         .service(deliveries::retry_delivery)
         .service(deliveries::cancel_delivery)
         .service(stream::follow_stream)

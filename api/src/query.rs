@@ -62,6 +62,13 @@ pub struct Query {
 }
 
 impl Query {
+    /// Parameters that did not come as a query.
+    pub fn of(pairs: impl Iterator<Item = (&'static str, String)>) -> Self {
+        let mut pairs: Vec<_> = pairs.collect();
+        pairs.sort_unstable();
+        Self { pairs }
+    }
+
     pub fn get(&self, name: &str) -> Option<&str> {
         self.pairs.iter().find(|(given, _)| *given == name).map(|(_, value)| value.as_str())
     }

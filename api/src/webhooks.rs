@@ -19,9 +19,10 @@ pub(crate) use self::secret::open as open_secret;
 pub use self::secret::{get_secret, rotate_secret};
 pub use self::state::{delete_webhook, pause_webhook, resume_webhook};
 pub use self::trial::test_webhook;
+pub use self::view::{MASK, WebhookView};
 
 use self::fields::PatchBody;
-use self::view::{RegisteredView, WebhookQuery, WebhookView};
+use self::view::{RegisteredView, WebhookQuery};
 use crate::App;
 use crate::auth::Caller;
 use crate::body::Body;

@@ -7,6 +7,14 @@ use serde::{Deserialize, Serialize};
 use crate::Invalid;
 use crate::event::Event;
 
+/// The headers of every request, beside those that sign it.
+pub const HEADERS: [(&str, &str); 4] = [
+    ("content-type", "application/json"),
+    ("user-agent", concat!("Postrider/", env!("CARGO_PKG_VERSION"))),
+    ("accept", "*/*"),
+    ("accept-encoding", "identity"),
+];
+
 /// The shape of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

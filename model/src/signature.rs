@@ -38,6 +38,14 @@ impl Scheme {
         }
     }
 
+    /// The header that the signature is in.
+    pub fn header(self) -> &'static str {
+        match self {
+            Scheme::Standard => "webhook-signature",
+            Scheme::Jwt => "authorization",
+        }
+    }
+
     /// # Errors
     /// `not_supported` for the schemes that are still to come, `signature_invalid` for other texts.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
@@ -83,13 +91,13 @@ pub fn sign(
     };
     let timestamp = message.now.secs().to_string();
     let signature = match scheme {
-        Scheme::Standard => ("webhook-signature", standard(secrets, message, &timestamp)),
-        Scheme::Jwt => ("authorization", format!("Bearer {}", jwt(newest, message)?)),
+        Scheme::Standard => standard(secrets, message, &timestamp),
+        Scheme::Jwt => format!("Bearer {}", jwt(newest, message)?),
     };
     Ok(vec![
         ("webhook-id", message.event_id.to_owned()),
         ("webhook-timestamp", timestamp),
-        signature,
+        (scheme.header(), signature),
     ])
 }
 

@@ -1,7 +1,8 @@
 use async_trait::async_trait;
 use model::attempt::ErrorClass;
+use model::delivery::Status;
 use model::event::EventType;
-use model::id::WebhookId;
+use model::id::{EventUid, WebhookId};
 use model::stats::Counts;
 use model::tenant::Tenant;
 use model::time::Timestamp;
@@ -51,6 +52,16 @@ pub trait Stats: Send + Sync {
 
     /// What waits for each of `ids`, in their order, counted up to `most`.
     async fn backlogs(&self, ids: &[WebhookId], most: u32) -> Result<Vec<Backlog>, StoreError>;
+
+    /// How the deliveries of each of `events` stand, in their order, `most` of them looked at.
+    async fn statuses(
+        &self,
+        events: &[EventUid],
+        most: u32,
+    ) -> Result<Vec<StatusCounts>, StoreError>;
+
+    /// Whether an event is still to fan out.
+    async fn is_to_fan_out(&self, event: EventUid) -> Result<bool, StoreError>;
 
     /// Unfinished deliveries and those of them that were tried before, each counted up to `most`.
     async fn unfinished_totals(
@@ -205,6 +216,32 @@ pub struct Backlog {
     pub unfinished: u32,
     /// When the one that is due first is or was due.
     pub first_due: Option<Timestamp>,
+}
+
+/// Deliveries by status.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StatusCounts {
+    pub pending: u32,
+    pub retrying: u32,
+    pub delivered: u32,
+    pub failed: u32,
+    pub cancelled: u32,
+}
+
+impl StatusCounts {
+    pub fn of(&mut self, status: Status) -> &mut u32 {
+        match status {
+            Status::Pending => &mut self.pending,
+            Status::Retrying => &mut self.retrying,
+            Status::Delivered => &mut self.delivered,
+            Status::Failed => &mut self.failed,
+            Status::Cancelled => &mut self.cancelled,
+        }
+    }
+
+    pub fn all(&self) -> u32 {
+        self.pending + self.retrying + self.delivered + self.failed + self.cancelled
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -33,8 +33,6 @@ use crate::phases::Phases;
 use crate::registry::Target;
 use crate::wire::{NotConnected, TooMuch, Wire, is_out_of_files, wire};
 
-/// Sent with every request.
-const USER_AGENT: &str = concat!("Postrider/", env!("CARGO_PKG_VERSION"));
 /// Bytes of a response's headers that are kept, in all and of one value.
 const HEADERS_KEPT_MAX: usize = 16 * 1024;
 const HEADER_VALUE_KEPT_MAX: usize = 1_024;
@@ -289,10 +287,9 @@ pub fn compose(
     let headers = request.headers_mut();
     // Its own headers first: whatever they hold, Postrider's replace it.
     headers.clone_from(own);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-    headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
-    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    for (name, value) in payload::HEADERS {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
     insert_signed(headers, signed)?;
     Ok(request)
 }

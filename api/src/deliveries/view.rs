@@ -35,12 +35,36 @@ pub struct DeliveryQuery {
     /// Of events accepted before this time, RFC 3339.
     #[param(format = DateTime)]
     until: Option<String>,
+    /// What came of the last attempt: a status (`503`), a class of them (`5xx`), the word of an error
+    /// (`timeout`), or `error` for any of those.
+    #[param(
+        example = "5xx",
+        pattern = "^([1-9][0-9]{2}|[1-5]xx|error|dns|dns_timeout|connect|connect_timeout|tls|timeout|connection|protocol|forbidden|target_forbidden|signing)$"
+    )]
+    answer: Option<String>,
+    /// Tried so often at least.
+    #[param(minimum = 0, maximum = 4_294_967_295u64)]
+    min_attempts: Option<u32>,
+    /// Whose last attempt took so long at least.
+    #[param(minimum = 0, maximum = 4_294_967_295u64)]
+    min_duration_ms: Option<u32>,
     /// Entries of a page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
     /// `next_cursor` of the page before.
     #[param(min_length = 1)]
     cursor: Option<String>,
+}
+
+/// A page of deliveries.
+#[derive(Default, Serialize, ToSchema)]
+pub struct DeliveryPage {
+    pub data: Vec<DeliveryView>,
+    /// Where the next page begins; null on the last one.
+    pub next_cursor: Option<String>,
+    /// If the search was broken off: back to when events were accepted that it looked at.
+    #[schema(format = DateTime)]
+    pub looked_until: Option<String>,
 }
 
 /// One event for one webhook.

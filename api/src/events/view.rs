@@ -3,6 +3,7 @@
 use model::event::Event;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use store::StatusCounts;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::deliveries::DeliveryView;
@@ -68,6 +69,9 @@ pub struct EventQuery {
     /// Accepted before this time, RFC 3339.
     #[param(format = DateTime)]
     until: Option<String>,
+    /// `deliveries`: also says how the deliveries of each stand.
+    #[param(pattern = "^deliveries$")]
+    include: Option<String>,
     /// Entries of a page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
@@ -114,14 +118,66 @@ pub struct EventDetail {
     /// As it was published, byte for byte.
     #[schema(value_type = serde_json::Value)]
     data: Box<RawValue>,
+    /// Bytes of `data`.
+    size_bytes: u64,
     /// At most 200.
     deliveries: Vec<DeliveryView>,
+    /// Why there are none, as far as can be told now: it is still to be fanned out, the tenant has no
+    /// webhooks, they are all disabled, none wants the type, or those that do were registered or changed
+    /// since. Null if there are some.
+    #[schema(pattern = "^(fanning_out|no_webhooks|all_disabled|none_matched|changed_since)$")]
+    no_deliveries_because: Option<&'static str>,
+}
+
+/// An event of a list.
+#[derive(Serialize, ToSchema)]
+pub struct ListedEvent {
+    #[serde(flatten)]
+    event: EventView,
+    /// How its deliveries stand, if `include` asks for it.
+    deliveries: Option<DeliveryCounts>,
+}
+
+/// Deliveries by status, counted up to 1,000.
+#[derive(Serialize, ToSchema)]
+pub struct DeliveryCounts {
+    pending: u32,
+    retrying: u32,
+    delivered: u32,
+    failed: u32,
+    cancelled: u32,
+    /// Whether there are more.
+    capped: bool,
+}
+
+impl ListedEvent {
+    pub fn new(event: &Event, counts: Option<StatusCounts>, most: u32) -> Self {
+        let deliveries = counts.map(|counts| DeliveryCounts {
+            pending: counts.pending,
+            retrying: counts.retrying,
+            delivered: counts.delivered,
+            failed: counts.failed,
+            cancelled: counts.cancelled,
+            capped: counts.all() > most,
+        });
+        Self { event: EventView::new(event), deliveries }
+    }
 }
 
 impl EventDetail {
-    pub fn new(event: &Event, deliveries: Vec<DeliveryView>) -> Result<Self, ApiError> {
+    pub fn new(
+        event: &Event,
+        deliveries: Vec<DeliveryView>,
+        why_none: Option<&'static str>,
+    ) -> Result<Self, ApiError> {
         let data = std::str::from_utf8(&event.data).map_err(ApiError::internal)?;
         let data = RawValue::from_string(data.to_owned()).map_err(ApiError::internal)?;
-        Ok(Self { event: EventView::new(event), data, deliveries })
+        Ok(Self {
+            event: EventView::new(event),
+            data,
+            size_bytes: event.data.len() as u64,
+            deliveries,
+            no_deliveries_because: why_none,
+        })
     }
 }

@@ -138,6 +138,12 @@ pub const CODES: &[Code] = &[
         "A query parameter is not valid",
         "The detail says which one and what it takes.",
     ),
+    row(
+        "filter_required",
+        422,
+        "Nothing says which are meant",
+        "Give at least one filter: without one it would be all there are.",
+    ),
     // Tenants and keys.
     row(
         "tenant_invalid",

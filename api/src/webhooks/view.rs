@@ -103,6 +103,15 @@ pub struct WebhookQuery {
 }
 
 impl WebhookView {
+    pub fn url(&self) -> &str {
+        &self.webhook_url
+    }
+
+    /// Those of the webhook, as they are shown.
+    pub fn own_headers(&self) -> impl Iterator<Item = [String; 2]> {
+        self.headers.iter().map(|(name, value)| [name.clone(), value.clone()])
+    }
+
     /// For those who may look but not manage, and for lists: without what may be a credential.
     pub fn redacted(webhook: &Webhook) -> Self {
         let masked = |name: &String| (name.clone(), MASK.to_owned());

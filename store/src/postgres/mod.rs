@@ -53,8 +53,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::queue::Lane;
 use crate::sql::named;
 use crate::stats::{
-    Additions, Backlog, CauseCount, Counted, Stats, StatsFilter, Streak, UnfinishedTotals,
-    WebhookTotals,
+    Additions, Backlog, CauseCount, Counted, Stats, StatsFilter, StatusCounts, Streak,
+    UnfinishedTotals, WebhookTotals,
 };
 use crate::store::*;
 use crate::world::Clock;
@@ -480,6 +480,18 @@ impl Stats for Postgres {
 
     async fn backlogs(&self, ids: &[WebhookId], most: u32) -> Result<Vec<Backlog>, StoreError> {
         list!(self, |db| stats::backlogs(db, ids, most))
+    }
+
+    async fn statuses(
+        &self,
+        events: &[EventUid],
+        most: u32,
+    ) -> Result<Vec<StatusCounts>, StoreError> {
+        list!(self, |db| stats::statuses(db, events, most))
+    }
+
+    async fn is_to_fan_out(&self, event: EventUid) -> Result<bool, StoreError> {
+        list!(self, |db| stats::is_to_fan_out(db, event))
     }
 
     async fn unfinished_totals(

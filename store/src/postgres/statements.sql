@@ -651,3 +651,16 @@ DELETE FROM causes WHERE (begin, tenant, cause) IN (
 
 -- name: size_bytes
 SELECT pg_database_size(current_database())
+
+-- name: statuses
+SELECT k.n, s.status, count(*)
+FROM unnest($1::uuid[]) WITH ORDINALITY AS k (event, n)
+CROSS JOIN LATERAL (
+    SELECT d.status FROM deliveries d
+    WHERE d.event = k.event AND d.event >= $2 AND d.event <= $3 LIMIT $4
+) s
+GROUP BY k.n, s.status
+
+-- name: is_to_fan_out
+SELECT 1 FROM events e JOIN inbox i ON i.tenant = e.tenant AND i.seq <= e.seq
+WHERE e.uid = $1 AND $1 = ANY (i.events) LIMIT 1

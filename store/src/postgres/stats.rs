@@ -2,15 +2,16 @@ use std::collections::HashMap;
 
 use deadpool_postgres::{Object, Transaction};
 use model::attempt::ErrorClass;
+use model::delivery::Status;
 use model::event::EventType;
-use model::id::WebhookId;
+use model::id::{EventUid, WebhookId};
 use model::stats::Counts;
 use model::tenant::Tenant;
 use model::time::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::batch::{execute, query};
+use super::batch::{Bounds, execute, query};
 use super::failure::Failure;
 use super::rows::{self, Result};
 use super::sql;
@@ -217,6 +218,29 @@ pub(super) async fn backlogs(db: &Object, ids: &[WebhookId], most: u32) -> Resul
         Ok(Backlog { unfinished, first_due })
     });
     backlogs.collect()
+}
+
+pub(super) async fn statuses(
+    db: &Object,
+    events: &[EventUid],
+    most: u32,
+) -> Result<Vec<StatusCounts>> {
+    let uuids: Vec<_> = events.iter().map(|event| rows::uuid(event.0)).collect();
+    let Some(Bounds { low, high }) = Bounds::of(&uuids) else { return Ok(Vec::new()) };
+    let mut counts = vec![StatusCounts::default(); events.len()];
+    let read = const { sql("statuses") };
+    for row in &query(db, read, &[&uuids, &low, &high, &i64::from(most)]).await? {
+        let n = usize::try_from(rows::version(row, 0)?).unwrap_or_default();
+        let count = u32::try_from(rows::version(row, 2)?).unwrap_or(u32::MAX);
+        if let Some(counts) = counts.get_mut(n.saturating_sub(1)) {
+            *counts.of(rows::word(row, 1, Status::parse)?) = count;
+        }
+    }
+    Ok(counts)
+}
+
+pub(super) async fn is_to_fan_out(db: &Object, event: EventUid) -> Result<bool> {
+    Ok(!query(db, const { sql("is_to_fan_out") }, &[&rows::uuid(event.0)]).await?.is_empty())
 }
 
 pub(super) async fn unfinished_totals(

@@ -45,8 +45,8 @@ use rusqlite::config::DbConfig;
 use crate::queue::Lane;
 use crate::sql::named;
 use crate::stats::{
-    Additions, Backlog, CauseCount, Counted, Stats, StatsFilter, Streak, UnfinishedTotals,
-    WebhookTotals,
+    Additions, Backlog, CauseCount, Counted, Stats, StatsFilter, StatusCounts, Streak,
+    UnfinishedTotals, WebhookTotals,
 };
 use crate::store::*;
 use crate::world::Clock;
@@ -508,6 +508,19 @@ impl Stats for Sqlite {
     async fn backlogs(&self, ids: &[WebhookId], most: u32) -> Result<Vec<Backlog>, StoreError> {
         let ids = ids.to_vec();
         self.look.read(move |db| stats::backlogs(db, &ids, most)).await
+    }
+
+    async fn statuses(
+        &self,
+        events: &[EventUid],
+        most: u32,
+    ) -> Result<Vec<StatusCounts>, StoreError> {
+        let events = events.to_vec();
+        self.look.read(move |db| stats::statuses(db, &events, most)).await
+    }
+
+    async fn is_to_fan_out(&self, event: EventUid) -> Result<bool, StoreError> {
+        self.look.read(move |db| stats::is_to_fan_out(db, event)).await
     }
 
     async fn unfinished_totals(

@@ -371,3 +371,10 @@ DELETE FROM stats WHERE (span, begin, tenant, webhook, type) IN (
 -- name: forget_causes
 DELETE FROM causes WHERE (begin, tenant, cause) IN (
     SELECT begin, tenant, cause FROM causes WHERE begin < ?1 LIMIT ?2)
+
+-- name: statuses
+SELECT status, count(*) FROM (SELECT status FROM deliveries WHERE event = ?1 LIMIT ?2)
+GROUP BY status
+
+-- name: is_to_fan_out
+SELECT 1 FROM events e JOIN inbox i ON i.tenant = e.tenant AND i.seq = e.seq WHERE e.uid = ?1

@@ -1,6 +1,7 @@
 use model::attempt::ErrorClass;
+use model::delivery::Status;
 use model::event::EventType;
-use model::id::WebhookId;
+use model::id::{EventUid, WebhookId};
 use model::stats::Counts;
 use model::tenant::Tenant;
 use model::time::Timestamp;
@@ -207,6 +208,29 @@ pub(super) fn backlogs(db: &Connection, ids: &[WebhookId], most: u32) -> Result<
             Ok(Backlog { unfinished, first_due })
         })
         .collect()
+}
+
+pub(super) fn statuses(
+    db: &Connection,
+    events: &[EventUid],
+    most: u32,
+) -> Result<Vec<StatusCounts>> {
+    let mut statuses = db.prepare_cached(const { sql("statuses") })?;
+    events
+        .iter()
+        .map(|event| {
+            let mut counts = StatusCounts::default();
+            let mut read = statuses.query(params![event.0.as_bytes(), most])?;
+            while let Some(row) = read.next()? {
+                *counts.of(rows::word(row, 0, Status::parse)?) = rows::count(row, 1)?;
+            }
+            Ok(counts)
+        })
+        .collect()
+}
+
+pub(super) fn is_to_fan_out(db: &Connection, event: EventUid) -> Result<bool> {
+    db.prepare_cached(const { sql("is_to_fan_out") })?.exists([event.0.as_bytes()])
 }
 
 pub(super) fn unfinished_totals(

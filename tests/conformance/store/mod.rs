@@ -262,6 +262,8 @@ each_store! {
         old_counts_are_forgotten_those_of_minutes_sooner,
         webhooks_are_counted_by_what_is_up_with_them,
         what_waits_is_counted_up_to_a_bound,
+        deliveries_of_events_are_counted_by_status,
+        an_event_is_to_fan_out_until_it_is_fanned_out,
     }
     living::{
         it_answers,

@@ -9,8 +9,8 @@ use model::stats::{Counts, QueueState};
 use model::time::Timestamp;
 use model::webhook::WebhookStatus;
 use store::{
-    Additions, Backlog, CauseCount, Counted, Series, Span, StatsFilter, Streak, StreakChange,
-    Types, UnfinishedTotals, WebhookTotals,
+    Additions, Backlog, CauseCount, Counted, Series, Span, StatsFilter, StatusCounts, Streak,
+    StreakChange, Types, UnfinishedTotals, WebhookTotals,
 };
 
 use super::{at, event, event_type, failure, success, tenant, webhook, webhook_id};
@@ -268,4 +268,37 @@ pub async fn what_waits_is_counted_up_to_a_bound(rig: &mut StoreRig) {
     let some = UnfinishedTotals { unfinished: 5, retrying: 1 };
     assert_eq!([totals(None, 5).await, totals(Some("a"), 5).await], [some; 2]);
     assert_eq!(totals(Some("b"), 5).await, UnfinishedTotals::default());
+}
+
+pub async fn deliveries_of_events_are_counted_by_status(rig: &mut StoreRig) {
+    let mut sent = Vec::new();
+    for n in 1..=2 {
+        sent.push(rig.send(event(n), &[webhook_id(1), webhook_id(2), webhook_id(3)]).await);
+    }
+    rig.write_down(success(sent[0][0], 0)).await;
+    rig.write_down(failure(sent[0][1], 0, at(9_000))).await;
+    rig.cancel(sent[1][2], at(10)).await.expect("a store cancels");
+    let (quiet, _) = rig.keep(event(3)).await;
+    let events = [sent[1][0].event, quiet, sent[0][0].event];
+    let counts = rig.statuses(&events, 100).await.expect("statistics");
+    let none = StatusCounts::default();
+    assert_eq!(
+        counts,
+        [
+            StatusCounts { pending: 2, cancelled: 1, ..none },
+            none,
+            StatusCounts { pending: 1, retrying: 1, delivered: 1, ..none },
+        ]
+    );
+    let some = rig.statuses(&events, 2).await.expect("statistics");
+    assert_eq!(some.iter().map(StatusCounts::all).collect::<Vec<_>>(), [2, 0, 2]);
+}
+
+pub async fn an_event_is_to_fan_out_until_it_is_fanned_out(rig: &mut StoreRig) {
+    let (uid, _) = rig.keep(event(1)).await;
+    let is_to_fan_out = async |uid| rig.is_to_fan_out(uid).await.expect("statistics");
+    assert!(is_to_fan_out(uid).await);
+    rig.fanned_out(vec![uid]).await.expect("a fan-out ends");
+    assert!(!is_to_fan_out(uid).await);
+    assert!(!is_to_fan_out(event(7).uid).await);
 }
