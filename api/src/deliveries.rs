@@ -121,6 +121,7 @@ pub async fn retry_delivery(
         return Err(ApiError::new("already_delivered", "this delivery was delivered"));
     }
     app.push_delivery(&before).await;
+    app.notice(&before).await;
     let delivery = app.store.delivery(delivery.id).await?.ok_or_else(ApiError::not_found)?;
     Ok(HttpResponse::Accepted().json(one(&app, delivery).await?))
 }
@@ -153,6 +154,7 @@ pub async fn cancel_delivery(
         return Err(ApiError::new("already_finished", detail));
     }
     app.count_cancelled(&before);
+    app.notice(&before).await;
     let delivery = app.store.delivery(delivery.id).await?.ok_or_else(ApiError::not_found)?;
     Ok(Json(one(&app, delivery).await?))
 }
@@ -251,7 +253,7 @@ async fn filter(
     Ok(Some(filter))
 }
 
-fn parse_statuses(text: &str) -> Option<Vec<Status>> {
+pub fn parse_statuses(text: &str) -> Option<Vec<Status>> {
     text.split(',').map(|status| Status::parse(status.trim())).collect()
 }
 

@@ -48,6 +48,13 @@ impl App {
         self.push(vec![push]).await;
     }
 
+    /// Tells who looks on live that a delivery changed.
+    pub(crate) async fn notice(&self, delivery: &store::Delivery) {
+        let lane = Lane::deliver(delivery.tenant.clone(), delivery.id.webhook);
+        let changed = vec![Item { lane, event: delivery.id.event }];
+        heard("notice", self.queue.notice(changed)).await;
+    }
+
     /// Tells the queue what a webhook's lane may do now.
     pub(crate) async fn set_lane(&self, webhook: &Webhook) {
         let lane = Lane::deliver(webhook.tenant.clone(), webhook.id);

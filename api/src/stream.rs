@@ -8,6 +8,7 @@
 //! memory. What the ring does not have any more, and what a client missed while it was not connected,
 //! is read from the store, up to a bound; beyond it the client is told that there is a gap.
 
+mod deliveries;
 mod ids;
 mod message;
 mod streams;
@@ -32,7 +33,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{sleep, timeout};
 use utoipa::IntoParams;
 
-use self::ids::Ids;
+use self::ids::{Ids, Of};
 use self::message::StreamEvent;
 pub use self::streams::Streams;
 use self::streams::{BATCH_BYTES, Batch, Filter, Place, load, reached};
@@ -60,12 +61,24 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "documents what follow_stream reads")]
 pub struct StreamQuery {
+    /// `events`, or `deliveries`.
+    #[param(pattern = "^(events|deliveries)$")]
+    of: Option<String>,
     /// Only of this tenant. A key of the role tenant sees its own alone.
     #[param(pattern = "^[A-Za-z0-9_.:-]{1,64}$")]
     tenant: Option<String>,
     /// Only of these types, separated by commas: exact (`order.paid`), prefixes (`order.*`) or `*`.
     #[param(min_length = 1, example = "order.*,invoice.paid")]
     event_types: Option<String>,
+    /// Of deliveries: only to this webhook.
+    #[param(pattern = "^wh_[0-9a-hjkmnp-tv-z]{25}[048cgmrw]$")]
+    webhook_id: Option<String>,
+    /// Of deliveries: only while they stand so, any of `pending`, `retrying`, `delivered`, `failed`,
+    /// `cancelled`, separated by commas.
+    #[param(
+        pattern = "^(pending|retrying|delivered|failed|cancelled)(,(pending|retrying|delivered|failed|cancelled))*$"
+    )]
+    status: Option<String>,
     /// Go on after the message with this id, for who cannot set the header `Last-Event-ID`, which
     /// counts before this.
     #[param(min_length = 1)]
@@ -78,6 +91,10 @@ pub struct StreamQuery {
 /// whichever process, within a moment. Who connects again with the `id` of the last message gets what
 /// came meanwhile first, up to 10,000 events and 10 minutes. No event is left out that can be read; after
 /// a break in the connection some may come twice, with the same `uid`.
+///
+/// With `of=deliveries` it is of deliveries: each time one is made, tried or ended, a message `delivery` with
+/// how it stands. Where very many change at once the last are sent, and `skipped` says how many were not
+/// (`count`). What was missed is sent as far as it is remembered; else there is a `gap`.
 ///
 /// Messages: `event`, with an event as data; `gap`, when more was missed than that, with `reason`
 /// (`too_old`, `too_many`, `unknown`), `since` (null when the id says nothing here) and `until`; `end`, the last one, with `reason`
@@ -109,28 +126,61 @@ pub async fn follow_stream(
     params: Params,
 ) -> Result<HttpResponse, ApiError> {
     caller.may(Verb::Look)?;
-    let query = params.read(&["tenant", "event_types", "after"])?;
+    let known = ["of", "tenant", "event_types", "webhook_id", "status", "after"];
+    let query = params.read(&known)?;
+    let of = query.parsed("of", "events or deliveries", |of| match of {
+        "events" => Some(Of::Events),
+        "deliveries" => Some(Of::Deliveries),
+        _ => None,
+    });
+    let of = of?.unwrap_or(Of::Events);
     let tenant = caller.list_tenant(Verb::Look, query.tenant()?)?;
-    let filter = Filter { tenant, event_types: event_types(&query)? };
-    let ids = Ids::new(&app.master_keys, caller.own_tenant());
+    let event_types = event_types(&query)?;
+    let ids = Ids::new(&app.master_keys, of, caller.own_tenant());
     let after = after(&ids, &request, &query)?;
     if app.draining.is_cancelled() {
         return Err(ApiError::new("unavailable", "this process is stopping"));
     }
+    match of {
+        Of::Events => {
+            if query.get("webhook_id").or(query.get("status")).is_some() {
+                let detail = "webhook_id and status are for a stream of deliveries";
+                return Err(ApiError::new("parameter_invalid", detail));
+            }
+            let filter = Some(Filter { tenant, event_types });
+            let place = app.streams.open(filter, caller.own_tenant())?;
+            let stream = Stream::open(app, caller, ids, place, after).await?;
+            Ok(streaming(unfold(stream, async |mut stream| {
+                let bytes = stream.next().await?;
+                Some((Ok::<_, ApiError>(bytes), stream))
+            })))
+        }
+        Of::Deliveries => {
+            let filter = deliveries::Filter::of(&query, tenant, event_types)?;
+            let place = app.streams.open(None, caller.own_tenant())?;
+            let after = after.map(|after| match after {
+                After::Position(position) => Some(deliveries::mark(position)),
+                After::Unknown => None,
+            });
+            let stream = deliveries::Stream::open(app, caller, ids, place, filter, after).await?;
+            Ok(streaming(unfold(stream, async |mut stream| {
+                let bytes = stream.next().await?;
+                Some((Ok::<_, ApiError>(bytes), stream))
+            })))
+        }
+    }
+}
 
-    let place = app.streams.open(filter, caller.own_tenant())?;
-    let stream = Stream::open(app, caller, ids, place, after).await?;
-    let body = unfold(stream, async |mut stream| {
-        let bytes = stream.next().await?;
-        Some((Ok::<_, ApiError>(bytes), stream))
-    });
-    Ok(HttpResponse::Ok()
+fn streaming(
+    body: impl futures_util::Stream<Item = Result<Bytes, ApiError>> + 'static,
+) -> HttpResponse {
+    HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header(("cache-control", "no-store"))
         // Some proxies gather what is answered, unless they are told not to.
         .insert_header(("x-accel-buffering", "no"))
         .force_close()
-        .streaming(Box::pin(body)))
+        .streaming(Box::pin(body))
 }
 
 fn event_types(query: &Query) -> Result<EventTypes, ApiError> {

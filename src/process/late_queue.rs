@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use model::tenant::Tenant;
-use store::{Claimed, Lane, Limits, Look, Push, Pushed, Queue, QueueError, Settlement};
+use store::{
+    Claimed, Item, Lane, Limits, Look, Mark, Noticed, Notices, Push, Pushed, Queue, QueueError,
+    Settlement,
+};
 use tokio::sync::watch;
 
 pub struct LateQueue(watch::Receiver<Option<Arc<dyn Queue>>>);
@@ -25,6 +28,17 @@ impl LateQueue {
 
     fn queue(&self) -> Result<Arc<dyn Queue>, QueueError> {
         self.0.borrow().clone().ok_or_else(|| QueueError("it was not reached yet".into()))
+    }
+}
+
+#[async_trait]
+impl Notices for LateQueue {
+    async fn notice(&self, changed: Vec<Item>) -> Result<(), QueueError> {
+        self.queue()?.notice(changed).await
+    }
+
+    async fn noticed(&self, mark: Option<Mark>, limit: usize) -> Result<Noticed, QueueError> {
+        self.queue()?.noticed(mark, limit).await
     }
 }
 

@@ -10,6 +10,7 @@
 //! | `Store` | [`sqlite`] | [`postgres`] |
 //! | `Queue` | [`memory`] | [`redis`] |
 
+mod notices;
 mod queue;
 mod sample;
 mod sql;
@@ -28,6 +29,7 @@ mod tally;
 pub mod world;
 
 pub use begin::begin;
+pub use notices::*;
 pub use pace::Pace;
 pub use queue::*;
 pub use sample::SealedSample;

@@ -7,6 +7,8 @@ use model::tenant::Tenant;
 use model::time::Timestamp;
 use model::webhook::MAX_IN_FLIGHT_DEFAULT;
 
+use crate::notices::Notices;
+
 /// Items a lane holds, queued and leased; what does not fit stays in the store.
 pub const LANE_CAP_DEFAULT: usize = 10_000;
 /// How long a worker may hold an item: the longest attempt (30 s) and time to record it.
@@ -22,7 +24,7 @@ pub const AHEAD_MAX: u32 = 15;
 /// Each verb takes a batch and is atomic per item. No verb takes a time: the queue owns its clock,
 /// and `claim` returns it.
 #[async_trait]
-pub trait Queue: Send + Sync {
+pub trait Queue: Notices + Send + Sync {
     /// Adds what is neither queued nor leased. A queued item whose new due time is earlier is
     /// brought forward; a leased one is due then once its lease ended, since what it was pushed for
     /// may have happened after its worker looked. A lane over its cap keeps what is due soonest,

@@ -124,6 +124,9 @@ pub trait Store: Stats + Send + Sync {
         limit: u32,
     ) -> Result<Vec<Delivery>, StoreError>;
 
+    /// Those of `ids` that exist, in any order.
+    async fn deliveries(&self, ids: &[DeliveryId]) -> Result<Vec<Delivery>, StoreError>;
+
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError>;
 
     /// A delivery and its attempts as of one moment, first to last, at most `limit`.

@@ -8,7 +8,7 @@ use model::id::{EventUid, WebhookId, WorkerId};
 use model::time::Timestamp;
 use store::world::QueueTime;
 use store::{
-    How, Hungry, Leased, Pace, Queue, QueueError, Settlement, Store, StoreError, Tally, begin,
+    How, Hungry, Item, Leased, Pace, Queue, QueueError, Settlement, Store, StoreError, Tally, begin,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -215,6 +215,18 @@ impl Engine {
         };
         if let Some(settling) = begin(settling) {
             self.settling.spawn(settling);
+        }
+    }
+
+    /// Tells who looks on live that deliveries changed. Nobody waits for it, and it may be lost.
+    pub(crate) fn notice(&self, changed: Vec<Item>) {
+        if changed.is_empty() {
+            return;
+        }
+        let queue = self.queue.clone();
+        // Who looks on hears of a failure by itself.
+        if let Some(telling) = begin(async move { drop(queue.notice(changed).await) }) {
+            self.settling.spawn(telling);
         }
     }
 

@@ -164,6 +164,7 @@ async fn keep_and_push(
             lease_at_once(engine, &mut pushes);
         }
         engine.registry.tell(&std::mem::take(&mut made.targets)).await;
+        engine.notice(pushes.iter().map(|push| push.item.clone()).collect());
         match engine.queue.push(pushes).await {
             Ok(pushed) => {
                 *whole = pushed.leased.len() * 2 >= count;

@@ -49,6 +49,7 @@ pub(crate) async fn run(
         let now = engine.now();
         let mut settled = Vec::with_capacity(held.len());
         let mut counted = Vec::with_capacity(held.len());
+        let mut changed = Vec::with_capacity(held.len());
         for (((held, event), outcome), recorded) in
             held.into_iter().zip(outcomes.iter()).zip(recorded)
         {
@@ -57,6 +58,7 @@ pub(crate) async fn run(
             }
             if let Some(recorded) = recorded {
                 let tenant = held.leased.item.lane.tenant.clone();
+                changed.push(held.leased.item.clone());
                 counted.push(Counted { tenant, event, outcome, recorded });
             }
             let how = match recorded {
@@ -68,6 +70,7 @@ pub(crate) async fn run(
         }
         engine.settle(settled);
         count::recorded(&engine.tally, &counted);
+        engine.notice(changed);
     }
 }
 

@@ -250,6 +250,7 @@ async fn one(app: &App, delivery: Delivery, act: Act) -> Result<bool, ApiError> 
         Act::Cancel if before.status.is_finished() => return Ok(false),
         Act::Cancel => app.count_cancelled(&before),
     }
+    app.notice(&before).await;
     Ok(true)
 }
 

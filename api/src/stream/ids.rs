@@ -18,6 +18,13 @@ use crate::problem::ApiError;
 /// Longer than any id.
 const ID_BYTES_MAX: usize = 128;
 
+/// What a stream is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    Events,
+    Deliveries,
+}
+
 /// Makes and reads the ids of one caller's messages.
 pub struct Ids {
     master_keys: Arc<MasterKeys>,
@@ -25,11 +32,16 @@ pub struct Ids {
 }
 
 impl Ids {
-    /// For the keys of `tenant`, or for those that see all tenants.
-    pub fn new(master_keys: &Arc<MasterKeys>, tenant: Option<&Tenant>) -> Self {
+    /// For the keys of `tenant`, or for those that see all tenants. An id of a stream of something else
+    /// says nothing to this one.
+    pub fn new(master_keys: &Arc<MasterKeys>, of: Of, tenant: Option<&Tenant>) -> Self {
         // No tenant's name is empty, and nothing else that is encrypted has a context that begins so.
         let name = tenant.map_or("", Tenant::as_str);
-        let context = [b"stream\0", name.as_bytes()].concat();
+        let of: &[u8] = match of {
+            Of::Events => b"stream\0",
+            Of::Deliveries => b"stream of deliveries\0",
+        };
+        let context = [of, name.as_bytes()].concat();
         Self { master_keys: Arc::clone(master_keys), context }
     }
 
@@ -81,7 +93,7 @@ mod tests {
 
     fn ids(key: u8, tenant: Option<&str>) -> Ids {
         let tenant = tenant.map(|name| Tenant::parse(name).expect("valid"));
-        Ids::new(&Arc::new(MasterKeys::from_bytes([key; 32])), tenant.as_ref())
+        Ids::new(&Arc::new(MasterKeys::from_bytes([key; 32])), Of::Events, tenant.as_ref())
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub fn with_id(id: &str, message: &[u8]) -> Bytes {
     [b"id: ", id.as_bytes(), b"\n", message].concat().into()
 }
 
-fn message(name: &str, data: &str) -> Bytes {
+pub fn message(name: &str, data: &str) -> Bytes {
     let mut text = String::with_capacity(data.len() + 64);
     text.push_str("event: ");
     text.push_str(name);

@@ -42,7 +42,7 @@ const TENANT_PART: usize = 10;
 const KEPT_PART: usize = 5;
 
 /// What a stream wants.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// None: every tenant.
     pub tenant: Option<Tenant>,
@@ -76,7 +76,8 @@ pub struct Streams {
 
 #[derive(Default)]
 struct State {
-    open: HashMap<u64, Filter>,
+    /// None: of those that do not read events.
+    open: HashMap<u64, Option<Filter>>,
     last: u64,
     /// What the keys of each tenant have open.
     shares: HashMap<Tenant, Share>,
@@ -117,13 +118,13 @@ impl Streams {
         })
     }
 
-    /// Opens a stream, for a key that is bound to `tenant` or to none.
+    /// Opens a stream, of events if there is a filter, for a key that is bound to `tenant` or to none.
     ///
     /// # Errors
     /// `too_many_streams`.
     pub fn open(
         self: &Arc<Self>,
-        filter: Filter,
+        filter: Option<Filter>,
         tenant: Option<&Tenant>,
     ) -> Result<Place, ApiError> {
         let mut state = self.lock();
@@ -154,7 +155,7 @@ impl Streams {
         state.open.insert(number, filter.clone());
         self.metrics.streams(state.open.len());
         drop(state);
-        let tenant = tenant.cloned();
+        let (tenant, filter) = (tenant.cloned(), filter.unwrap_or_default());
         Ok(Place { streams: Arc::clone(self), number, tenant, filter, turn })
     }
 
@@ -210,7 +211,7 @@ impl Streams {
     async fn hand_out(&self, noted: Vec<Noted>, end: Position) {
         let mut rest = {
             let state = self.lock();
-            let wanted = |noted: &Noted| state.open.values().any(|filter| filter.wants(noted));
+            let wanted = |noted: &Noted| state.open.values().flatten().any(|f| f.wants(noted));
             noted.into_iter().filter(wanted).collect::<Vec<_>>()
         };
         while !rest.is_empty() {
@@ -264,7 +265,7 @@ impl Streams {
 
 impl State {
     fn close_if_nobody_listens(&mut self) -> bool {
-        if self.open.is_empty() {
+        if self.open.values().all(Option::is_none) {
             self.reader = None;
         }
         self.reader.is_none()

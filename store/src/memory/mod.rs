@@ -14,8 +14,9 @@ use async_trait::async_trait;
 use model::tenant::Tenant;
 use tokio::sync::Notify;
 
+use crate::notices::{Mark, Noticed, Notices, Ring};
 use crate::queue::*;
-use crate::world::Clock;
+use crate::world::{Clock, random_bytes};
 use state::State;
 
 pub struct Memory {
@@ -23,6 +24,7 @@ pub struct Memory {
     state: Mutex<State>,
     /// Holds one permit, so that a push between a claim and its `wait` is not missed.
     something: Notify,
+    notices: Mutex<Ring>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -39,13 +41,27 @@ impl Default for Settings {
 
 impl Memory {
     pub fn new(clock: Clock, settings: Settings) -> Self {
-        Self { clock, state: Mutex::new(State::new(settings)), something: Notify::new() }
+        let notices = Mutex::new(Ring::new(u64::from_be_bytes(random_bytes()) >> 1));
+        Self { clock, state: Mutex::new(State::new(settings)), something: Notify::new(), notices }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic in here would be a bug; what it left is still better than a queue that is gone,
         // since the store checks everything the queue says.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Notices for Memory {
+    async fn notice(&self, changed: Vec<Item>) -> Result<(), QueueError> {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner).notice(changed);
+        Ok(())
+    }
+
+    async fn noticed(&self, mark: Option<Mark>, limit: usize) -> Result<Noticed, QueueError> {
+        let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(notices.noticed(mark, limit))
     }
 }
 

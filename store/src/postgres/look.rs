@@ -7,7 +7,7 @@ use model::tenant::Tenant;
 use model::time::Timestamp;
 use uuid::Uuid;
 
-use super::batch::query;
+use super::batch::{Bounds, query};
 use super::conditions::Conditions;
 use super::failure::Failure;
 use super::rows::{self, Result};
@@ -84,6 +84,14 @@ fn of_statuses(conditions: &mut Conditions, statuses: &[Status]) {
         [word] => conditions.raw(&format!("d.status = {word}")),
         words => conditions.raw(&format!("d.status IN ({})", words.join(", "))),
     }
+}
+
+pub(super) async fn deliveries(db: &Object, ids: &[DeliveryId]) -> Result<Vec<Delivery>> {
+    let events: Vec<_> = ids.iter().map(|id| rows::uuid(id.event.0)).collect();
+    let webhooks: Vec<_> = ids.iter().map(|id| rows::uuid(id.webhook.0)).collect();
+    let Some(Bounds { low, high }) = Bounds::of(&events) else { return Ok(Vec::new()) };
+    let read = const { sql("deliveries") };
+    query(db, read, &[&events, &webhooks, &low, &high]).await?.iter().map(rows::delivery).collect()
 }
 
 pub(super) async fn delivery(db: &impl GenericClient, id: DeliveryId) -> Result<Option<Delivery>> {

@@ -335,6 +335,10 @@ impl Store for Postgres {
         list!(self, |db| look::list_deliveries(db, &filter, after, limit))
     }
 
+    async fn deliveries(&self, ids: &[DeliveryId]) -> Result<Vec<Delivery>, StoreError> {
+        list!(self, |db| look::deliveries(db, ids))
+    }
+
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
         call!(self, |db| look::delivery(db, id))
     }

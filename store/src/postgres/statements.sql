@@ -367,6 +367,15 @@ SELECT d.event, d.webhook, d.tenant, e.id, e.type, d.seq, d.status, d.ended_by,
        d.last_total_us, d.last_status, d.last_error
 FROM deliveries d JOIN events e ON e.uid = d.event WHERE true
 
+-- name: deliveries
+SELECT d.event, d.webhook, d.tenant, e.id, e.type, d.seq, d.status, d.ended_by,
+       d.attempts + d.late, d.by_hand, e.accepted_at, d.opened_at, d.due, d.ended_at, d.last_at,
+       d.last_total_us, d.last_status, d.last_error
+FROM unnest($1::uuid[], $2::uuid[]) AS k (event, webhook)
+JOIN deliveries d ON d.event = k.event AND d.webhook = k.webhook
+    AND d.event >= $3 AND d.event <= $4
+JOIN events e ON e.uid = d.event AND e.uid >= $3 AND e.uid <= $4
+
 -- name: delivery
 SELECT d.event, d.webhook, d.tenant, e.id, e.type, d.seq, d.status, d.ended_by,
        d.attempts + d.late, d.by_hand, e.accepted_at, d.opened_at, d.due, d.ended_at, d.last_at,

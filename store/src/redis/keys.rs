@@ -9,6 +9,8 @@
 //! |---|---|---|
 //! | `{prefix}:2:partitions` | string | how many partitions there are; written once, by who opens first |
 //! | `{prefix}:2:wake` | channel | `process sleep partition`: something can be served that could not, or will sooner than was known |
+//! | `{prefix}:2:{notices}:listening` | string | there while somebody listens to notices |
+//! | `{prefix}:2:{notices}` | stream | notices: lines `lane event`; there only while somebody listens |
 //! | `{prefix}:2:{p}:state` | string | epoch, replication id, totals, turns, the hunger for everything (packed by `prelude.lua`) |
 //! | `{prefix}:2:{p}:lanes` | hash | lane → its limits, counts, position, hunger (packed by `lane.lua`) |
 //! | `{prefix}:2:{p}:q:{lane}` | sorted set | what is queued: new items below zero as they came, then the others by due time |
@@ -52,6 +54,15 @@ impl Keys {
 
     pub(super) fn wake(&self) -> String {
         format!("{}:wake", self.0)
+    }
+
+    /// There while somebody listens to notices. With the next in one slot of a Cluster.
+    pub(super) fn listening(&self) -> String {
+        format!("{}:{{notices}}:listening", self.0)
+    }
+
+    pub(super) fn notices(&self) -> String {
+        format!("{}:{{notices}}", self.0)
     }
 
     /// What every key of a partition begins with.

@@ -23,6 +23,7 @@ mod claim;
 mod settle;
 mod set;
 mod look;
+mod notices;
 mod wait;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use async_trait::async_trait;
 use model::tenant::Tenant;
 use tokio::task::JoinHandle;
 
+use crate::notices::{Mark, Noticed, Notices};
 use crate::queue::*;
 use crate::world::Clock;
 use server::Server;
@@ -145,5 +147,16 @@ impl Queue for Redis {
             () = self.server.wake.wait() => {}
             () = self.server.clock.stepped() => {}
         }
+    }
+}
+
+#[async_trait]
+impl Notices for Redis {
+    async fn notice(&self, changed: Vec<Item>) -> Result<(), QueueError> {
+        notices::notice(&self.server, changed).await
+    }
+
+    async fn noticed(&self, mark: Option<Mark>, limit: usize) -> Result<Noticed, QueueError> {
+        notices::noticed(&self.server, mark, limit).await
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use super::Settings;
 use super::connect::Links;
 use super::keys::{Keys, partition_of};
+use super::notices::Listeners;
 use super::script::{Script, Scripts};
 use super::url::{self, UrlError};
 use super::wait::Wake;
@@ -67,7 +68,8 @@ pub(super) struct Server {
     /// How far it was put forward counts, not what it says: that is Redis' own.
     pub(super) clock: Clock,
     pub(super) partitions: Vec<Partition>,
-    keys: Keys,
+    pub(super) keys: Keys,
+    pub(super) listeners: Listeners,
     lane_cap: usize,
     pub(super) lease: Duration,
     /// A call failed: another server may answer from now on.
@@ -111,6 +113,7 @@ impl Server {
             clock,
             partitions,
             keys,
+            listeners: Listeners::default(),
             lane_cap: settings.lane_cap,
             lease: settings.lease,
             doubt: Notify::new(),

@@ -63,6 +63,11 @@ pub(super) fn list_deliveries(
     conditions.query(db, "ORDER BY d.event DESC, d.webhook DESC", limit, rows::delivery)
 }
 
+pub(super) fn deliveries(db: &Connection, ids: &[DeliveryId]) -> Result<Vec<Delivery>> {
+    let found = ids.iter().map(|id| delivery(db, *id));
+    found.filter_map(Result::transpose).collect()
+}
+
 pub(super) fn delivery(db: &Connection, id: DeliveryId) -> Result<Option<Delivery>> {
     let mut conditions = Conditions::new(const { sql("list_deliveries") });
     conditions.also("d.event =", Some(id.event.0.0.to_vec()));

@@ -346,6 +346,11 @@ impl Store for Sqlite {
         self.look.read(move |db| look::list_deliveries(db, &filter, after, limit)).await
     }
 
+    async fn deliveries(&self, ids: &[DeliveryId]) -> Result<Vec<Delivery>, StoreError> {
+        let ids = ids.to_vec();
+        self.look.read(move |db| look::deliveries(db, &ids)).await
+    }
+
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
         self.look.read(move |db| look::delivery(db, id)).await
     }

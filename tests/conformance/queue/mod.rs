@@ -12,6 +12,8 @@ mod hunger;
 mod look;
 mod wait;
 
+mod notices;
+
 mod random;
 
 use std::time::Duration;
@@ -110,6 +112,13 @@ each_queue! {
         an_answer_may_end_leasing_ahead,
         new_items_that_were_ahead_and_come_back_are_not_held_up_by_retries,
         what_was_ahead_and_comes_back_keeps_its_order,
+    }
+    notices::{
+        what_is_told_is_heard_in_order,
+        what_is_told_to_nobody_is_not_kept,
+        a_mark_of_elsewhere_has_missed_something,
+        what_is_kept_is_bounded_and_who_missed_some_is_told,
+        a_batch_larger_than_was_asked_for_comes_in_parts,
     }
     at_once::{
         a_new_item_is_leased_at_once_if_it_asks_for_it,
