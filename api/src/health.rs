@@ -6,24 +6,25 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_web::web::{Data, Json};
-use actix_web::{HttpResponse, get};
-use model::key::Verb;
+use actix_web::{HttpRequest, HttpResponse, get};
+use model::time::Timestamp;
 use model::webhook::{Webhook, WebhookStatus};
-use prometheus_client::encoding::text::encode;
 use serde::Serialize;
-use store::{Look, WebhookFilter};
+use store::{Look, StoreError, WebhookFilter};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use crate::auth::Caller;
+use crate::auth::Watcher;
 use crate::problem::ApiError;
-use crate::{App, Door};
+use crate::{App, Door, exposition};
 
 /// How long a check may take.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How far the machine's clock may be from the queue's, by which everything is due and signed: the
 /// times of acceptance that this process writes are off by as much, and with them ages.
 const SKEW_MAX: Duration = Duration::from_secs(5);
+/// How long a worker may say nothing; each says something every ten seconds.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// How many webhooks are counted by status, and how many are read at once.
 const COUNTED_MAX: usize = 20_000;
 const COUNTED_PAGE: u32 = 1_000;
@@ -89,6 +90,8 @@ struct State {
     store: bool,
     /// None if the queue does not answer.
     look: Option<Look>,
+    /// This machine's clock.
+    here: Timestamp,
     /// How far the queue's clock is from this machine's, as far as is known.
     skew: Duration,
     draining: bool,
@@ -105,6 +108,7 @@ impl State {
         Self {
             store,
             look,
+            here,
             skew: skew.unwrap_or_default(),
             draining: app.draining.is_cancelled(),
             has_room: !app.full.load(Ordering::Relaxed),
@@ -163,33 +167,44 @@ async fn check<T, E: std::fmt::Display>(
 
 /// Metrics
 ///
-/// In the text format of OpenMetrics, as Prometheus reads it. Needs a key of the role viewer or
-/// admin.
+/// In the text format of OpenMetrics, or in the older one of Prometheus if `Accept` names that alone.
+/// Needs a key of the role viewer or admin; while the store does not answer, one that was used within the
+/// hour will do.
 #[utoipa::path(
     tag = "health",
     extensions(("x-verb" = json!("operate"))),
-    responses((status = 200, description = "OpenMetrics", body = String,
-               content_type = "application/openmetrics-text"))
+    responses((status = 200, description = "Every metric", content(
+        (String = "application/openmetrics-text"),
+        (String = "text/plain"),
+    )))
 )]
 #[get("/metrics")]
-pub async fn get_metrics(app: Data<App>, caller: Caller) -> Result<HttpResponse, ApiError> {
-    caller.may(Verb::Operate)?;
+pub async fn get_metrics(
+    app: Data<App>,
+    watcher: Watcher,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    watcher.may_watch()?;
     let state = State::of(&app).await;
-    if let Some(look) = &state.look {
-        app.metrics.look(look);
-    }
+    app.metrics.look(state.look.as_ref(), state.here);
     for (what, check) in state.checks() {
         app.metrics.check(what, check.status == "ok");
     }
-    count_webhooks(&app).await?;
-    let mut text = String::new();
-    encode(&mut text, &app.registry).map_err(ApiError::internal)?;
-    Ok(HttpResponse::Ok()
-        .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
-        .body(text))
+    app.metrics.requests_under_way(app.handling.load(Ordering::Relaxed));
+    let (webhooks, workers) = if state.store {
+        let counts = (check("store", count_webhooks(&app)), check("store", count_workers(&app)));
+        (counts.0.await, counts.1.await)
+    } else {
+        (None, None)
+    };
+    app.metrics.webhooks(webhooks);
+    app.metrics.workers(workers);
+    let format = exposition::wanted(&request);
+    let text = exposition::exposed(&app.registry, format).map_err(ApiError::internal)?;
+    Ok(HttpResponse::Ok().content_type(format).body(text))
 }
 
-async fn count_webhooks(app: &App) -> Result<(), ApiError> {
+async fn count_webhooks(app: &App) -> Result<[(WebhookStatus, usize); 3], StoreError> {
     let mut counts = WebhookStatus::ALL.map(|status| (status, 0));
     let (mut after, mut read) = (None, 0);
     while read < COUNTED_MAX {
@@ -204,8 +219,13 @@ async fn count_webhooks(app: &App) -> Result<(), ApiError> {
             break;
         }
     }
-    for (status, count) in counts {
-        app.metrics.webhooks(status.as_str(), count);
-    }
-    Ok(())
+    Ok(counts)
+}
+
+/// Those that were heard of lately, and those that were not and did not say that they end.
+async fn count_workers(app: &App) -> Result<[(&'static str, usize); 2], StoreError> {
+    let workers = app.store.workers().await?;
+    let now = app.clock.now();
+    let alive = workers.iter().filter(|(_, seen)| now.since(*seen) <= SILENCE_MAX).count();
+    Ok([("alive", alive), ("silent", workers.len() - alive)])
 }

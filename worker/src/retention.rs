@@ -44,5 +44,9 @@ async fn forget(engine: &Engine, duty: &mut Duty) -> Result<bool, StoreError> {
     if now < Timestamp::default() + engine.settings.retention || !duty.is_ours(engine).await? {
         return Ok(false);
     }
-    engine.store.retain(now - engine.settings.retention, PART_MAX).await
+    let more = engine.store.retain(now - engine.settings.retention, PART_MAX).await?;
+    if !more {
+        engine.metrics.finished(duty.name, now);
+    }
+    Ok(more)
 }
