@@ -41,6 +41,7 @@ pub struct Watch {
     store: Arc<TimedStore>,
     queue: Arc<TimedQueue>,
     resources: Resources,
+    usage: Usage,
 }
 
 impl Watch {
@@ -48,20 +49,21 @@ impl Watch {
         self.store.register(registry);
         self.queue.register(registry);
         registry.register_collector(Box::new(self.resources.clone()));
-        registry.register_collector(Box::new(Usage));
+        registry.register_collector(Box::new(self.usage));
     }
 }
 
 impl Stand {
     pub async fn open(settings: &Settings, role: Role, clock: &Clock) -> Result<Self, Failure> {
+        let usage = Usage { started_at: clock.now() };
         match (&settings.services.database_url, &settings.services.redis_url) {
             (Some(database), Some(redis)) => {
                 let queue = distributed_queue(redis, settings, clock).await?;
                 let store = distributed_store(database, settings, role, clock).await?;
                 let resources = Resources::Database(Arc::clone(&store));
-                Ok(Self::on(("postgresql", store), ("redis", queue), PACE, resources))
+                Ok(Self::on(("postgresql", store), ("redis", queue), PACE, resources, usage))
             }
-            _ => embedded(settings, clock).await,
+            _ => embedded(settings, clock, usage).await,
         }
     }
 
@@ -71,16 +73,18 @@ impl Stand {
         (queue_name, queue): (&'static str, Arc<dyn Queue>),
         pace: Duration,
         resources: Resources,
+        usage: Usage,
     ) -> Self {
         let store = Arc::new(TimedStore::new(store_name, store));
         let queue = Arc::new(TimedQueue::new(queue_name, queue));
-        let watch = Watch { store: Arc::clone(&store), queue: Arc::clone(&queue), resources };
+        let watch =
+            Watch { store: Arc::clone(&store), queue: Arc::clone(&queue), resources, usage };
         Self { store, queue, pace, watch }
     }
 }
 
 /// Opens the data directory; from then on no other process has it.
-async fn embedded(settings: &Settings, clock: &Clock) -> Result<Stand, Failure> {
+async fn embedded(settings: &Settings, clock: &Clock, usage: Usage) -> Result<Stand, Failure> {
     let data_dir = &settings.server.data_dir;
     private::make_dir(data_dir)?;
     let store = Sqlite::open(data_dir, clock.clone()).await.map_err(not_opened)?;
@@ -90,7 +94,7 @@ async fn embedded(settings: &Settings, clock: &Clock) -> Result<Stand, Failure> 
     };
     let queue = Memory::new(clock.clone(), lanes);
     let (store, queue) = (("sqlite", Arc::new(store) as _), ("memory", Arc::new(queue) as _));
-    Ok(Stand::on(store, queue, Duration::ZERO, Resources::Folder(data_dir.clone())))
+    Ok(Stand::on(store, queue, Duration::ZERO, Resources::Folder(data_dir.clone()), usage))
 }
 
 /// Waits for PostgreSQL: a process that ended instead would only be started again.

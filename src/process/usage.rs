@@ -1,23 +1,29 @@
 //! What this process takes of its machine, by the names that every dashboard knows. Read when somebody
 //! asks; where the system does not tell it (there is no /proc), it is left out.
 
+use model::time::Timestamp;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use rustix::param::{clock_ticks_per_second, page_size};
 
-#[derive(Debug)]
-pub struct Usage;
+#[derive(Debug, Clone, Copy)]
+pub struct Usage {
+    /// As it was read then: what the system says of it moves with the machine's clock, and who counts
+    /// restarts would count that.
+    pub started_at: Timestamp,
+}
 
 impl Collector for Usage {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
         let mut show = |name, help, metric: &dyn Shown| metric.show(&mut encoder, name, help);
+        let help = "When the process started, since the epoch";
+        let started_s = self.started_at.0 as f64 / 1e6;
+        show("process_start_time_seconds", help, &ConstGauge::new(started_s))?;
         if let Some(stat) = Stat::read() {
             let help = "CPU time taken, in user and system mode";
             show("process_cpu_seconds", help, &ConstCounter::new(stat.cpu_s))?;
-            let help = "When the process started, since the epoch";
-            show("process_start_time_seconds", help, &ConstGauge::new(stat.started_s))?;
             let help = "Memory that it takes of the machine's";
             show("process_resident_memory_bytes", help, &ConstGauge::new(stat.resident))?;
             let help = "Threads that it has";
@@ -49,7 +55,6 @@ impl<M: EncodeMetric> Shown for M {
 #[derive(Debug, PartialEq)]
 struct Stat {
     cpu_s: f64,
-    started_s: f64,
     resident: i64,
     threads: i64,
 }
@@ -57,19 +62,16 @@ struct Stat {
 impl Stat {
     fn read() -> Option<Self> {
         let own = std::fs::read_to_string("/proc/self/stat").ok()?;
-        let system = std::fs::read_to_string("/proc/stat").ok()?;
-        Self::parse(&own, &system, clock_ticks_per_second() as f64, page_size())
+        Self::parse(&own, clock_ticks_per_second() as f64, page_size())
     }
 
     /// See proc(5): the fields after the program's name, which may hold anything, are numbers.
-    fn parse(own: &str, system: &str, ticks_per_s: f64, page: usize) -> Option<Self> {
+    fn parse(own: &str, ticks_per_s: f64, page: usize) -> Option<Self> {
         let fields: Vec<&str> = own.rsplit_once(") ")?.1.split_whitespace().collect();
         // The first of these is the third of all.
         let field = |nth: usize| fields.get(nth - 3)?.parse::<i64>().ok();
-        let booted_s = system.lines().find_map(|line| line.strip_prefix("btime "))?;
         Some(Self {
             cpu_s: (field(14)? + field(15)?) as f64 / ticks_per_s,
-            started_s: booted_s.trim().parse::<f64>().ok()? + field(22)? as f64 / ticks_per_s,
             resident: field(24)?.saturating_mul(i64::try_from(page).ok()?),
             threads: field(20)?,
         })
@@ -89,17 +91,15 @@ mod tests {
     #[test]
     fn a_program_may_be_called_whatever_it_likes() {
         let own = "7 (a) b (c) S 1 7 7 0 -1 4194304 9 0 0 0 250 50 0 0 20 0 12 0 6000 1000 256 1 1";
-        let system = "cpu 1 2\nbtime 1700000000\nprocesses 9\n";
-        let expected =
-            Stat { cpu_s: 3.0, started_s: 1_700_000_060.0, resident: 256 * 4_096, threads: 12 };
-        assert_eq!(Stat::parse(own, system, 100.0, 4_096), Some(expected));
-        assert_eq!(Stat::parse("nonsense", system, 100.0, 4_096), None);
+        let expected = Stat { cpu_s: 3.0, resident: 256 * 4_096, threads: 12 };
+        assert_eq!(Stat::parse(own, 100.0, 4_096), Some(expected));
+        assert_eq!(Stat::parse("nonsense", 100.0, 4_096), None);
     }
 
     #[test]
     fn this_process_is_seen() {
         let stat = Stat::read().expect("Linux");
-        assert!(stat.resident > 1 << 20 && stat.threads > 0 && stat.started_s > 1e9, "{stat:?}");
+        assert!(stat.resident > 1 << 20 && stat.threads > 0, "{stat:?}");
         assert!(open_files() > Some(2));
     }
 }
