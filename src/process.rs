@@ -10,8 +10,11 @@ mod late_queue;
 mod listen;
 mod own;
 pub mod private;
+mod resources;
 mod stand;
 mod stop;
+mod timed;
+mod usage;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -34,7 +37,7 @@ use crate::log;
 use crate::settings::{self, Flags, Settings};
 use bootstrap::First;
 use files::Files;
-use stand::Stand;
+use stand::{Stand, Watch};
 
 /// Threads that answer the API, at most: an answer costs little, and delivering needs the cores.
 const API_THREADS_MAX: usize = 4;
@@ -131,6 +134,7 @@ struct Parts {
     store: Arc<dyn Store>,
     queue: Arc<dyn Queue>,
     pace: Duration,
+    watch: Watch,
     clock: Clock,
     master_keys: Arc<MasterKeys>,
     egress: Arc<Policy>,
@@ -154,7 +158,7 @@ impl Parts {
         shown: Vec<api::Setting>,
     ) -> Result<Self, Failure> {
         let clock = Clock::system();
-        let Stand { store, queue, pace } = Stand::open(settings, role, &clock).await?;
+        let Stand { store, queue, pace, watch } = Stand::open(settings, role, &clock).await?;
         let master_keys = bootstrap::master_keys(&*store, settings).await?;
         let egress = egress(settings, dev, address, own::services(&settings.services).await);
         let first = match role {
@@ -166,6 +170,7 @@ impl Parts {
             store,
             queue,
             pace,
+            watch,
             clock,
             master_keys: Arc::new(master_keys),
             egress: Arc::new(egress),
@@ -187,6 +192,7 @@ impl Parts {
         let mut registry = Registry::default();
         let worker = engine.map(|_| self.worker(settings, files, &mut registry)).transpose()?;
         let metrics = api::Metrics::register(&mut registry);
+        self.watch.register(&mut registry);
         registry.register_collector(Box::new(self.log.drops.clone()));
         let (draining, stop) = (CancellationToken::new(), worker::Stop::default());
         let app = Arc::new(self.app(settings, Arc::new(registry), metrics, draining.clone()));

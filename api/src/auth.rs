@@ -10,16 +10,22 @@ use std::time::Duration;
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::web::Data;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpRequest, ResponseError as _};
 use model::key::{Key, KeyHash, Verb, allow};
 use model::tenant::Tenant;
 use store::world::Stopwatch;
+use tokio::time::timeout;
 
 use crate::App;
 use crate::problem::ApiError;
 
 /// How long a key that was found is believed: a key revoked by another process works so long.
 const BELIEVED_FOR: Duration = Duration::from_secs(1);
+/// How long one who only wants to know how the process is is believed while the store does not answer:
+/// that is when they want to know most. It is renewed with each look.
+const REMEMBERED_FOR: Duration = Duration::from_secs(3_600);
+/// How long they wait for the store.
+const REMEMBERING_PATIENCE: Duration = Duration::from_secs(1);
 /// Keys believed at once.
 const BELIEVED_MAX: usize = 1_024;
 /// The longest text that is taken for a key.
@@ -40,6 +46,37 @@ impl FromRequest for Caller {
             let hash = hash.ok_or_else(unauthorized)?;
             app.auth.key(&app, hash).await?.map(Caller).ok_or_else(unauthorized)
         })
+    }
+}
+
+/// A caller who wants to know how the process is, also while the store does not answer.
+pub struct Watcher(Caller);
+
+impl FromRequest for Watcher {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let known = Caller::from_request(request, payload);
+        let app = request.app_data::<Data<App>>().cloned();
+        let remembered = app.zip(bearer(request).map(KeyHash::of));
+        let remembered = remembered.and_then(|(app, hash)| app.auth.remembered(hash));
+        Box::pin(async move {
+            let Some(key) = remembered else { return Ok(Self(known.await?)) };
+            match timeout(REMEMBERING_PATIENCE, known).await {
+                Ok(Ok(known)) => Ok(Self(known)),
+                Ok(Err(e)) if e.status_code().is_client_error() => Err(e),
+                Ok(Err(_)) | Err(_) => Ok(Self(Caller(key))),
+            }
+        })
+    }
+}
+
+impl Watcher {
+    /// # Errors
+    /// As [`Caller::may`].
+    pub fn may_watch(&self) -> Result<(), ApiError> {
+        self.0.may(Verb::Operate)
     }
 }
 
@@ -149,11 +186,20 @@ impl Cache {
         };
         // The store may compare as it likes: what it found is compared again in constant time.
         let Some(key) = app.store.key(&hash).await?.filter(|key| key.hash.matches(&hash)) else {
+            self.0.write().unwrap_or_else(PoisonError::into_inner).keys.remove(&hash.0);
             return Ok(None);
         };
         let key = Arc::new(key);
         self.believe(hash, &key, changes);
         Ok(Some(key))
+    }
+
+    /// A key that was found not too long ago and, as far as is known here, is there still.
+    fn remembered(&self, hash: KeyHash) -> Option<Arc<Key>> {
+        let believed = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let (key, found) = believed.keys.get(&hash.0)?;
+        let is_fresh = found.elapsed() < REMEMBERED_FOR && key.hash.matches(&hash);
+        is_fresh.then(|| Arc::clone(key))
     }
 
     fn believe(&self, hash: KeyHash, key: &Arc<Key>, changes: u64) {

@@ -5,6 +5,8 @@ pub mod request;
 mod search;
 mod view;
 
+use std::collections::HashMap;
+
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, get, post};
 use model::delivery::{EndedBy, Status};
@@ -194,29 +196,30 @@ async fn one(app: &App, delivery: Delivery) -> Result<DeliveryView, ApiError> {
     view.ok_or_else(|| ApiError::internal("a delivery was not shown"))
 }
 
-/// Deliveries as they are shown: with what those that are not finished wait for.
+/// Deliveries as they are shown: with where they go, and what those that are not finished wait for.
 pub async fn views(app: &App, deliveries: Vec<Delivery>) -> Result<Vec<DeliveryView>, ApiError> {
+    let mut ids: Vec<_> = deliveries.iter().map(|delivery| delivery.id.webhook).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let webhooks = app.store.webhooks(&ids).await?;
+    let webhooks: HashMap<_, _> = webhooks.into_iter().map(|w| (w.id, w)).collect();
     let unfinished = deliveries.iter().filter(|delivery| !delivery.status.is_finished());
     let mut lanes: Vec<Lane> =
         unfinished.map(|d| Lane::deliver(d.tenant.clone(), d.id.webhook)).collect();
     lanes.sort_unstable();
     lanes.dedup();
-    if lanes.is_empty() {
-        return Ok(deliveries.into_iter().map(|d| DeliveryView::new(&d, None)).collect());
-    }
-    let look = app.look(&lanes).await;
-    let ids: Vec<_> = lanes.iter().filter_map(|lane| lane.work.webhook()).collect();
-    let webhooks = app.store.webhooks(&ids).await?;
+    let look = if lanes.is_empty() { None } else { app.look(&lanes).await };
     let now = look.as_ref().map_or_else(|| app.clock.now(), |look| look.now);
     let view = |delivery: Delivery| {
         let lane = Lane::deliver(delivery.tenant.clone(), delivery.id.webhook);
         let at = lanes.binary_search(&lane).ok();
+        let webhook = webhooks.get(&delivery.id.webhook);
         let waits = Waits {
-            paused: webhooks.iter().any(|w| w.id == delivery.id.webhook && is_paused(w)),
+            paused: webhook.is_some_and(is_paused),
             lane: look.as_ref().zip(at).and_then(|(look, at)| look.lanes.get(at)).copied(),
             now,
         };
-        DeliveryView::new(&delivery, waiting_for(&delivery, &waits))
+        DeliveryView::new(&delivery, webhook, waiting_for(&delivery, &waits))
     };
     Ok(deliveries.into_iter().map(view).collect())
 }

@@ -6,28 +6,25 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_web::web::{Data, Json};
-use actix_web::{HttpResponse, get};
-use model::key::Verb;
-use model::webhook::{Webhook, WebhookStatus};
-use prometheus_client::encoding::text::encode;
+use actix_web::{HttpRequest, HttpResponse, get};
+use model::time::Timestamp;
 use serde::Serialize;
-use store::{Look, WebhookFilter};
+use store::{Look, StoreError};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use crate::auth::Caller;
+use crate::auth::Watcher;
 use crate::problem::ApiError;
 use crate::system::timed;
-use crate::{App, Door};
+use crate::{App, Door, exposition};
 
 /// How long a check may take.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How far the machine's clock may be from the queue's, by which everything is due and signed: the
 /// times of acceptance that this process writes are off by as much, and with them ages.
 const SKEW_MAX: Duration = Duration::from_secs(5);
-/// How many webhooks are counted by status, and how many are read at once.
-const COUNTED_MAX: usize = 20_000;
-const COUNTED_PAGE: u32 = 1_000;
+/// How long a worker may say nothing; each says something every ten seconds.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 #[derive(Serialize, ToSchema)]
 pub struct Health {
@@ -93,6 +90,8 @@ pub struct State {
     pub look: Option<Look>,
     /// How long it took to.
     pub looked: Option<Duration>,
+    /// This machine's clock.
+    here: Timestamp,
     /// How far the queue's clock is from this machine's, as far as is known.
     pub skew: Duration,
     draining: bool,
@@ -111,6 +110,7 @@ impl State {
             store,
             look,
             looked,
+            here,
             skew: skew.unwrap_or_default(),
             draining: app.draining.is_cancelled(),
             has_room: !app.full.load(Ordering::Relaxed),
@@ -169,49 +169,48 @@ async fn check<T, E: std::fmt::Display>(
 
 /// Metrics
 ///
-/// In the text format of OpenMetrics, as Prometheus reads it. Needs a key of the role viewer or
-/// admin.
+/// In the text format of OpenMetrics, or in the older one of Prometheus if `Accept` names that alone.
+/// Needs a key of the role viewer or admin; while the store does not answer, one that was used within the
+/// hour will do.
 #[utoipa::path(
     tag = "health",
     extensions(("x-verb" = json!("operate"))),
-    responses((status = 200, description = "OpenMetrics", body = String,
-               content_type = "application/openmetrics-text"))
+    responses((status = 200, description = "Every metric", content(
+        (String = "application/openmetrics-text"),
+        (String = "text/plain"),
+    )))
 )]
 #[get("/metrics")]
-pub async fn get_metrics(app: Data<App>, caller: Caller) -> Result<HttpResponse, ApiError> {
-    caller.may(Verb::Operate)?;
+pub async fn get_metrics(
+    app: Data<App>,
+    watcher: Watcher,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    watcher.may_watch()?;
     let state = State::of(&app).await;
-    if let Some(look) = &state.look {
-        app.metrics.look(look);
-    }
+    app.metrics.look(state.look.as_ref(), state.here);
     for (what, check) in state.checks() {
         app.metrics.check(what, check.status == "ok");
     }
-    count_webhooks(&app).await?;
-    let mut text = String::new();
-    encode(&mut text, &app.registry).map_err(ApiError::internal)?;
-    Ok(HttpResponse::Ok()
-        .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
-        .body(text))
+    app.metrics.requests_under_way(app.handling.load(Ordering::Relaxed));
+    let (webhooks, workers) = if state.store.is_some() {
+        let totals = check("store", app.store.webhook_totals(None));
+        let counts = (totals, check("store", count_workers(&app)));
+        (counts.0.await, counts.1.await)
+    } else {
+        (None, None)
+    };
+    app.metrics.webhooks(webhooks);
+    app.metrics.workers(workers);
+    let format = exposition::wanted(&request);
+    let text = exposition::exposed(&app.registry, format).map_err(ApiError::internal)?;
+    Ok(HttpResponse::Ok().content_type(format).body(text))
 }
 
-async fn count_webhooks(app: &App) -> Result<(), ApiError> {
-    let mut counts = WebhookStatus::ALL.map(|status| (status, 0));
-    let (mut after, mut read) = (None, 0);
-    while read < COUNTED_MAX {
-        let filter = WebhookFilter::default();
-        let page = app.store.list_webhooks(filter, after, COUNTED_PAGE).await?;
-        for (status, count) in &mut counts {
-            *count += page.iter().filter(|webhook: &&Webhook| webhook.status == *status).count();
-        }
-        read += page.len();
-        after = page.last().map(|webhook| webhook.id);
-        if page.len() < COUNTED_PAGE as usize {
-            break;
-        }
-    }
-    for (status, count) in counts {
-        app.metrics.webhooks(status.as_str(), count);
-    }
-    Ok(())
+/// Those that were heard of lately, and those that were not and did not say that they end.
+async fn count_workers(app: &App) -> Result<[(&'static str, usize); 2], StoreError> {
+    let workers = app.store.workers().await?;
+    let now = app.clock.now();
+    let live = workers.iter().filter(|(_, seen)| now.since(*seen) <= SILENCE_MAX).count();
+    Ok([("live", live), ("lost", workers.len() - live)])
 }

@@ -28,6 +28,7 @@ pub mod keys;
 pub mod log;
 
 pub mod metrics;
+mod exposition;
 
 mod document;
 mod lanes;

@@ -1,10 +1,11 @@
 //! What the API counts. Every metric it knows stands here, once; labels are bounded: routes are
 //! patterns, never paths, and nothing is labelled by webhook or tenant.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use actix_web::http::Method;
+use model::time::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -12,21 +13,30 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
-use store::{Accepted, Look};
+use store::{Accepted, Look, WebhookTotals};
 
 /// Seconds, from a fast publish to the longest that a request may take.
 const REQUEST_BUCKETS_S: [f64; 12] =
     [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
+
+/// Of a metric that is shown while it is known, alone.
+type NoLabels = [(&'static str, &'static str); 0];
 
 /// The API's metrics. Clones count together.
 #[derive(Clone)]
 pub struct Metrics {
     events_accepted: Family<EventLabels, Counter>,
     requests: Family<RequestLabels, Counter>,
+    requests_under_way: Gauge,
     request_duration: Family<RouteLabels, Histogram, fn() -> Histogram>,
-    queue_depth: Family<DepthLabels, Gauge>,
-    queue_oldest_ready_age: Gauge<f64, AtomicU64>,
+    queue_depth: Family<StateLabels, Gauge>,
+    queue_oldest_ready_age: Family<NoLabels, Gauge<f64, AtomicU64>>,
+    queue_lanes: Family<NoLabels, Gauge>,
+    leases_expired: Family<NoLabels, Counter>,
+    clock_skew: Family<NoLabels, Gauge<f64, AtomicU64>>,
+    workers: Family<StateLabels, Gauge>,
     webhook_status: Family<StatusLabels, Gauge>,
+    webhooks_failing: Gauge,
     check_ok: Family<CheckLabels, Gauge>,
     streams_open: Gauge,
     stream_gaps: Counter,
@@ -38,10 +48,16 @@ impl Metrics {
         let metrics = Self {
             events_accepted: Family::default(),
             requests: Family::default(),
+            requests_under_way: Gauge::default(),
             request_duration: Family::new_with_constructor(|| Histogram::new(REQUEST_BUCKETS_S)),
             queue_depth: Family::default(),
-            queue_oldest_ready_age: Gauge::default(),
+            queue_oldest_ready_age: Family::default(),
+            queue_lanes: Family::default(),
+            leases_expired: Family::default(),
+            clock_skew: Family::default(),
+            workers: Family::default(),
             webhook_status: Family::default(),
+            webhooks_failing: Gauge::default(),
             check_ok: Family::default(),
             streams_open: Gauge::default(),
             stream_gaps: Counter::default(),
@@ -52,6 +68,11 @@ impl Metrics {
             metrics.events_accepted.clone(),
         );
         registry.register("postrider_http_requests", "Requests answered", metrics.requests.clone());
+        registry.register(
+            "postrider_http_requests_under_way",
+            "Requests whose handlers are at work",
+            metrics.requests_under_way.clone(),
+        );
         registry.register(
             "postrider_http_request_duration_seconds",
             "From a request's head to its answer",
@@ -68,9 +89,34 @@ impl Metrics {
             metrics.queue_oldest_ready_age.clone(),
         );
         registry.register(
+            "postrider_queue_lanes",
+            "Lanes that the queue knows: of a tenant's events to fan out, and of webhooks",
+            metrics.queue_lanes.clone(),
+        );
+        registry.register(
+            "postrider_queue_leases_expired",
+            "Leases of the whole queue that ended because nobody settled them in time",
+            metrics.leases_expired.clone(),
+        );
+        registry.register(
+            "postrider_clock_skew_seconds",
+            "How far this machine's clock is ahead of the queue's",
+            metrics.clock_skew.clone(),
+        );
+        registry.register(
+            "postrider_workers",
+            "Workers that the store knows, by whether they were heard within 30 s",
+            metrics.workers.clone(),
+        );
+        registry.register(
             "postrider_webhook_status",
             "Webhooks in each status",
             metrics.webhook_status.clone(),
+        );
+        registry.register(
+            "postrider_webhooks_failing",
+            "Webhooks that are not disabled and whose last attempt failed",
+            metrics.webhooks_failing.clone(),
         );
         registry.register(
             "postrider_check_ok",
@@ -104,17 +150,42 @@ impl Metrics {
         self.requests.get_or_create(&labels).inc();
     }
 
-    /// Sets what the queue says of itself.
-    pub(crate) fn look(&self, look: &Look) {
+    /// Sets what the queue says of itself, and how far this machine's clock is ahead of its. What it
+    /// does not say is not shown: that it was so once is no news.
+    pub(crate) fn look(&self, look: Option<&Look>, here: Timestamp) {
+        let Some(look) = look else {
+            self.queue_depth.clear();
+            self.queue_oldest_ready_age.clear();
+            self.queue_lanes.clear();
+            self.leases_expired.clear();
+            return self.clock_skew.clear();
+        };
         let total = &look.total;
         for (state, count) in
             [("queued", total.queued), ("leased", total.leased), ("in_flight", total.in_flight)]
         {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
-            self.queue_depth.get_or_create(&DepthLabels { state }).set(count);
+            self.queue_depth.get_or_create(&StateLabels { state }).set(count);
         }
         let age = total.oldest_due.map(|due| look.now.since(due)).unwrap_or_default();
-        self.queue_oldest_ready_age.set(age.as_secs_f64());
+        self.queue_oldest_ready_age.get_or_create(&[]).set(age.as_secs_f64());
+        self.queue_lanes.get_or_create(&[]).set(i64::try_from(total.lanes).unwrap_or(i64::MAX));
+        self.leases_expired.get_or_create(&[]).inner().store(look.expired, Ordering::Relaxed);
+        let ahead_us = here.0.saturating_sub(look.now.0);
+        self.clock_skew.get_or_create(&[]).set(ahead_us as f64 / 1e6);
+    }
+
+    /// Sets how many workers there are; none if nobody knows.
+    pub(crate) fn workers(&self, counts: Option<[(&'static str, usize); 2]>) {
+        self.workers.clear();
+        for (state, count) in counts.into_iter().flatten() {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.workers.get_or_create(&StateLabels { state }).set(count);
+        }
+    }
+
+    pub(crate) fn requests_under_way(&self, count: usize) {
+        self.requests_under_way.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     pub(crate) fn check(&self, check: &'static str, ok: bool) {
@@ -129,9 +200,15 @@ impl Metrics {
         self.stream_gaps.inc();
     }
 
-    pub(crate) fn webhooks(&self, status: &'static str, count: usize) {
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        self.webhook_status.get_or_create(&StatusLabels { status }).set(count);
+    /// Sets how many webhooks there are in each status; none if nobody knows.
+    pub(crate) fn webhooks(&self, totals: Option<WebhookTotals>) {
+        self.webhook_status.clear();
+        let Some(WebhookTotals { active, paused, disabled, failing }) = totals else { return };
+        let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        for (status, n) in [("active", active), ("paused", paused), ("disabled", disabled)] {
+            self.webhook_status.get_or_create(&StatusLabels { status }).set(count(n));
+        }
+        self.webhooks_failing.set(count(failing));
     }
 }
 
@@ -190,7 +267,7 @@ struct RequestLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DepthLabels {
+struct StateLabels {
     state: &'static str,
 }
 

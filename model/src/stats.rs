@@ -153,24 +153,34 @@ impl Counts {
         if *version != VERSION {
             return None;
         }
-        let mut counts = Self::default();
-        counts.accepted = take(&mut rest)?;
-        counts.made = take(&mut rest)?;
-        for n in &mut counts.attempts {
-            *n = take(&mut rest)?;
+        let number = &mut || take(&mut rest);
+        let (accepted, made) = (number()?, number()?);
+        let mut attempts = [0; AnswerClass::ALL.len()];
+        for n in &mut attempts {
+            *n = number()?;
         }
-        counts.first_tries = take(&mut rest)?;
-        counts.first_successes = take(&mut rest)?;
-        counts.delivered = take(&mut rest)?;
-        counts.failed = take(&mut rest)?;
-        counts.cancelled = take(&mut rest)?;
-        if take(&mut rest)? > 0 {
-            let [waiting, sending, oldest_ms] =
-                [take(&mut rest)?, take(&mut rest)?, take(&mut rest)?];
-            counts.queue = Some(QueueState { waiting, sending, oldest_ms });
-        }
-        counts.latency = Histogram::decode(&mut rest)?;
-        counts.duration = Histogram::decode(&mut rest)?;
+        let (first_tries, first_successes) = (number()?, number()?);
+        let (delivered, failed, cancelled) = (number()?, number()?, number()?);
+        let queue = if number()? > 0 {
+            Some(QueueState { waiting: number()?, sending: number()?, oldest_ms: number()? })
+        } else {
+            None
+        };
+        let latency = Histogram::decode(&mut rest)?;
+        let duration = Histogram::decode(&mut rest)?;
+        let counts = Self {
+            accepted,
+            made,
+            attempts,
+            first_tries,
+            first_successes,
+            delivered,
+            failed,
+            cancelled,
+            latency,
+            duration,
+            queue,
+        };
         rest.is_empty().then_some(counts)
     }
 }

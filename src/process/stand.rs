@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus_client::registry::Registry;
 use store::memory::Memory;
 use store::postgres::{self, Postgres};
 use store::redis::{self, Redis};
@@ -13,6 +14,9 @@ use store::{Queue, Store};
 use super::Role;
 use super::late_queue::LateQueue;
 use super::private;
+use super::resources::Resources;
+use super::timed::{TimedQueue, TimedStore};
+use super::usage::Usage;
 use crate::failure::Failure;
 use crate::settings::{Secret, Settings};
 
@@ -29,23 +33,58 @@ pub struct Stand {
     pub queue: Arc<dyn Queue>,
     /// The least time between two rounds of a worker's stage.
     pub pace: Duration,
+    pub watch: Watch,
+}
+
+/// What is to be known of how it stands.
+pub struct Watch {
+    store: Arc<TimedStore>,
+    queue: Arc<TimedQueue>,
+    resources: Resources,
+    usage: Usage,
+}
+
+impl Watch {
+    pub fn register(&self, registry: &mut Registry) {
+        self.store.register(registry);
+        self.queue.register(registry);
+        registry.register_collector(Box::new(self.resources.clone()));
+        registry.register_collector(Box::new(self.usage));
+    }
 }
 
 impl Stand {
     pub async fn open(settings: &Settings, role: Role, clock: &Clock) -> Result<Self, Failure> {
+        let usage = Usage { started_at: clock.now() };
         match (&settings.services.database_url, &settings.services.redis_url) {
-            (Some(database), Some(redis)) => Ok(Self {
-                queue: distributed_queue(redis, settings, clock).await?,
-                store: distributed_store(database, settings, role, clock).await?,
-                pace: PACE,
-            }),
-            _ => embedded(settings, clock).await,
+            (Some(database), Some(redis)) => {
+                let queue = distributed_queue(redis, settings, clock).await?;
+                let store = distributed_store(database, settings, role, clock).await?;
+                let resources = Resources::Database(Arc::clone(&store));
+                Ok(Self::on(("postgresql", store), ("redis", queue), PACE, resources, usage))
+            }
+            _ => embedded(settings, clock, usage).await,
         }
+    }
+
+    /// Each with the name of what it is.
+    fn on(
+        (store_name, store): (&'static str, Arc<dyn Store>),
+        (queue_name, queue): (&'static str, Arc<dyn Queue>),
+        pace: Duration,
+        resources: Resources,
+        usage: Usage,
+    ) -> Self {
+        let store = Arc::new(TimedStore::new(store_name, store));
+        let queue = Arc::new(TimedQueue::new(queue_name, queue));
+        let watch =
+            Watch { store: Arc::clone(&store), queue: Arc::clone(&queue), resources, usage };
+        Self { store, queue, pace, watch }
     }
 }
 
 /// Opens the data directory; from then on no other process has it.
-async fn embedded(settings: &Settings, clock: &Clock) -> Result<Stand, Failure> {
+async fn embedded(settings: &Settings, clock: &Clock, usage: Usage) -> Result<Stand, Failure> {
     let data_dir = &settings.server.data_dir;
     private::make_dir(data_dir)?;
     let store = Sqlite::open(data_dir, clock.clone()).await.map_err(not_opened)?;
@@ -54,7 +93,8 @@ async fn embedded(settings: &Settings, clock: &Clock) -> Result<Stand, Failure> 
         lease: settings.engine.lease(),
     };
     let queue = Memory::new(clock.clone(), lanes);
-    Ok(Stand { store: Arc::new(store), queue: Arc::new(queue), pace: Duration::ZERO })
+    let (store, queue) = (("sqlite", Arc::new(store) as _), ("memory", Arc::new(queue) as _));
+    Ok(Stand::on(store, queue, Duration::ZERO, Resources::Folder(data_dir.clone()), usage))
 }
 
 /// Waits for PostgreSQL: a process that ended instead would only be started again.
@@ -63,7 +103,7 @@ async fn distributed_store(
     settings: &Settings,
     role: Role,
     clock: &Clock,
-) -> Result<Arc<dyn Store>, Failure> {
+) -> Result<Arc<Postgres>, Failure> {
     let options = postgres::Settings {
         connections: settings.services.database_connections,
         // The processes of a fleet start at once, and an upgrade is for the operator to begin.

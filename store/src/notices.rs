@@ -57,7 +57,7 @@ impl Ring {
     }
 
     pub(crate) fn notice(&mut self, changed: Vec<Item>) {
-        if !self.asked.is_some_and(|asked| asked.elapsed() < LISTENING_FOR) {
+        if self.asked.is_none_or(|asked| asked.elapsed() >= LISTENING_FOR) {
             if self.asked.take().is_some() {
                 self.round = self.round.wrapping_add(1);
                 self.kept = VecDeque::new();

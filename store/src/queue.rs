@@ -264,6 +264,8 @@ pub struct Look {
     pub now: Timestamp,
     pub total: Totals,
     pub lanes: Vec<LaneLook>,
+    /// Leases that ended because nobody settled them in time, since it has its memory.
+    pub expired: u64,
     /// Its server would rather forget than refuse, by this policy: what it forgets of a lane may stop
     /// that.
     pub evicts: Option<String>,

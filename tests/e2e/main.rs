@@ -44,6 +44,7 @@ mod tls;
 mod log;
 mod operate;
 mod telemetry;
+mod monitoring;
 mod settings;
 
 mod cli_docs;

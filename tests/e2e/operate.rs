@@ -33,6 +33,49 @@ async fn metrics_count_what_happened() {
 }
 
 #[tokio::test]
+async fn metrics_say_how_late_an_attempt_was_and_what_it_took() {
+    let server = Postrider::start().await;
+    let receiver = Receiver::start().await;
+    let webhook = server.register(&receiver.url("/a"), json!({})).await;
+    let path = format!("/v1/webhooks/{}", text(&webhook, "id"));
+    let in_time = server.publish("a", json!(1)).await;
+    server.delivery_that_is("delivered", &in_time).await;
+    server.post(&format!("{path}/pause"), json!({})).await.is(200);
+    let late = server.publish("a", json!(2)).await;
+    server.delivery_that_is("pending", &late).await;
+    server.step(Duration::from_secs(1_000)).await;
+    server.post(&format!("{path}/resume"), json!({})).await.is(200);
+    server.delivery_that_is("delivered", &late).await;
+
+    let metrics = server.get("/metrics").await.text();
+    let value = |name: &str| -> f64 {
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|v| v.trim().parse().ok()).unwrap_or_else(|| panic!("no {name}: {metrics}"))
+    };
+    let lateness = value("postrider_delivery_lateness_seconds_sum{attempt=\"first\"}");
+    assert!((1_000.0..1_060.0).contains(&lateness), "{lateness}");
+    assert_eq!(value("postrider_delivery_lateness_seconds_count{attempt=\"first\"}"), 2.0);
+    // It was kept for the second, or given up after so long.
+    let opened = value("postrider_subscriber_connections_opened_total");
+    assert!(opened == 1.0 || opened == 2.0, "{opened}");
+    assert!(value("postrider_subscriber_connections") <= opened);
+    assert_eq!(value("postrider_subscriber_requests"), 0.0);
+    let started = value("process_start_time_seconds");
+    assert!(started > 1e9 && value("process_resident_memory_bytes") > 1e6);
+    let store = if server.services().is_some() { "postgresql" } else { "sqlite" };
+    let accepted = format!("{{store=\"{store}\",operation=\"accept\"}}");
+    let times = format!("postrider_store_operation_duration_seconds_count{accepted}");
+    assert_eq!(value(&times), 2.0);
+    assert_eq!(value(&format!("postrider_store_failures_total{accepted}")), 0.0);
+    if server.services().is_some() {
+        let most = value("postrider_database_connection_limit{pool=\"main\"}");
+        let used = value("postrider_database_connections{pool=\"main\",state=\"used\"}");
+        let idle = value("postrider_database_connections{pool=\"main\",state=\"idle\"}");
+        assert!(used + idle >= 1.0 && used + idle <= most, "{used} {idle} {most}");
+    }
+}
+
+#[tokio::test]
 async fn the_api_describes_itself() {
     let server = Postrider::start().await;
     let api = server.without_key().get("/openapi.json").await.is(200);

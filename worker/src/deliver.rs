@@ -305,7 +305,7 @@ async fn deliver(
     free_place(engine, &held, follows, failed, decision.hold_webhook, abort);
     held.slot.answered();
     let trigger = loaded.trigger();
-    engine.metrics.attempted(&sent, &loaded, trigger, &decision, now);
+    engine.metrics.attempted(&sent, &loaded, trigger, &decision, started_at, now);
     let Sent { answer, detail, timings, response } = sent;
     let number = loaded.attempts + 1;
     let attempt = Attempt { number, trigger, started_at, timings, answer, detail, response };

@@ -104,7 +104,7 @@ impl Held {
 
 impl Engine {
     pub(crate) fn new(parts: Parts, settings: Settings, ways: Ways) -> Result<Self, StartError> {
-        let sender = Sender::new(&parts.egress, &settings)?;
+        let sender = Sender::new(&parts.egress, &settings, &parts.metrics)?;
         let slots = Slots::new(settings.slots, parts.metrics.clone());
         let registry = Registry::new(parts.store.clone(), parts.queue.clone(), parts.master_keys);
         let time = Mutex::new(QueueTime::new(Timestamp::default()));

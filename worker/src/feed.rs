@@ -64,7 +64,7 @@ async fn feed_everything(engine: &Engine, stop: &CancellationToken) -> Result<Ho
                 return Ok(How::Again { after: Duration::ZERO });
             }
             let fed =
-                if reminded { feed_lane(engine, lane).await } else { feed(engine, lane).await };
+                if reminded { feed_known(engine, lane).await } else { feed(engine, lane).await };
             match fed {
                 Ok(How::Again { after }) if !after.is_zero() => how = How::Again { after },
                 Ok(_) => {}
@@ -97,12 +97,14 @@ impl Rolling {
             }
             let waiting = engine.store.unfinished(&lane, budget).await?;
             budget = budget.saturating_sub(u32::try_from(waiting.len()).unwrap_or(u32::MAX));
+            let items = waiting.len();
             let now = engine.now();
             let pushes = waiting.iter().map(|waiting| push(&lane, waiting, now));
             if let Err(e) = engine.queue.push(pushes.collect()).await {
                 report_queue(&e, "push");
                 return Ok(());
             }
+            engine.metrics.pushed_again(lane.work, items);
             self.after = Some(lane);
         }
         if round_is_over {
@@ -123,7 +125,14 @@ async fn feed(engine: &Engine, lane: &Lane) -> Result<How, StoreError> {
         // It would be served as if nobody had limited it.
         return Ok(How::Again { after: FAILURE_PAUSE });
     }
-    feed_lane(engine, lane).await
+    feed_known(engine, lane).await
+}
+
+/// Feeds a lane of which the queue knows what it may do.
+async fn feed_known(engine: &Engine, lane: &Lane) -> Result<How, StoreError> {
+    let (how, items) = push_lane(engine, lane).await?;
+    engine.metrics.fed(items);
+    Ok(how)
 }
 
 /// A queue that lost its memory forgot what lanes may do, too. Returns whether it heard it.
@@ -133,27 +142,30 @@ async fn remind(engine: &Engine, lanes: &[Lane]) -> Result<bool, StoreError> {
     Ok(engine.registry.set_limits(&targets).await)
 }
 
-/// What of a lane is due next, as much as it can hold beside what it has.
-async fn feed_lane(engine: &Engine, lane: &Lane) -> Result<How, StoreError> {
+/// Pushes what of a lane is due next, as much as it can hold beside what it has; and says how much that
+/// was.
+async fn push_lane(engine: &Engine, lane: &Lane) -> Result<(How, usize), StoreError> {
     // One more than the lane holds: it is refused, so that the lane knows that there is more.
     let limit = engine.settings.lane_cap.saturating_add(1);
     let waiting = engine.store.unfinished(lane, u32::try_from(limit).unwrap_or(u32::MAX)).await?;
     let all = waiting.len() < limit;
     let now = engine.now();
-    let mut refused = 0;
+    let (mut pushed, mut refused) = (0, 0);
     for part in waiting.chunks(PUSH_MAX) {
         let pushes = part.iter().map(|waiting| push(lane, waiting, now));
         match engine.queue.push(pushes.collect()).await {
-            Ok(pushed) => refused += pushed.refused.len(),
+            Ok(became) => {
+                pushed += part.len();
+                refused += became.refused.len();
+            }
             Err(e) => {
                 report_queue(&e, "push");
-                return Ok(How::Again { after: FAILURE_PAUSE });
+                return Ok((How::Again { after: FAILURE_PAUSE }, pushed));
             }
         }
     }
-    engine.metrics.fed(waiting.len());
     let fed = all && refused == 0;
-    Ok(if fed { How::Done } else { How::Again { after: Duration::ZERO } })
+    Ok((if fed { How::Done } else { How::Again { after: Duration::ZERO } }, pushed))
 }
 
 /// Pushes events that are still to fan out: of one accepted just before its process ended, or
@@ -165,7 +177,8 @@ pub(crate) async fn repush_inbox(engine: &Engine) -> Result<(), StoreError> {
         let fan_out = lanes.iter().filter(|lane| lane.work == Work::FanOut);
         let count = fan_out.clone().count();
         for lane in fan_out {
-            feed_lane(engine, lane).await?;
+            let (_, items) = push_lane(engine, lane).await?;
+            engine.metrics.pushed_again(lane.work, items);
         }
         if count < LANES_PAGE as usize {
             return Ok(());

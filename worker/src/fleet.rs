@@ -46,7 +46,7 @@ async fn announce(engine: &Engine) -> Result<(), StoreError> {
 
 /// Something that one worker does for all.
 pub(crate) struct Duty {
-    name: &'static str,
+    pub(crate) name: &'static str,
     /// Since when it is ours.
     ours: Option<Stopwatch>,
 }

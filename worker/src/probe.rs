@@ -10,13 +10,14 @@ use http_body_util::Full;
 use hyper::Request;
 use model::egress::Policy;
 use model::target::TargetUrl;
+use prometheus_client::registry::Registry;
 use store::world::Stopwatch;
 use tokio::time::timeout;
 
-use crate::Settings;
 use crate::names::Names;
 use crate::send::causes;
 use crate::wire::wire;
+use crate::{Metrics, Settings};
 
 /// A try takes no longer than this.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,7 +41,9 @@ pub async fn reach(
 ) -> Result<(u16, Duration), String> {
     policy.check_literal(url).map_err(|e| e.message.into_owned())?;
     let settings = Settings { dns_servers, ..Settings::default() };
-    let wire = wire(&Arc::new(policy), &settings).map_err(|e| e.to_string())?;
+    // Nobody looks at them.
+    let metrics = Metrics::register(&mut Registry::default());
+    let wire = wire(&Arc::new(policy), &settings, &metrics).map_err(|e| e.to_string())?;
     let mut request = Request::new(Full::<Bytes>::default());
     *request.uri_mut() = url.as_str().parse().map_err(|e| format!("not to be requested: {e}"))?;
     let watch = Stopwatch::start();

@@ -49,6 +49,10 @@ async fn forget(engine: &Engine, duty: &mut Duty) -> Result<bool, StoreError> {
         return Ok(false);
     }
     let since = now - engine.settings.retention;
-    let more = engine.store.forget_stats(now - MINUTES_KEPT, since, STATS_MAX).await?;
-    Ok(engine.store.retain(since, PART_MAX).await? || more)
+    let counts = engine.store.forget_stats(now - MINUTES_KEPT, since, STATS_MAX).await?;
+    let more = engine.store.retain(since, PART_MAX).await? || counts;
+    if !more {
+        engine.metrics.finished(duty.name, now);
+    }
+    Ok(more)
 }

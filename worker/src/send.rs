@@ -24,7 +24,6 @@ use model::{payload, webhook};
 use store::world::Stopwatch;
 use tokio::time::timeout;
 
-use crate::Settings;
 use crate::engine::StartError;
 use crate::guard::Refused;
 use crate::mask::Credentials;
@@ -32,6 +31,7 @@ use crate::names::NotFound;
 use crate::phases::Phases;
 use crate::registry::Target;
 use crate::wire::{NotConnected, TooMuch, Wire, is_out_of_files, wire};
+use crate::{Metrics, Settings};
 
 /// Bytes of a response's headers that are kept, in all and of one value.
 const HEADERS_KEPT_MAX: usize = 16 * 1024;
@@ -49,6 +49,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) struct Sender {
     wire: Wire,
     policy: Arc<Policy>,
+    metrics: Metrics,
 }
 
 /// What came of a try.
@@ -65,8 +66,13 @@ pub(crate) struct Sent {
 pub(crate) struct NoFile;
 
 impl Sender {
-    pub(crate) fn new(policy: &Arc<Policy>, settings: &Settings) -> Result<Self, StartError> {
-        Ok(Self { wire: wire(policy, settings)?, policy: policy.clone() })
+    pub(crate) fn new(
+        policy: &Arc<Policy>,
+        settings: &Settings,
+        metrics: &Metrics,
+    ) -> Result<Self, StartError> {
+        let wire = wire(policy, settings, metrics)?;
+        Ok(Self { wire, policy: policy.clone(), metrics: metrics.clone() })
     }
 
     /// Sends `event` to `target`, signed at `now`.
@@ -89,6 +95,7 @@ impl Sender {
             Err(detail) => return Ok(Sent::failed(ErrorClass::Signing, detail, watch)),
         };
         let phases = Arc::<Phases>::default();
+        let _under_way = self.metrics.request();
         phases.count_informational(&mut request);
         let answering =
             phases.measure(timeout(config.timeout, self.wire.request(request.map(Full::new))));

@@ -39,7 +39,12 @@ pub(crate) async fn run(engine: Arc<Engine>, over: CancellationToken) {
         let with_inbox = rounds.is_multiple_of(REPUSH_EVERY);
         let swept = match duty.is_ours(&engine).await {
             Ok(true) => {
-                run_once(&engine, &mut ages, with_inbox.then_some(&mut rolling), &over).await
+                let rolling = with_inbox.then_some(&mut rolling);
+                let swept = run_once(&engine, &mut ages, rolling, &over).await;
+                if swept.is_ok() {
+                    engine.metrics.finished(duty.name, engine.now());
+                }
+                swept
             }
             Ok(false) => Ok(0),
             Err(e) => Err(e),

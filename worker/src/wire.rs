@@ -35,12 +35,13 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tower::Service;
 
-use crate::Settings;
 use crate::engine::StartError;
 use crate::guard::{Guard, Wanted};
+use crate::metrics::Counted;
 use crate::names::Names;
 use crate::phases;
 use crate::tls::{Tls, server_name};
+use crate::{Metrics, Settings};
 
 /// Header lines of a response.
 const HEADERS_MAX: usize = 100;
@@ -76,7 +77,11 @@ impl Wire {
     }
 }
 
-pub(crate) fn wire(policy: &Arc<Policy>, settings: &Settings) -> Result<Wire, StartError> {
+pub(crate) fn wire(
+    policy: &Arc<Policy>,
+    settings: &Settings,
+    metrics: &Metrics,
+) -> Result<Wire, StartError> {
     let names = Names::new(&settings.dns_servers)?;
     let mut tls = ClientConfig::with_platform_verifier().map_err(|e| StartError(e.to_string()))?;
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -87,6 +92,7 @@ pub(crate) fn wire(policy: &Arc<Policy>, settings: &Settings) -> Result<Wire, St
         tls: Arc::new(tls),
         patience: settings.connect_timeout,
         files: files.clone(),
+        metrics: metrics.clone(),
     }));
     let client = |idle_max| {
         Client::builder(TokioExecutor::new())
@@ -136,6 +142,7 @@ struct Inner {
     /// For TCP and TLS together; names have a bound of their own.
     patience: Duration,
     files: Arc<Semaphore>,
+    metrics: Metrics,
 }
 
 impl Service<Uri> for Dialer {
@@ -173,7 +180,7 @@ impl Inner {
         phases::connected(watch.elapsed());
         // None: whoever takes them in dialling has more than one.
         let file = files.split(1).ok_or(NotConnected::NoFile)?;
-        Ok(Bounded::new(stream, file))
+        Ok(Bounded::new(stream, file, self.metrics.connection()))
     }
 
     /// The first of the addresses that answers, an address of the other family soon after the first.
@@ -234,11 +241,12 @@ pub(crate) struct Bounded<S> {
     answer: usize,
     /// Others may have it once this is closed.
     _file: OwnedSemaphorePermit,
+    _counted: Counted,
 }
 
 impl<S> Bounded<S> {
-    fn new(stream: S, file: OwnedSemaphorePermit) -> Self {
-        Self { stream, turn: 0, answer: 0, _file: file }
+    fn new(stream: S, file: OwnedSemaphorePermit, counted: Counted) -> Self {
+        Self { stream, turn: 0, answer: 0, _file: file, _counted: counted }
     }
 }
 
@@ -316,6 +324,7 @@ impl<S: Connection> Connection for Bounded<S> {
 mod tests {
     use super::*;
 
+    use prometheus_client::registry::Registry;
     use tokio::net::TcpListener;
 
     async fn until_left(wire: &Wire, files: usize) {
@@ -331,7 +340,8 @@ mod tests {
         let allow = vec!["127.0.0.0/8".parse().expect("a network")];
         let policy = Policy { allow, http: true, own: Vec::new() };
         let settings = Settings { connections: 3, ..Settings::default() };
-        let wire = wire(&Arc::new(policy), &settings).expect("a client");
+        let metrics = Metrics::register(&mut Registry::default());
+        let wire = wire(&Arc::new(policy), &settings, &metrics).expect("a client");
         let ask = || {
             let mut request = Request::new(Full::default());
             *request.uri_mut() = url.parse().expect("a URL");

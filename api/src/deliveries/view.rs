@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use model::attempt::{Answer, Attempt, Response, Timings};
 use model::time::Timestamp;
+use model::webhook::Webhook;
 use serde::Serialize;
 use store::{Delivery, LaneLook, LastAttempt, WaitingFor};
 use utoipa::{IntoParams, ToSchema};
@@ -77,6 +78,9 @@ pub struct DeliveryView {
     event_id: String,
     event_type: String,
     webhook_id: String,
+    /// Without what may be a credential; null if the webhook was deleted.
+    #[schema(format = "uri")]
+    webhook_url: Option<String>,
     /// `pending`, `retrying`, `delivered`, `failed` or `cancelled`.
     #[schema(example = "retrying", pattern = "^(pending|retrying|delivered|failed|cancelled)$")]
     status: &'static str,
@@ -181,7 +185,11 @@ pub struct ResponseView {
 }
 
 impl DeliveryView {
-    pub fn new(delivery: &Delivery, waiting_for: Option<WaitingFor>) -> Self {
+    pub fn new(
+        delivery: &Delivery,
+        webhook: Option<&Webhook>,
+        waiting_for: Option<WaitingFor>,
+    ) -> Self {
         let due = (!delivery.status.is_finished()).then_some(delivery.due);
         Self {
             id: delivery.id.to_string(),
@@ -189,6 +197,7 @@ impl DeliveryView {
             event_id: delivery.event_id.clone(),
             event_type: delivery.event_type.to_string(),
             webhook_id: delivery.id.webhook.to_string(),
+            webhook_url: webhook.map(|webhook| webhook.config.url.redacted()),
             status: delivery.status.as_str(),
             ended_by: delivery.ended_by.map(|by| by.as_str()),
             attempt_count: delivery.attempts,
@@ -350,7 +359,8 @@ mod tests {
 
     #[test]
     fn a_finished_delivery_has_no_next_attempt() {
-        let next = |status| DeliveryView::new(&delivery(status, 9, false), None).next_attempt_at;
+        let next =
+            |status| DeliveryView::new(&delivery(status, 9, false), None, None).next_attempt_at;
         assert_eq!(next(Status::Failed), None);
         assert_eq!(next(Status::Retrying).as_deref(), Some("2026-08-22T10:00:09.000Z"));
     }

@@ -31,7 +31,7 @@ pub struct PreviewBody {
              pattern = "^[a-zA-Z0-9_]+([.][a-zA-Z0-9_]+)*$")]
     r#type: EventType,
     /// Default: the key's own, else `default`.
-    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9_.:-]{1,64}$")]
+    #[schema(value_type = String, required = false, pattern = "^[A-Za-z0-9_.:-]{1,64}$")]
     tenant: Option<Tenant>,
 }
 

@@ -45,7 +45,7 @@ pub struct OverviewQuery {
 pub struct Overview {
     #[schema(format = DateTime)]
     now: String,
-    queue: QueueView,
+    queue: WaitingView,
     webhooks: WebhookTotalsView,
     /// Webhooks that fail or are disabled, those that hold up most first, at most 10.
     attention: Vec<AttentionView>,
@@ -55,7 +55,7 @@ pub struct Overview {
 
 /// What waits. Counts end at 10,000; `…_capped` says that there is more.
 #[derive(Serialize, ToSchema)]
-pub struct QueueView {
+pub struct WaitingView {
     /// Unfinished deliveries.
     waiting: u32,
     waiting_capped: bool,
@@ -164,7 +164,7 @@ pub async fn get_overview(
     }))
 }
 
-async fn queue(app: &App, tenant: Option<&Tenant>) -> Result<QueueView, ApiError> {
+async fn queue(app: &App, tenant: Option<&Tenant>) -> Result<WaitingView, ApiError> {
     let UnfinishedTotals { unfinished, retrying } =
         app.store.unfinished_totals(tenant, COUNTED_MAX + 1).await?;
     let look = match tenant {
@@ -176,7 +176,7 @@ async fn queue(app: &App, tenant: Option<&Tenant>) -> Result<QueueView, ApiError
     let oldest = look
         .as_ref()
         .map(|look| look.total.oldest_due.map_or(Duration::ZERO, |due| look.now.since(due)));
-    Ok(QueueView {
+    Ok(WaitingView {
         waiting,
         waiting_capped,
         retrying,

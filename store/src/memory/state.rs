@@ -39,6 +39,8 @@ pub(super) struct State {
     /// A new queue knows nothing: set until everything was fed.
     everything: Option<EverythingHunger>,
     totals: Totals,
+    /// Leases that ended by themselves.
+    expired: u64,
 }
 
 struct Lease {
@@ -71,6 +73,7 @@ impl State {
             starving: BTreeSet::new(),
             everything: Some(EverythingHunger::default()),
             totals: Totals::default(),
+            expired: 0,
         }
     }
 
@@ -120,9 +123,10 @@ impl State {
             changed = true;
             let cap = self.settings.lane_cap;
             if self.lane_is(lease.key, &lease.item.lane) {
-                self.change(now, lease.key, |lane| {
+                let ended = self.change(now, lease.key, |lane| {
                     lane.release(now, lease.item.event, lease.token, Some(now), cap)
                 });
+                self.expired += u64::from(ended);
             }
         }
         changed
@@ -288,6 +292,7 @@ impl State {
             now,
             total: Totals { lanes: self.by_lane.len(), oldest_due, ..self.totals },
             lanes: lanes.iter().map(|lane| state(lane).unwrap_or_default()).collect(),
+            expired: self.expired,
             evicts: None,
         }
     }

@@ -62,6 +62,7 @@ use connect::Server;
 use gather::Gatherer;
 use inspect::About;
 pub use inspect::Inspection;
+pub use pool::Connections;
 use pool::{Pool, run};
 
 /// The oldest PostgreSQL it runs on, as the server counts.
@@ -177,6 +178,11 @@ impl Postgres {
     /// As for `open`, but for what the answer says.
     pub async fn inspect(url: &str) -> Result<Inspection, OpenError> {
         inspect::inspect(url).await
+    }
+
+    /// Connections by what they are for: fanning out, and all else.
+    pub fn connections(&self) -> [(&'static str, Connections); 2] {
+        [("main", self.pool.connections()), ("fan_out", self.relaxed.connections())]
     }
 
     /// What is begun is finished before the store closes.

@@ -23,6 +23,16 @@ const ANSWER_SLACK: Duration = Duration::from_secs(5);
 /// Times a job is done when others are in its way.
 const TRIES_MAX: u32 = 5;
 
+/// Connections to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connections {
+    pub used: usize,
+    pub idle: usize,
+    pub most: usize,
+    /// Jobs that wait for one.
+    pub waiting: usize,
+}
+
 pub(super) struct Pool {
     connections: deadpool_postgres::Pool,
     /// How long a job may take.
@@ -49,6 +59,14 @@ impl Pool {
 
     pub(super) fn tries(&self) -> Tries<'_> {
         Tries { pool: self, made: 0, reconnected: false }
+    }
+
+    /// Those it has now; looked at without waiting for anybody.
+    pub(super) fn connections(&self) -> Connections {
+        let deadpool_postgres::Status { max_size, size, available, waiting } =
+            self.connections.status();
+        let idle = available.min(size);
+        Connections { used: size - idle, idle, most: max_size, waiting }
     }
 
     pub(super) fn close(&self) {

@@ -20,6 +20,7 @@
 //! | `{prefix}:2:{p}:leased` | hash | item → token, whether it is on the wire or ahead, seq, when it is due if pushed meanwhile |
 //! | `{prefix}:2:{p}:leases` | sorted set | the same items, by when their leases end |
 //! | `{prefix}:2:{p}:hungry` | sorted set | lanes that are to be fed, by when |
+//! | `{prefix}:2:{p}:expired` | string | how many leases ended by themselves |
 //!
 //! ```text
 //! push    (refused) → hungry      item → q     lane → ring or timers

@@ -4,7 +4,8 @@
 -- returns  for how long the caller may sleep; now; whether there is more to be brought up to date;
 --          lanes, queued, leased, in flight, since when the oldest could be served; of each lane
 --          queued, leased, in flight, when its oldest is due, when it is served next, and why it
---          waits: b backoff, c concurrency, p paused. Moments are -1 if there is none.
+--          waits: b backoff, c concurrency, p paused. Moments are -1 if there is none. And how many
+--          leases ended by themselves.
 
 -- How many tenants, and lanes of each, the oldest item is looked for in: those whose turn is next.
 local TENANTS_MAX, LANES_MAX = 16, 16
@@ -57,5 +58,5 @@ for i = 1, #names do looks[i] = look_at(lanes[names[i]]) end
 return {
     finish_state(), now, more and 1 or 0,
     { call('HLEN', LANES), S.queued, S.leased, S.in_flight, oldest < NEVER and oldest or -1 },
-    looks,
+    looks, tonumber(redis.pcall('GET', EXPIRED) or 0) or 0,
 }

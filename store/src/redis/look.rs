@@ -21,10 +21,11 @@ pub(super) async fn look(server: &Server, lanes: &[Lane]) -> Result<Look, QueueE
         parts.extend(rest.chunks(BATCH_MAX));
         for (nth, part) in parts.into_iter().enumerate() {
             let named: Vec<&Lane> = part.iter().map(|place| &lanes[*place]).collect();
-            let (now, total, looks) = look_at(server, number, &named).await?;
+            let (now, total, looks, expired) = look_at(server, number, &named).await?;
             look.now = look.now.max(now);
             if nth == 0 {
                 look.total = sum(look.total, total);
+                look.expired += expired;
             }
             for (place, lane) in part.iter().zip(looks) {
                 look.lanes[*place] = lane;
@@ -35,26 +36,27 @@ pub(super) async fn look(server: &Server, lanes: &[Lane]) -> Result<Look, QueueE
 }
 
 /// See `look.lua`.
-type Answer = (i64, i64, bool, (usize, usize, usize, usize, i64), Vec<LaneAnswer>);
+type Answer = (i64, i64, bool, (usize, usize, usize, usize, i64), Vec<LaneAnswer>, u64);
 type LaneAnswer = (usize, usize, usize, i64, i64, String);
 
 pub(super) async fn look_at(
     server: &Server,
     number: usize,
     lanes: &[&Lane],
-) -> Result<(Timestamp, Totals, Vec<LaneLook>), QueueError> {
+) -> Result<(Timestamp, Totals, Vec<LaneLook>, u64), QueueError> {
     let names: Vec<Vec<u8>> = lanes.iter().map(|lane| LaneName(lane).to_string().into()).collect();
     let mut round = 1;
     loop {
         let script = &server.scripts.look;
         let answer: Answer = server.call(number, script, server.dice(), names.clone()).await?;
-        let (sleep, now, more, total, looks) = answer;
+        let (sleep, now, more, total, looks, expired) = answer;
         server.wake.heard(number, sleep);
         if !more || round == ROUNDS_MAX {
             let (lanes, queued, leased, in_flight, oldest) = total;
             let oldest_due = moment(oldest);
             let total = Totals { lanes, queued, leased, in_flight, oldest_due };
-            return Ok((Timestamp(now), total, looks.into_iter().map(lane_look).collect()));
+            let looks = looks.into_iter().map(lane_look).collect();
+            return Ok((Timestamp(now), total, looks, expired));
         }
         round += 1;
     }

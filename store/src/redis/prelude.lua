@@ -15,7 +15,7 @@ local call, sub = redis.call, string.sub
 local K = KEYS[1]
 local STATE, LANES, TENANTS, TIMERS = K .. ':state', K .. ':lanes', K .. ':tenants', K .. ':timers'
 local LEASED, LEASES, HUNGRY = K .. ':leased', K .. ':leases', K .. ':hungry'
-local QUEUE, RING_OF = K .. ':q:', K .. ':ring:'
+local QUEUE, RING_OF, EXPIRED = K .. ':q:', K .. ':ring:', K .. ':expired'
 
 local CAP, LEASE, DICE = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 -- Later than any moment, and exact in a double.

@@ -118,6 +118,20 @@ pub async fn fanning_out_is_not_on_the_wire(rig: &QueueRig) {
     assert_eq!(rig.totals().await, Totals::default());
 }
 
+pub async fn leases_that_nobody_settled_are_counted(rig: &QueueRig) {
+    let (a, b) = (lane("a", 1), lane("b", 1));
+    rig.keep(news(&a, 1..=3).into_iter().chain([new(&b, 1)])).await;
+    let mut leased = rig.take().await;
+    rig.done(leased.pop()).await;
+    assert_eq!(rig.look_at_all(&[]).await.expired, 0);
+    rig.pass(LEASE).await;
+    assert_eq!(rig.look_at_all(&[]).await.expired, 3);
+    let leased = rig.take().await;
+    rig.done(leased).await;
+    rig.pass(LEASE).await;
+    assert_eq!(rig.look_at_all(&[a, b]).await.expired, 3);
+}
+
 pub async fn idle_lanes_are_forgotten(rig: &QueueRig) {
     for n in 1..=20 {
         let lane = lane("a", n);

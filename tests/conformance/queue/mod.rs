@@ -173,6 +173,7 @@ each_queue! {
         a_lane_says_why_it_waits,
         the_oldest_is_what_could_be_served_longest,
         fanning_out_is_not_on_the_wire,
+        leases_that_nobody_settled_are_counted,
         idle_lanes_are_forgotten,
     }
     wait::{
