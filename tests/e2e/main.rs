@@ -13,6 +13,7 @@ mod lists;
 mod publish;
 mod refusals;
 mod register;
+mod session;
 mod sockets;
 mod spelling;
 mod stream;
