@@ -30,6 +30,7 @@ pub mod session;
 
 pub mod metrics;
 
+mod dashboard;
 
 mod document;
 mod lanes;
@@ -318,7 +319,8 @@ fn everything(config: &mut ServiceConfig) {
         .service(keys::create_key)
         .service(keys::list_keys)
         .service(keys::delete_key)
-        .configure(session::routes);
+        .configure(session::routes)
+        .configure(dashboard::routes);
 }
 
 /// Whatever no route took: 405 if the path is one of ours, else 404.

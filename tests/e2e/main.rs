@@ -6,6 +6,7 @@ mod harness;
 mod quickstart;
 
 mod contract;
+mod dashboard;
 mod garbage;
 mod keys;
 mod listen;
