@@ -153,7 +153,7 @@ mod tests {
 
     use super::*;
 
-    const LARGE: [u8; 100_000] = [b'x'; 100_000];
+    static LARGE: [u8; 100_000] = [b'x'; 100_000];
 
     fn files(name: &str) -> Option<File> {
         let (bytes, hash): (&'static [u8], u8) = match name {
