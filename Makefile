@@ -9,18 +9,25 @@ export POSTRIDER_TEST_NODE_DIR := $(CURDIR)/tests/receivers
 export POSTRIDER_TEST_PROMTOOL := $(or $(shell command -v promtool 2>/dev/null),$(TARGET)/tools/bin/promtool)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check contract bench faults power release setup clean config.default.toml openapi.json
+.PHONY: help build dashboard run test check contract bench faults power release setup clean config.default.toml openapi.json
 
 help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z.]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The development build is there soonest, and its dependencies are optimised: quick enough to try
-# things out. The release build is for measuring and for work: `cargo build --release`.
-run: ## Builds and starts a server to try things out, with an inbox to send to
+# things out. The release build is for measuring and for work: `cargo build --release`. Cargo takes the
+# dashboard as it finds it: what builds here brings it up to date before.
+build: dashboard ## Builds the binary with the dashboard in it
+	cargo build --locked
+
+dashboard: ## Builds the dashboard, if it is not that of its sources
+	@scripts/dashboard
+
+run: dashboard ## Builds and starts a server to try things out, with an inbox to send to
 	cargo run -- serve --dev
 
 # The real binary over PostgreSQL and Redis first; the runner's summary of all the others comes last.
-test: setup check ## Installs what is missing, then runs the gate and all tests
+test: setup dashboard check ## Installs what is missing, then runs the gate and all tests
 	@scripts/with-servers scripts/test
 
 # Every fault 50 times, PostgreSQL down for a minute: about an hour. N=5 and DOWN_S=10 make it less.
@@ -49,7 +56,7 @@ check: ## Runs the gate: formatting, clippy, licences and sources, generated fil
 		|| { echo "docs/openapi.json is not current: run 'make openapi.json'"; exit 1; }
 
 # ARGS="--seconds 2" and the like: see `target/release/bench --help`.
-bench: ## Measures throughput and latency on this machine, in the release build
+bench: dashboard ## Measures throughput and latency on this machine, in the release build
 	cargo build --release --locked -p postrider -p bench
 	scripts/with-servers $(TARGET)/release/bench $(ARGS)
 
@@ -69,4 +76,4 @@ openapi.json: ## Writes the description of the API anew
 
 clean: ## Removes everything that was built or installed here
 	cargo clean
-	rm -rf tests/receivers/node_modules
+	rm -rf tests/receivers/node_modules dashboard/node_modules dashboard/dist

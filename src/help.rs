@@ -10,7 +10,7 @@ use crate::Cli;
 
 /// Headings and the commands under them, in the order in which one needs them.
 const GROUPS: [(&str, &[&str]); 4] = [
-    ("Use a server", &["send", "events", "deliveries", "webhooks", "keys"]),
+    ("Use a server", &["send", "events", "deliveries", "webhooks", "keys", "dashboard"]),
     ("Build a receiver", &["receive", "listen", "verify", "sign"]),
     ("Run a server", &["serve", "api", "worker", "migrate"]),
     ("Look after it", &["doctor", "config", "log-level", "healthcheck", "openapi", "completions"]),

@@ -1,9 +1,9 @@
 //! Postrider, the sender side of webhooks: the command line and the wiring.
 //!
 //! `serve` puts the parts together, `api` and `worker` each a half of them; `send`, `listen`, `events`,
-//! `keys`, `webhooks`, `deliveries` and `log-level` speak to a running server over its API; `verify`,
-//! `sign` and `receive` are for who builds a receiver; `config` explains the settings, and `doctor`
-//! tries them.
+//! `keys`, `webhooks`, `deliveries`, `dashboard` and `log-level` speak to a running server over its API;
+//! `verify`, `sign` and `receive` are for who builds a receiver; `config` explains the settings, and
+//! `doctor` tries them.
 
 mod settings;
 
@@ -19,6 +19,7 @@ mod send;
 mod listen;
 mod stream;
 
+mod dashboard;
 mod deliveries;
 mod events;
 mod keys;
@@ -99,6 +100,8 @@ enum Command {
     /// See what went where; try again or cancel
     #[command(subcommand)]
     Deliveries(deliveries::Deliveries),
+    /// Print a link that opens the dashboard in a browser, once
+    Dashboard(dashboard::Dashboard),
     /// Show or change what a running process logs
     LogLevel(log_level::LogLevel),
     /// Show every setting, what it means, its value and what set it
@@ -145,6 +148,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Keys(keys) => keys::run(keys),
         Command::Webhooks(webhooks) => webhooks::run(webhooks),
         Command::Deliveries(deliveries) => deliveries::run(deliveries),
+        Command::Dashboard(dashboard) => dashboard::run(dashboard),
         Command::LogLevel(log_level) => log_level::run(log_level),
         Command::Config(config) => config::run(config),
         Command::Openapi => openapi::run(),

@@ -205,7 +205,9 @@ impl Parts {
                 let server = api::server(Arc::clone(&app), listener, threads, files.door)
                     .map_err(|e| listen::refused(address, &e))?;
                 if self.role != Role::Worker {
-                    banner::print(&self.first, settings, self.dev, address);
+                    let path = self.first.link_for.map(|key| api::dashboard_path(&app, key));
+                    let link = path.map(|path| banner::dashboard(address, &path));
+                    banner::print(&self.first, link, settings, self.dev, address);
                 }
                 tracing::info!(server.address = %address, "serving");
                 Some(server)

@@ -1,5 +1,6 @@
 //! Who calls, and what they may do. Keys are looked up by their hash; what was found is believed
-//! for a moment, so that the hot path asks the store once a second and not once a request.
+//! for a moment, so that the hot path asks the store once a second and not once a request. A session
+//! stands for the key that opened it, and that is looked up likewise.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -13,11 +14,13 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, ResponseError as _};
 use model::key::{Key, KeyHash, Verb, allow};
 use model::tenant::Tenant;
+use model::time::Timestamp;
 use store::world::Stopwatch;
 use tokio::time::timeout;
 
 use crate::App;
 use crate::problem::ApiError;
+use crate::session::Session;
 
 /// How long a key that was found is believed: a key revoked by another process works so long.
 const BELIEVED_FOR: Duration = Duration::from_secs(1);
@@ -31,8 +34,13 @@ const BELIEVED_MAX: usize = 1_024;
 /// The longest text that is taken for a key.
 const KEY_BYTES_MAX: usize = 512;
 
-/// The holder of the key that a request came with. A handler that takes one answers 401 without.
-pub struct Caller(Arc<Key>);
+/// The holder of the key that a request came with, or of the session that stands for it. A handler
+/// that takes one answers 401 without.
+pub struct Caller {
+    key: Arc<Key>,
+    /// When its session ends, if it came with one.
+    until: Option<Timestamp>,
+}
 
 impl FromRequest for Caller {
     type Error = ApiError;
@@ -40,11 +48,12 @@ impl FromRequest for Caller {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let app = request.app_data::<Data<App>>().cloned();
-        let hash = bearer(request).map(KeyHash::of);
+        let shown = app.as_ref().map(|app| shown(request, app));
         Box::pin(async move {
             let app = app.ok_or_else(|| ApiError::internal("the server has no App"))?;
-            let hash = hash.ok_or_else(unauthorized)?;
-            app.auth.key(&app, hash).await?.map(Caller).ok_or_else(unauthorized)
+            let (hash, until) = shown.unwrap_or_else(|| Err(unauthorized()))?;
+            let key = app.auth.key(&app, hash).await?.ok_or_else(unauthorized)?;
+            Ok(Self { key, until })
         })
     }
 }
@@ -66,7 +75,7 @@ impl FromRequest for Watcher {
             match timeout(REMEMBERING_PATIENCE, known).await {
                 Ok(Ok(known)) => Ok(Self(known)),
                 Ok(Err(e)) if e.status_code().is_client_error() => Err(e),
-                Ok(Err(_)) | Err(_) => Ok(Self(Caller(key))),
+                Ok(Err(_)) | Err(_) => Ok(Self(Caller { key, until: None })),
             }
         })
     }
@@ -80,16 +89,31 @@ impl Watcher {
     }
 }
 
+/// The key that a request shows, and until when. A key counts before a session, also one that is
+/// none: who sends one means it.
+///
+/// # Errors
+/// `unauthorized`, and `csrf` for a session that somebody else's page may have used.
+fn shown(request: &HttpRequest, app: &App) -> Result<(KeyHash, Option<Timestamp>), ApiError> {
+    if request.headers().contains_key(header::AUTHORIZATION) {
+        let text = bearer(request).ok_or_else(unauthorized)?;
+        return Ok((KeyHash::of(text), None));
+    }
+    let session = Session::of(request, &app.master_keys, app.clock.now())?;
+    let session = session.ok_or_else(unauthorized)?;
+    Ok((session.hash, Some(session.until)))
+}
+
 impl Caller {
     /// May this caller do that at all? Asked before anything is read or looked up.
     ///
     /// # Errors
     /// `forbidden_role`.
     pub fn may(&self, verb: Verb) -> Result<(), ApiError> {
-        if allow(&self.0.role, verb, self.0.role.tenant()) {
+        if allow(&self.key.role, verb, self.key.role.tenant()) {
             return Ok(());
         }
-        let role = self.0.role.as_str();
+        let role = self.key.role.as_str();
         Err(ApiError::new("forbidden_role", format!("a key of the role {role} may not do this")))
     }
 
@@ -99,12 +123,12 @@ impl Caller {
     /// `forbidden_role`, and `not_found` for what belongs to another tenant.
     pub fn may_on(&self, verb: Verb, tenant: &Tenant) -> Result<(), ApiError> {
         self.may(verb)?;
-        if allow(&self.0.role, verb, Some(tenant)) { Ok(()) } else { Err(ApiError::not_found()) }
+        if allow(&self.key.role, verb, Some(tenant)) { Ok(()) } else { Err(ApiError::not_found()) }
     }
 
     /// The one tenant that this caller is bound to, if it is.
     pub fn own_tenant(&self) -> Option<&Tenant> {
-        self.0.role.tenant()
+        self.key.role.tenant()
     }
 
     /// The tenant that something is to be done for: the given one, else the key's own, else
@@ -113,17 +137,27 @@ impl Caller {
     /// # Errors
     /// As [`Caller::may_on`].
     pub fn tenant(&self, verb: Verb, given: Option<Tenant>) -> Result<Tenant, ApiError> {
-        let tenant = given.or_else(|| self.0.role.tenant().cloned()).unwrap_or_default();
+        let tenant = given.or_else(|| self.key.role.tenant().cloned()).unwrap_or_default();
         self.may_on(verb, &tenant)?;
         Ok(tenant)
     }
 
-    /// Whether its key is there still, for what goes on for longer than a request.
+    /// Whether its key is there still and its session goes on, for what lasts longer than a request.
     ///
     /// # Errors
     /// When the store does not answer.
     pub async fn is_known(&self, app: &App) -> Result<bool, ApiError> {
-        Ok(app.auth.key(app, self.0.hash).await?.is_some())
+        let is_over = self.until.is_some_and(|until| until <= app.clock.now());
+        Ok(!is_over && app.auth.key(app, self.key.hash).await?.is_some())
+    }
+
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// When its session ends; a key shown by itself ends by nothing.
+    pub fn until(&self) -> Option<Timestamp> {
+        self.until
     }
 
     /// The tenant that a list is narrowed to: the given one, else the key's own, else none.
@@ -136,7 +170,7 @@ impl Caller {
         given: Option<Tenant>,
     ) -> Result<Option<Tenant>, ApiError> {
         self.may(verb)?;
-        let tenant = given.or_else(|| self.0.role.tenant().cloned());
+        let tenant = given.or_else(|| self.key.role.tenant().cloned());
         if let Some(tenant) = &tenant {
             self.may_on(verb, tenant)?;
         }
@@ -159,7 +193,8 @@ fn bearer(request: &HttpRequest) -> Option<&str> {
 }
 
 fn unauthorized() -> ApiError {
-    ApiError::new("unauthorized", "this needs a valid API key as Authorization: Bearer")
+    let detail = "this needs a valid API key as Authorization: Bearer, or a session";
+    ApiError::new("unauthorized", detail)
 }
 
 /// The keys that were found a moment ago, by their hash.
@@ -174,7 +209,11 @@ struct Believed {
 }
 
 impl Cache {
-    async fn key(&self, app: &App, hash: KeyHash) -> Result<Option<Arc<Key>>, ApiError> {
+    /// The key of this hash, if there is one.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn key(&self, app: &App, hash: KeyHash) -> Result<Option<Arc<Key>>, ApiError> {
         let changes = {
             let believed = self.0.read().unwrap_or_else(PoisonError::into_inner);
             match believed.keys.get(&hash.0) {

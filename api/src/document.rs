@@ -13,7 +13,9 @@ use bytes::Bytes;
 use serde::Serialize;
 use utoipa::openapi::path::PathItem;
 use utoipa::openapi::schema::{AdditionalProperties, Object, Schema, Type};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder, PathsBuilder, RefOr};
 use utoipa::{PartialSchema as _, ToSchema};
@@ -21,6 +23,7 @@ use utoipa_actix_web::AppExt as _;
 
 use crate::Door;
 use crate::problem::{FieldError, Problem, known_codes};
+use crate::session;
 
 const DESCRIPTION: &str = "The sender side of webhooks: register URLs, publish events; Postrider \
     delivers each event to every webhook that wants it, signed, at least once, and shows what \
@@ -29,12 +32,17 @@ const DESCRIPTION: &str = "The sender side of webhooks: register URLs, publish e
     that is not here is 404, and one with another method 405 with `Allow`; what is not HTTP at all \
     is 400, 408 or 431 all the same.";
 
-const TAGS: [(&str, &str); 8] = [
+const SESSION: &str = "For browsers: what `POST /v1/session` set. It may what its key may; with it all but \
+    GET needs the header `Postrider-Dashboard: 1`, and pages of other sites are refused. A bearer \
+    counts before it.";
+
+const TAGS: [(&str, &str); 9] = [
     ("events", "Publish what happened, and look at it."),
     ("webhooks", "Who wants to know."),
     ("deliveries", "What became of each event at each webhook."),
     ("stream", "What happens, as it happens."),
     ("keys", "Who may do what."),
+    ("session", "The way in for browsers, which keep a cookie and no key."),
     ("errors", "What the codes mean."),
     ("health", "Alive, ready, and in numbers."),
     ("dev", "With `--dev` only: inboxes and a clock that can be stepped."),
@@ -42,7 +50,7 @@ const TAGS: [(&str, &str); 8] = [
 
 /// What has fields that may be left out: what callers send, and problems. Everything else is what
 /// we answer, where null is said and not left out.
-const MAY_LEAVE_OUT: [&str; 14] = [
+const MAY_LEAVE_OUT: [&str; 16] = [
     "Publish",
     "Batch",
     "RegisterBody",
@@ -55,6 +63,8 @@ const MAY_LEAVE_OUT: [&str; 14] = [
     "LogBody",
     "InstallationKeyBody",
     "TenantKeyBody",
+    "SessionKeyBody",
+    "SessionLinkBody",
     "StepBody",
     "Problem",
 ];
@@ -124,6 +134,8 @@ fn openapi(door: Door, dev: bool) -> OpenApi {
             .description(Some("An API key, `prk_…`"))
             .build();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        let cookie = ApiKeyValue::with_description(session::COOKIE, SESSION);
+        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
         for (name, schema) in [
             (Problem::name(), Problem::schema()),
             (FieldError::name(), FieldError::schema()),
@@ -165,7 +177,9 @@ fn base() -> OpenApi {
     OpenApiBuilder::new()
         .info(info)
         .tags(Some(TAGS.map(tag)))
-        .security(Some([SecurityRequirement::new("bearer", Vec::<String>::new())]))
+        .security(Some(
+            ["bearer", "session"].map(|way| SecurityRequirement::new(way, Vec::<String>::new())),
+        ))
         .build()
 }
 
@@ -281,6 +295,7 @@ mod tests {
         assert_eq!(json["openapi"], "3.1.0");
         assert!(json["webhooks"]["event"]["post"]["requestBody"].is_object());
         assert_eq!(json["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
+        assert_eq!(json["components"]["securitySchemes"]["session"]["in"], "cookie");
         let missing: Vec<_> = references(&json)
             .into_iter()
             .filter(|r| json.pointer(r.trim_start_matches('#')).is_none())

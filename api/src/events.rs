@@ -44,7 +44,7 @@ const COUNTED_MAX: u32 = 1_000;
         pattern = r#"^(?!""$)([!-~]([ -~]{0,253}[!-~])?|"[ -~]{1,255}")$"#,
         description = "Up to 255 printable ASCII characters, in quotes or without; kept as long as the event"
     )),
-    request_body = Publish,
+    request_body(content = Publish, example = json!({ "type": "order.paid", "data": { "order": 7 } })),
     responses(
         (status = 202, description = "Accepted and durable", body = Published),
         (status = 409, description = "The id was used for another event", body = Problem,
@@ -75,7 +75,10 @@ pub async fn publish_event(
 #[utoipa::path(
     tag = "events",
     extensions(("x-verb" = json!("publish"))),
-    request_body = Batch,
+    request_body(
+        content = Batch,
+        example = json!({ "events": [{ "type": "order.paid", "data": { "order": 7 } }] })
+    ),
     responses((status = 202, description = "Those with an id are accepted and durable", body = PublishedBatch))
 )]
 #[post("/v1/events/batch")]

@@ -26,9 +26,12 @@ pub mod dev;
 pub mod health;
 pub mod keys;
 pub mod log;
+pub mod session;
 
 pub mod metrics;
 mod exposition;
+
+mod dashboard;
 
 mod document;
 mod lanes;
@@ -69,6 +72,7 @@ pub use crate::document::pretty as openapi;
 pub use crate::log::{Level, LogLevel};
 pub use crate::metrics::Metrics;
 pub use crate::problem::ApiError;
+pub use crate::session::dashboard_path;
 pub use crate::system::Setting;
 use crate::wire::Wire;
 
@@ -315,7 +319,9 @@ fn everything(config: &mut ServiceConfig) {
         .service(system::list_settings)
         .service(keys::create_key)
         .service(keys::list_keys)
-        .service(keys::delete_key);
+        .service(keys::delete_key)
+        .configure(session::routes)
+        .configure(dashboard::routes);
 }
 
 /// Whatever no route took: 405 if the path is one of ours, else 404.

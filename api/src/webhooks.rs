@@ -43,7 +43,10 @@ const TRIES: u32 = 32;
 #[utoipa::path(
     tag = "webhooks",
     extensions(("x-verb" = json!("manage"))),
-    request_body = RegisterBody,
+    request_body(
+        content = RegisterBody,
+        example = json!({ "webhook_url": "https://application.com/v1/new-purchase" })
+    ),
     responses(
         (status = 201, description = "Registered; the secret is shown here", body = RegisteredView),
         (status = 200, description = "The URL was registered before; what was given has changed",
@@ -133,7 +136,7 @@ pub async fn get_webhook(
     tag = "webhooks",
     extensions(("x-verb" = json!("manage"))),
     params(("id" = String, Path, pattern = "^wh_[0-9a-hjkmnp-tv-z]{25}[048cgmrw]$", description = "`wh_…`")),
-    request_body = PatchBody,
+    request_body(content = PatchBody, example = json!({ "event_types": ["order.*"] })),
     responses(
         (status = 200, body = WebhookView),
         (status = 409, description = "Another webhook has the URL, or others keep changing this one",

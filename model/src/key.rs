@@ -89,10 +89,12 @@ pub enum Verb {
     Keys,
     /// See and change how a process runs: what it logs.
     Configure,
+    /// See as whom one is known, and leave.
+    Session,
 }
 
 impl Verb {
-    pub const ALL: [Verb; 7] = [
+    pub const ALL: [Verb; 8] = [
         Verb::Publish,
         Verb::Look,
         Verb::Manage,
@@ -100,6 +102,7 @@ impl Verb {
         Verb::Operate,
         Verb::Keys,
         Verb::Configure,
+        Verb::Session,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -111,6 +114,7 @@ impl Verb {
             Verb::Operate => "operate",
             Verb::Keys => "keys",
             Verb::Configure => "configure",
+            Verb::Session => "session",
         }
     }
 
@@ -124,11 +128,11 @@ impl Verb {
 pub fn allow(role: &Role, verb: Verb, tenant: Option<&Tenant>) -> bool {
     match role {
         Role::Admin => true,
-        Role::Publisher => matches!(verb, Verb::Publish),
-        Role::Viewer => matches!(verb, Verb::Look | Verb::Operate),
+        Role::Publisher => matches!(verb, Verb::Publish | Verb::Session),
+        Role::Viewer => matches!(verb, Verb::Look | Verb::Operate | Verb::Session),
         Role::Tenant(own) => {
             let verb_fits = match verb {
-                Verb::Publish | Verb::Look | Verb::Manage | Verb::Secret => true,
+                Verb::Publish | Verb::Look | Verb::Manage | Verb::Secret | Verb::Session => true,
                 Verb::Operate | Verb::Keys | Verb::Configure => false,
             };
             verb_fits && tenant == Some(own)
@@ -144,10 +148,16 @@ mod tests {
     fn roles_may_do_what_the_table_says() {
         let (a, b) = (Tenant::parse("a").expect("valid"), Tenant::parse("b").expect("valid"));
         // One column per verb of Verb::ALL: allowed on tenant a, on tenant b, on no tenant.
-        let rows: [(Role, [[bool; 3]; 7]); 4] = [
-            (Role::Admin, [[true; 3]; 7]),
-            (Role::Publisher, [true, false, false, false, false, false, false].map(|may| [may; 3])),
-            (Role::Viewer, [false, true, false, false, true, false, false].map(|may| [may; 3])),
+        let rows: [(Role, [[bool; 3]; 8]); 4] = [
+            (Role::Admin, [[true; 3]; 8]),
+            (
+                Role::Publisher,
+                [true, false, false, false, false, false, false, true].map(|may| [may; 3]),
+            ),
+            (
+                Role::Viewer,
+                [false, true, false, false, true, false, false, true].map(|may| [may; 3]),
+            ),
             (
                 Role::Tenant(a.clone()),
                 [
@@ -158,6 +168,7 @@ mod tests {
                     [false; 3],
                     [false; 3],
                     [false; 3],
+                    [true, false, false],
                 ],
             ),
         ];

@@ -24,6 +24,9 @@ const DEV_KEY: KeyId = KeyId(Uid(*b"postrider-dev\0\0\0"));
 pub struct First {
     /// An admin key that is to be shown, this once.
     pub shown_key: Option<Secret>,
+    /// The admin key for whose holder a link to the dashboard is shown: the one that was made just now,
+    /// and with `--dev` the one that the command line finds.
+    pub link_for: Option<KeyHash>,
     /// Whether this is the first start with `--dev` on this data directory.
     pub is_first_dev: bool,
 }
@@ -117,27 +120,34 @@ pub async fn admin_key(
         if dev && in_file.as_deref() != Some(given.expose()) {
             private::write(&path, given.expose())?;
         }
-        return Ok(First { shown_key: None, is_first_dev });
+        let link_for = dev.then(|| KeyHash::of(given.expose()));
+        return Ok(First { shown_key: None, link_for, is_first_dev });
     }
     if dev {
         let works = match &in_file {
             Some(text) => is_admin_key(store, text).await?,
             None => false,
         };
-        if !works {
-            let text = new_key();
-            put(DEV_KEY, "dev.key", &text).await?;
-            private::write(&path, &text)?;
-        }
-        return Ok(First { shown_key: None, is_first_dev });
+        let text = match in_file.filter(|_| works) {
+            Some(text) => text,
+            None => {
+                let text = new_key();
+                put(DEV_KEY, "dev.key", &text).await?;
+                private::write(&path, &text)?;
+                text
+            }
+        };
+        let link_for = Some(KeyHash::of(&text));
+        return Ok(First { shown_key: None, link_for, is_first_dev });
     }
     let keys = store.keys().await.map_err(failed)?;
     if keys.iter().any(|key| key.role == Role::Admin) {
-        return Ok(First { shown_key: None, is_first_dev });
+        return Ok(First { shown_key: None, link_for: None, is_first_dev });
     }
     let text = new_key();
     put(KeyId(world::new_uid(clock.now())), "first admin key", &text).await?;
-    Ok(First { shown_key: Some(text.into()), is_first_dev })
+    let link_for = Some(KeyHash::of(&text));
+    Ok(First { shown_key: Some(text.into()), link_for, is_first_dev })
 }
 
 async fn is_admin_key(store: &dyn Store, text: &str) -> Result<bool, Failure> {

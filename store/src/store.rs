@@ -190,7 +190,8 @@ pub trait Store: Stats + Send + Sync {
 
     // The fleet. Its times are the store's own.
 
-    /// Says that a worker lives, and what it does. Those not seen for an hour are forgotten.
+    /// Says that a worker lives, and what it does. Those not seen for an hour are forgotten, and duties
+    /// whose time is over.
     async fn announce(&self, worker: WorkerState) -> Result<(), StoreError>;
 
     /// Forgets a worker that ended, and what it alone did.

@@ -6,6 +6,7 @@ mod harness;
 mod quickstart;
 
 mod contract;
+mod dashboard;
 mod garbage;
 mod keys;
 mod listen;
@@ -13,6 +14,7 @@ mod lists;
 mod publish;
 mod refusals;
 mod register;
+mod session;
 mod sockets;
 mod spelling;
 mod stream;

@@ -223,6 +223,7 @@ async fn live(server: &Postrider, receiver: &Receiver, secrets: &mut Secrets, pl
         let made = server.post("/v1/keys", body).await.is(201);
         let key = text(&made, "key");
         secrets.add(&format!("a key of the role {role}"), key.as_bytes());
+        session(server, json!({ "key": key }), secrets, places).await;
         let client = server.with_key(&key);
         let event = json!({ "type": "life", "data": MARKER });
         places.ask(&client, Method::POST, "/v1/events", event).await;
@@ -235,6 +236,9 @@ async fn live(server: &Postrider, receiver: &Receiver, secrets: &mut Secrets, pl
             .await
             .refused(401, "unauthorized");
     }
+    let link = server.post("/v1/session/links", Value::Null).await.is(201);
+    secrets.add("a link", text(&link, "link").as_bytes());
+    session(server, json!({ "link": link["link"] }), secrets, places).await;
     receiver.wait_for("/jwt", 2).await;
     for delivery in server.walk("/v1/deliveries").await {
         let path = format!("/v1/deliveries/{}", text(&delivery, "id"));
@@ -244,6 +248,20 @@ async fn live(server: &Postrider, receiver: &Receiver, secrets: &mut Secrets, pl
     }
     places.ask(server, Method::GET, "/v1/events/life-1", Value::Null).await.is(200);
     places.ask(server, Method::DELETE, &webhooks[2], Value::Null).await.is(204);
+}
+
+/// A browser comes and goes.
+async fn session(server: &Postrider, body: Value, secrets: &mut Secrets, places: &mut Places) {
+    let browser = server.without_key();
+    let opened = browser.post("/v1/session", body).await;
+    let cookie = opened.header("set-cookie").split(';').next().expect("a cookie");
+    let (_, value) = cookie.split_once('=').expect("a value");
+    secrets.add("a session", value.as_bytes());
+    let headers = [("cookie", cookie), ("postrider-dashboard", "1")];
+    for (method, path) in [(Method::GET, "/v1/webhooks"), (Method::DELETE, "/v1/session")] {
+        let answer = browser.send(method, path, &headers, None).await;
+        places.keep_answer(path, &answer);
+    }
 }
 
 /// Secrets in the wrong place: nothing repeats them.

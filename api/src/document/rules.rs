@@ -17,13 +17,20 @@ use crate::problem::Problem;
 /// The extension by which an operation says what its caller wants to do: a [`Verb`].
 const VERB: &str = "x-verb";
 
+/// Needs no key to be called, but takes one: it looks for it as those do that need one.
+const TAKES_A_KEY: (&str, &str) = ("POST", "/v1/session");
+
 /// A problem that many operations share: its name, its status, when it comes.
 type Shared = (&'static str, u16, &'static str);
 
 const UNREADABLE: Shared =
     ("Unreadable", 400, "The body or query cannot be read, or a cursor is not valid");
 const UNAUTHORIZED: Shared = ("Unauthorized", 401, "No valid key");
-const FORBIDDEN: Shared = ("Forbidden", 403, "The key's role may not do this");
+const FORBIDDEN: Shared = (
+    "Forbidden",
+    403,
+    "The key's role may not do this; or a session was used by something else than the dashboard",
+);
 const NOT_FOUND: Shared = ("NotFound", 404, "Not found, or another tenant's");
 const SLOW: Shared = ("Slow", 408, "The body came too slowly");
 const TOO_LARGE: Shared = ("TooLarge", 413, "The body is too large");
@@ -93,18 +100,19 @@ fn add_problems(path: &str, method: &str, operation: &mut Operation, components:
     let has_query = operation.parameters.iter().flatten().any(in_query);
     let names_a_thing = path.contains('{') && !path.starts_with("/dev/");
     let takes_a_tenant = !open && takes_tenant(operation, components);
+    let looks_for_a_key = !open || (method, path) == TAKES_A_KEY;
     let rules = [
         (has_body || has_query, UNREADABLE),
-        (!open, UNAUTHORIZED),
-        (!open, FORBIDDEN),
+        (looks_for_a_key, UNAUTHORIZED),
+        (looks_for_a_key, FORBIDDEN),
         (names_a_thing || takes_a_tenant, NOT_FOUND),
         (has_body, SLOW),
         (has_body, TOO_LARGE),
         (has_body, NOT_JSON),
         (has_body || has_query, NOT_VALID),
-        (!open, INTERNAL),
-        (!open, UNAVAILABLE),
-        (!open && method != "GET", FULL),
+        (looks_for_a_key, INTERNAL),
+        (looks_for_a_key, UNAVAILABLE),
+        (looks_for_a_key && method != "GET", FULL),
     ];
     for (applies, (name, status, _)) in rules {
         if applies {
@@ -141,8 +149,8 @@ fn in_query(parameter: &RefOr<Parameter>) -> bool {
     }
 }
 
-/// One requirement for each role that may: any of them is enough. None at all where no key is
-/// needed. An operation that does not say its verb is nobody's.
+/// One requirement for each role that may and each way to show it: any of them is enough. None at all
+/// where no key is needed. An operation that does not say its verb is nobody's.
 fn say_who_may(operation: &mut Operation) {
     if is_open(operation) {
         operation.security = Some(Vec::new());
@@ -150,8 +158,11 @@ fn say_who_may(operation: &mut Operation) {
     }
     let said = operation.extensions.as_ref().and_then(|said| said.get(VERB)?.as_str());
     let roles = said.and_then(Verb::parse).map(roles_that_may).unwrap_or_default();
-    let requirement = |role: &&'static str| SecurityRequirement::new("bearer", [*role]);
-    operation.security = Some(roles.iter().map(requirement).collect());
+    let ways = |role: &&'static str| {
+        let role = *role;
+        ["bearer", "session"].map(|way| SecurityRequirement::new(way, [role]))
+    };
+    operation.security = Some(roles.iter().flat_map(ways).collect());
     let text = operation.description.take().unwrap_or_default();
     let named: Vec<String> = roles.iter().map(|role| format!("`{role}`")).collect();
     let text = format!("{text}\n\nFor keys of the roles {}.", named.join(", "));

@@ -71,10 +71,22 @@ pub const CODES: &[Code] = &[
         "Send Authorization: Bearer and an API key that was not revoked.",
     ),
     row(
+        "link_used",
+        401,
+        "The link opens nothing",
+        "A link works once, for an hour, while its key is there. Ask for another: postrider dashboard.",
+    ),
+    row(
         "forbidden_role",
         403,
         "The key may not do this",
         "Use a key of a role that may: see the roles of /v1/keys.",
+    ),
+    row(
+        "csrf",
+        403,
+        "Not asked for by a page of this server",
+        "With a session, send Postrider-Dashboard: 1 with all but GET, from a page of this server. Programs use a key.",
     ),
     row(
         "not_found",

@@ -98,7 +98,7 @@ pub async fn get_secret(
     tag = "webhooks",
     extensions(("x-verb" = json!("secret"))),
     params(("id" = String, Path, pattern = "^wh_[0-9a-hjkmnp-tv-z]{25}[048cgmrw]$", description = "`wh_…`")),
-    request_body(content = Option<RotateBody>, description = "May be left out"),
+    request_body(content = Option<RotateBody>, description = "May be left out", example = json!({})),
     responses(
         (status = 200, body = Rotated),
         (status = 409, description = "Others keep changing the webhook",

@@ -61,7 +61,7 @@ pub struct Tested {
     tag = "webhooks",
     extensions(("x-verb" = json!("manage"))),
     params(("id" = String, Path, pattern = "^wh_[0-9a-hjkmnp-tv-z]{25}[048cgmrw]$", description = "`wh_…`")),
-    request_body(content = Option<TestBody>, description = "May be left out"),
+    request_body(content = Option<TestBody>, description = "May be left out", example = json!({})),
     responses(
         (status = 202, description = "Accepted and durable", body = Tested),
         (status = 409, description = "The webhook is disabled", body = Problem,

@@ -28,6 +28,7 @@ pub(super) async fn announce(db: &Object, worker: &WorkerState) -> Result<()> {
     .await?;
     let forgotten = micros(WORKER_FORGOTTEN_AFTER);
     execute(db, const { sql("announce_forget") }, &[&forgotten]).await?;
+    execute(db, const { sql("announce_forget_duties") }, &[]).await?;
     Ok(())
 }
 

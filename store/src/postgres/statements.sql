@@ -547,6 +547,9 @@ ON CONFLICT (id) DO UPDATE SET held = excluded.held, seen_at = excluded.seen_at
 -- name: announce_forget
 DELETE FROM workers WHERE seen_at < (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - $1
 
+-- name: announce_forget_duties
+DELETE FROM duties WHERE until <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+
 -- name: retire
 DELETE FROM workers WHERE id = $1
 

@@ -19,7 +19,8 @@ pub(super) fn announce(db: &Connection, worker: &WorkerState, now: Timestamp) ->
         worker.pid
     ])?;
     let forgotten = now - WORKER_FORGOTTEN_AFTER;
-    db.prepare_cached(const { sql("announce_forget") })?.execute([forgotten.0]).map(drop)
+    db.prepare_cached(const { sql("announce_forget") })?.execute([forgotten.0])?;
+    db.prepare_cached(const { sql("announce_forget_duties") })?.execute([now.0]).map(drop)
 }
 
 pub(super) fn retire(db: &Connection, worker: WorkerId) -> Result<()> {

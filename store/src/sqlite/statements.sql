@@ -275,6 +275,9 @@ ON CONFLICT (id) DO UPDATE SET held = excluded.held, seen_at = excluded.seen_at
 -- name: announce_forget
 DELETE FROM workers WHERE seen_at < ?1
 
+-- name: announce_forget_duties
+DELETE FROM duties WHERE until <= ?1
+
 -- name: retire
 DELETE FROM workers WHERE id = ?1
 

@@ -69,21 +69,36 @@ impl Deref for QueueRig {
 pub struct StoreRig {
     store: Option<Arc<dyn Store>>,
     open: Open,
+    texts: Texts,
     /// Where it keeps its data; gone with it.
     _place: Box<dyn Any + Send>,
 }
 
 type Open = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Arc<dyn Store>> + Send>> + Send>;
+type Texts = Box<dyn Fn(&'static str) -> Pin<Box<dyn Future<Output = Vec<String>> + Send>> + Send>;
 
 impl StoreRig {
-    /// `open` opens the store in `place`; it is called again by every reopening.
-    async fn new<F, O>(place: impl Any + Send, open: O) -> Self
+    /// `open` opens the store in `place`; it is called again by every reopening. `texts` finds there
+    /// what a query asks for.
+    async fn new<F, O, G, T>(place: impl Any + Send, open: O, texts: T) -> Self
     where
         F: Future<Output = Arc<dyn Store>> + Send + 'static,
         O: Fn() -> F + Send + 'static,
+        G: Future<Output = Vec<String>> + Send + 'static,
+        T: Fn(&'static str) -> G + Send + 'static,
     {
         let store = Some(open().await);
-        Self { store, open: Box::new(move || Box::pin(open())), _place: Box::new(place) }
+        Self {
+            store,
+            open: Box::new(move || Box::pin(open())),
+            texts: Box::new(move |sql| Box::pin(texts(sql))),
+            _place: Box::new(place),
+        }
+    }
+
+    /// The texts that a query finds behind its back, of what no store shows.
+    pub async fn texts(&self, sql: &'static str) -> Vec<String> {
+        (self.texts)(sql).await
     }
 
     /// Closes the store and opens it again.

@@ -11,12 +11,16 @@ use super::StoreRig;
 /// A store in a database of its own.
 pub async fn postgres() -> StoreRig {
     let database = Database::make().await;
-    let url = database.url();
-    StoreRig::new(database, move || {
+    let (url, same) = (database.url(), database.url());
+    let open = move || {
         let url = url.clone();
         async move { Arc::new(open(&url).await) as Arc<dyn Store> }
-    })
-    .await
+    };
+    let texts = move |sql| {
+        let url = same.clone();
+        async move { texts(&url, sql).await }
+    };
+    StoreRig::new(database, open, texts).await
 }
 
 /// Opens it on the first of the days that cases are about, so that they have partitions.

@@ -68,6 +68,17 @@ pub async fn a_duty_of_a_worker_that_ended_is_free(rig: &mut StoreRig) {
     assert!(rig.lead("sweep", two, LONG).await.expect("a store has duties"));
 }
 
+pub async fn a_duty_whose_time_is_over_is_forgotten(rig: &mut StoreRig) {
+    let one = WorkerId(uid(1));
+    for (duty, time) in [("link:a", Duration::ZERO), ("sweep", LONG), ("link:b", Duration::ZERO)] {
+        assert!(rig.lead(duty, one, time).await.expect("a store has duties"));
+    }
+    rig.announce(worker(2)).await.expect("a store keeps workers");
+    assert_eq!(rig.texts("SELECT duty FROM duties").await, ["sweep"]);
+    // Forgotten, it is nobody's, as it was before.
+    assert!(rig.lead("link:a", WorkerId(uid(2)), LONG).await.expect("a store has duties"));
+}
+
 pub async fn of_many_who_want_a_duty_at_once_one_gets_it(rig: &mut StoreRig) {
     let leading =
         super::at_once(

@@ -249,6 +249,7 @@ each_store! {
         a_worker_that_ended_is_forgotten,
         a_duty_is_one_workers_until_its_time_is_over,
         a_duty_of_a_worker_that_ended_is_free,
+        a_duty_whose_time_is_over_is_forgotten,
         of_many_who_want_a_duty_at_once_one_gets_it,
     }
     stats::{

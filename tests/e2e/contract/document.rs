@@ -104,13 +104,16 @@ impl Operation<'_> {
         self.said["security"] == json!([])
     }
 
-    /// The roles whose keys may call it.
+    /// The roles whose keys may call it, and their sessions likewise.
     pub fn roles(&self) -> Vec<&str> {
         let all = self.said["security"].as_array();
         let all = all.unwrap_or_else(|| panic!("{} does not say who may", self.name()));
-        let roles: Vec<&str> =
-            all.iter().filter_map(|needed| needed["bearer"][0].as_str()).collect();
-        assert_eq!(roles.len(), all.len(), "{} wants something else than a key", self.name());
+        let by = |way: &str| -> Vec<&str> {
+            all.iter().filter_map(|needed| needed[way][0].as_str()).collect()
+        };
+        let roles = by("bearer");
+        assert_eq!(roles, by("session"), "{}: a session is as good as its key", self.name());
+        assert_eq!(roles.len() * 2, all.len(), "{} wants something else than a key", self.name());
         roles
     }
 

@@ -1,0 +1,82 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { createContext, useContext, useEffect, useMemo, type ReactNode } from 'react';
+import { api, onSessionLost } from './client';
+import { Problem } from './problem';
+import type { Session } from './types';
+
+/** What a role may do: the verbs of the API. `look` is what every screen needs. */
+export type Verb = 'publish' | 'look' | 'manage' | 'secret' | 'operate' | 'keys' | 'configure';
+
+const MAY: Record<Session['role'], Verb[]> = {
+  admin: ['publish', 'look', 'manage', 'secret', 'operate', 'keys', 'configure'],
+  publisher: ['publish'],
+  viewer: ['look', 'operate'],
+  tenant: ['publish', 'look', 'manage', 'secret'],
+};
+
+interface SessionState {
+  session: Session | null;
+  loading: boolean;
+  /** Why it is not known whether anybody is logged in. */
+  problem: Problem | null;
+  retry(): void;
+  login(credential: { key: string } | { link: string }): Promise<Session>;
+  logout(): Promise<void>;
+  may(verb: Verb): boolean;
+}
+
+const KEY = ['session'];
+const Context = createContext<SessionState | null>(null);
+
+export function useSession(): SessionState {
+  const state = useContext(Context);
+  if (state === null) throw new Error('useSession outside of SessionProvider');
+  return state;
+}
+
+export function SessionProvider({ children }: { children: ReactNode }) {
+  const client = useQueryClient();
+  const { data, error, isPending, refetch } = useQuery({
+    queryKey: KEY,
+    queryFn: fetchSession,
+    staleTime: Infinity,
+    gcTime: Infinity,
+    retry: false,
+    refetchOnWindowFocus: false,
+  });
+
+  useEffect(() => onSessionLost(() => client.setQueryData(KEY, null)), [client]);
+
+  const state = useMemo<SessionState>(() => {
+    const session = data ?? null;
+    return {
+      session,
+      loading: isPending,
+      problem: error instanceof Problem ? error : null,
+      retry: () => void refetch(),
+      login: async credential => {
+        const made = await api.post<Session>('/v1/session', credential);
+        client.removeQueries({ predicate: query => query.queryKey[0] !== KEY[0] });
+        client.setQueryData(KEY, made);
+        return made;
+      },
+      logout: async () => {
+        await api.delete('/v1/session');
+        client.removeQueries({ predicate: query => query.queryKey[0] !== KEY[0] });
+        client.setQueryData(KEY, null);
+      },
+      may: verb => session !== null && MAY[session.role].includes(verb),
+    };
+  }, [client, data, error, isPending, refetch]);
+
+  return <Context.Provider value={state}>{children}</Context.Provider>;
+}
+
+async function fetchSession(): Promise<Session | null> {
+  try {
+    return await api.get<Session>('/v1/session');
+  } catch (error) {
+    if (error instanceof Problem && error.status === 401) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,102 @@
+import { useEffect, useMemo, useState } from 'react';
+import { useStream } from '../../api/stream';
+import type { Delivery, DeliveryFilter } from '../../api/types';
+import { matches } from './filter';
+
+interface Props {
+  /** The page as it was answered. */
+  rows: Delivery[] | undefined;
+  /** When it was answered, and that there is no more after it. */
+  answeredAt: number;
+  complete: boolean;
+  filter: DeliveryFilter;
+  on: boolean;
+  /** Something is being looked at: nothing may move, new rows are counted only. */
+  hold: boolean;
+}
+
+interface Tail {
+  rows: Delivery[] | undefined;
+  /** Rows that just came or changed. */
+  fresh: ReadonlySet<string>;
+  /** How many have come that are not shown. */
+  waiting: number;
+  /** Shows them. */
+  show(): void;
+  live: boolean;
+}
+
+const MOST_NEW = 500;
+
+/**
+ * Keeps the first page of a list up to date by the stream: rows that are there change in place, new
+ * ones come in at their place in time, or are counted while somebody reads.
+ */
+export function useTail({ rows, answeredAt, complete, filter, on, hold }: Props): Tail {
+  const [changed, setChanged] = useState<ReadonlyMap<string, Delivery>>(new Map());
+  const [queued, setQueued] = useState<ReadonlyMap<string, Delivery>>(new Map());
+  const [fresh, setFresh] = useState<ReadonlySet<string>>(new Set());
+  const filterKey = JSON.stringify(filter);
+  useEffect(() => {
+    // What the new answer holds is as new as what was told meanwhile.
+    setChanged(new Map());
+    setQueued(new Map());
+  }, [answeredAt, filterKey, on]);
+
+  const known = useMemo(() => new Set(rows?.map(row => row.id)), [rows]);
+  const oldest = complete ? '' : (rows?.at(-1)?.accepted_at ?? '');
+  const { tenant, webhook_id } = filter;
+  const live = useStream<Delivery>(
+    'deliveries',
+    { tenant, webhook_id },
+    {
+      batch: deliveries => {
+        const there = deliveries.filter(({ id }) => known.has(id) || changed.has(id));
+        const added = deliveries.filter(
+          one =>
+            !known.has(one.id) &&
+            !changed.has(one.id) &&
+            one.accepted_at >= oldest &&
+            matches(one, filter),
+        );
+        const shown = hold ? there : [...there, ...added];
+        if (shown.length > 0) setChanged(before => put(before, shown));
+        if (hold && added.length > 0) setQueued(before => put(before, added));
+        setFresh(new Set(shown.map(one => one.id)));
+      },
+    },
+    on,
+  );
+
+  const merged = useMemo(
+    () => (rows === undefined ? undefined : merge(rows, changed)),
+    [rows, changed],
+  );
+  return {
+    rows: on ? merged : rows,
+    fresh,
+    waiting: on ? queued.size : 0,
+    show: () => {
+      setChanged(before => put(before, [...queued.values()]));
+      setFresh(new Set(queued.keys()));
+      setQueued(new Map());
+    },
+    live,
+  };
+}
+
+function put(before: ReadonlyMap<string, Delivery>, more: Delivery[]): Map<string, Delivery> {
+  const all = [...before, ...more.map(one => [one.id, one] as const)];
+  return new Map(all.slice(-MOST_NEW));
+}
+
+function merge(rows: Delivery[], changed: ReadonlyMap<string, Delivery>): Delivery[] {
+  const left = new Map(changed);
+  const updated = rows.map(row => {
+    const newer = left.get(row.id);
+    left.delete(row.id);
+    return newer ?? row;
+  });
+  if (left.size === 0) return updated;
+  return [...left.values(), ...updated].sort((a, b) => (a.accepted_at < b.accepted_at ? 1 : -1));
+}

@@ -1,0 +1,91 @@
+import type { DeliveryDetail, Webhook } from '../../api/types';
+
+/** An attempt that is planned: between `earliest` and `latest`, which are the same if it is known. */
+export interface Planned {
+  number: number;
+  earliest: number;
+  latest: number;
+  expected: number;
+}
+
+export interface RetryPlan {
+  next: Planned[];
+  /** What ends it if none of them succeeds, and when about. */
+  givesUpBy: 'attempts' | 'age';
+  givesUpAt: number;
+  /** When it would be too old whatever happens. */
+  tooOldAt: number;
+}
+
+/**
+ * The attempts that are still planned, by the rules of the server: `next_attempt_at` is exact, each
+ * later gap is drawn from a range, so the later the attempt the wider is its range. Attempts by hand
+ * are not of the plan.
+ */
+export function retryPlan(
+  delivery: DeliveryDetail,
+  retry: Webhook['retry'],
+  now: number,
+): RetryPlan | null {
+  if (delivery.next_attempt_at === null) return null;
+  const due = Date.parse(delivery.next_attempt_at);
+  const most = plannedAttempts(retry);
+  const opened = openedAt(delivery, retry, due);
+  const tooOldAt = opened.at + retry.max_age_ms;
+
+  const next: Planned[] = [];
+  let made = opened.made;
+  let at: Planned = {
+    number: delivery.attempt_count + 1,
+    // What is due and held up is sent when nothing holds it any more, and the rest follows from then.
+    earliest: Math.max(due, now),
+    latest: Math.max(due, now),
+    expected: Math.max(due, now),
+  };
+  while (at.expected < tooOldAt) {
+    next.push(at);
+    made += 1;
+    if (made >= most) return { next, givesUpBy: 'attempts', givesUpAt: at.expected, tooOldAt };
+    const [least, longest] = gapAfter(made, retry);
+    at = {
+      number: at.number + 1,
+      earliest: at.earliest + least,
+      latest: at.latest + longest,
+      expected: at.expected + (least + longest) / 2,
+    };
+  }
+  return { next, givesUpBy: 'age', givesUpAt: next.at(-1)?.expected ?? tooOldAt, tooOldAt };
+}
+
+export function plannedAttempts(retry: Webhook['retry']): number {
+  return retry.policy === 'schedule' ? retry.delays_ms.length + 1 : retry.max_attempts;
+}
+
+/** The range of the gap after so many failed attempts of the plan. */
+export function gapAfter(made: number, retry: Webhook['retry']): [least: number, longest: number] {
+  if (retry.policy === 'schedule') {
+    const delay = retry.delays_ms[made - 1] ?? 0;
+    return [delay, delay * 1.1];
+  }
+  const delay = Math.min(retry.cap_ms, retry.base_ms * retry.factor ** (made - 1));
+  return [delay / 2, delay];
+}
+
+/**
+ * Since when its age counts and how many attempts of the plan are made since. That is from its
+ * acceptance, unless it had ended and was begun anew; then it is only known roughly from here.
+ */
+function openedAt(
+  delivery: DeliveryDetail,
+  retry: Webhook['retry'],
+  due: number,
+): { at: number; made: number } {
+  const most = plannedAttempts(retry);
+  const planned = delivery.attempts.filter(attempt => attempt.trigger === 'schedule');
+  const accepted = Date.parse(delivery.accepted_at);
+  const begunAnew = planned.length >= most || due >= accepted + retry.max_age_ms;
+  if (!begunAnew) return { at: accepted, made: planned.length };
+  const made = planned.length % most;
+  const first = planned.at(planned.length - made);
+  return { at: made === 0 || first === undefined ? due : Date.parse(first.started_at), made };
+}

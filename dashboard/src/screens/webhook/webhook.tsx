@@ -1,0 +1,141 @@
+import './webhook.css';
+import { useState } from 'react';
+import { useLocation } from 'wouter';
+import { asProblem } from '../../api/problem';
+import { useWebhook, useWebhookStats } from '../../api/queries';
+import { POLL_MS } from '../../api/query-client';
+import { serverNow } from '../../state/now';
+import { useHref, useUrlState } from '../../state/url';
+import { CopyButton } from '../../ui/copy';
+import { Id } from '../../ui/id';
+import { LinkButton } from '../../ui/link';
+import { ErrorState, Skeleton, State } from '../../ui/list-states';
+import { Page } from '../../ui/page';
+import { WebhookStatusPill } from '../../ui/status';
+import { Tabs } from '../../ui/tabs';
+import { Time } from '../../ui/time';
+import { DeliveryList } from '../deliveries/list';
+import { isFailing } from '../webhooks/columns';
+import { hostOf, urlParts } from '../webhooks/host';
+import { HeaderActions } from './header-actions';
+import { OverviewTab } from './overview';
+import { SecurityTab } from './security';
+import { SettingsTab, type Editing } from './settings';
+import { StateBanner } from './state-banner';
+import { TestTab } from './test';
+
+const TABS = [
+  { id: 'overview', label: 'Overview' },
+  { id: 'deliveries', label: 'Deliveries' },
+  { id: 'settings', label: 'Settings' },
+  { id: 'security', label: 'Security' },
+  { id: 'test', label: 'Test' },
+] as const;
+
+const DAY_MS = 86_400_000;
+
+/** One webhook: how it does, what it got, how it is set up, and how it is tried. */
+export default function Webhook({ id }: { id: string }) {
+  const url = useUrlState();
+  const [, navigate] = useLocation();
+  const href = useHref();
+  const query = useWebhook(id, 2 * POLL_MS);
+  const since = new Date(serverNow() - DAY_MS).toISOString();
+  const stats = useWebhookStats([id], since, '24h').data?.get(id);
+  // Here and not in its tab, so that a look at another tab does not throw away what was typed.
+  const [editing, setEditing] = useState<Editing | null>(null);
+  const webhook = query.data;
+  const tab = TABS.find(known => known.id === url.get('tab'))?.id ?? 'overview';
+
+  const problem = query.error ? asProblem(query.error) : null;
+  if (webhook === undefined || problem?.status === 404) {
+    if (problem === null) return <Loading />;
+    return (
+      <Page title="Webhook" about={<Id id={id} full />}>
+        {problem.status === 404 ? (
+          <State
+            icon="webhook"
+            title="There is no such webhook"
+            action={
+              <LinkButton to={`/deliveries?webhook_id=${id}`}>Look for its deliveries</LinkButton>
+            }
+          >
+            It was deleted, or never there. What was delivered to it stays on record.
+          </State>
+        ) : (
+          <ErrorState problem={problem} onRetry={() => void query.refetch()} />
+        )}
+      </Page>
+    );
+  }
+
+  const { scheme, host, rest } = urlParts(webhook.webhook_url);
+  return (
+    <Page
+      title={hostOf(webhook.webhook_url)}
+      heading={
+        <>
+          {scheme !== 'https://' && <span className="webhook-rest">{scheme}</span>}
+          {host}
+          {rest !== '/' && <span className="webhook-rest">{rest}</span>}
+        </>
+      }
+      beside={
+        <span className="row">
+          <CopyButton text={webhook.webhook_url} label="Copy URL" />
+          <WebhookStatusPill
+            status={webhook.status}
+            reason={webhook.status_reason}
+            failing={isFailing(stats)}
+          />
+        </span>
+      }
+      about={
+        <span className="row wrap webhook-about">
+          {webhook.description && (
+            <span className="webhook-description">{webhook.description}</span>
+          )}
+          <Id id={webhook.id} />
+          <span>tenant {webhook.tenant}</span>
+          <span>
+            created <Time at={webhook.created_at} />
+          </span>
+        </span>
+      }
+      actions={
+        <HeaderActions
+          webhook={webhook}
+          stats={stats}
+          onDeleted={() => navigate(href('/webhooks'))}
+        />
+      }
+    >
+      <StateBanner webhook={webhook} stats={stats} />
+      <Tabs
+        label="About this webhook"
+        value={tab}
+        onChange={next =>
+          // What narrows one tab means nothing to another.
+          navigate(href(`/webhooks/${id}${next === 'overview' ? '' : `?tab=${next}`}`))
+        }
+        tabs={TABS.map(({ id: name, label }) => ({ id: name, label }))}
+      >
+        {tab === 'overview' && <OverviewTab webhook={webhook} stats={stats} />}
+        {tab === 'deliveries' && <DeliveryList scope={{ webhook_id: id }} />}
+        {tab === 'settings' && (
+          <SettingsTab webhook={webhook} editing={editing} onEdit={setEditing} />
+        )}
+        {tab === 'security' && <SecurityTab webhook={webhook} />}
+        {tab === 'test' && <TestTab webhook={webhook} />}
+      </Tabs>
+    </Page>
+  );
+}
+
+function Loading() {
+  return (
+    <Page title="Webhook" heading={<Skeleton width={280} height={20} />}>
+      <Skeleton width="100%" height={240} />
+    </Page>
+  );
+}

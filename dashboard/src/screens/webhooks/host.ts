@@ -1,0 +1,11 @@
+/** What a webhook is called in sentences and buttons. */
+export function hostOf(url: string): string {
+  return /^[a-z]+:\/\/([^/?#]*)/i.exec(url)?.[1] ?? url;
+}
+
+/** A URL in the parts that are shown differently. */
+export function urlParts(url: string): { scheme: string; host: string; rest: string } {
+  const host = hostOf(url);
+  const at = url.indexOf(host);
+  return { scheme: url.slice(0, at), host, rest: url.slice(at + host.length) };
+}

@@ -1,0 +1,26 @@
+import { useReadiness } from '../api/queries';
+import { useConnection } from '../api/stream';
+import { asProblem } from '../api/problem';
+
+const WORDS = {
+  live: ['live', 'Live', 'Changes come as they happen.'],
+  connecting: ['wait', 'Connecting', 'The live stream is being opened.'],
+  polling: ['wait', 'Polling', 'There is no live stream: what is shown is asked for every 5 s.'],
+  idle: ['ok', 'Connected', 'The server answers; this screen is asked for every 5 s.'],
+  offline: ['off', 'Offline', 'The server does not answer. It is tried again every few seconds.'],
+} as const;
+
+/** Whether what is on the screen is fresh. */
+export function Connection() {
+  const stream = useConnection();
+  const { error } = useReadiness();
+  // 503 is an answer: the server is there and says what it lacks (see Notices).
+  const offline = error !== null && asProblem(error).status === 0;
+  const [tone, word, about] = WORDS[offline ? 'offline' : stream];
+  return (
+    <span className={`connection ${tone}`} data-tip={about} role="status">
+      <span className="connection-dot" aria-hidden="true" />
+      <span className="connection-word">{word}</span>
+    </span>
+  );
+}

@@ -1,0 +1,64 @@
+import { useMemo, useState } from 'react';
+import { CopyButton } from './copy';
+import { bytes } from './format';
+import { PRETTY_LIMIT, prettyTokens } from './json-text';
+import { Segments } from './tabs';
+
+interface Props {
+  /** The exact text: what Raw shows and Copy copies. */
+  text: string;
+  title?: string;
+  /** It was cut after so much. */
+  truncated?: boolean;
+}
+
+/** JSON laid out and coloured, or byte for byte. What is not JSON is shown as the text it is. */
+export function JsonViewer({ text, title = 'Body', truncated }: Props) {
+  const [view, setView] = useState<'pretty' | 'raw'>('pretty');
+  const tokens = useMemo(() => (text.length > PRETTY_LIMIT ? null : prettyTokens(text)), [text]);
+  const size = useMemo(() => new TextEncoder().encode(text).length, [text]);
+  return (
+    <div className="code-block">
+      <div className="code-title row">
+        <span>{title}</span>
+        <span className="faint small">
+          {bytes(size)}
+          {truncated && ', cut off: there was more'}
+        </span>
+        {tokens !== null && (
+          <span className="end code-switch">
+            <Segments
+              label={`${title}: how it is shown`}
+              value={view}
+              onChange={setView}
+              options={[
+                { id: 'pretty', label: 'Pretty' },
+                { id: 'raw', label: 'Raw' },
+              ]}
+            />
+          </span>
+        )}
+      </div>
+      <pre className={view === 'raw' || tokens === null ? 'wrap' : undefined} tabIndex={0}>
+        <code>
+          {text === ''
+            ? '(empty)'
+            : tokens === null || view === 'raw'
+              ? text
+              : tokens.map((token, at) =>
+                  token.kind === 'space' || token.kind === 'mark' ? (
+                    token.text
+                  ) : (
+                    <span key={at} className={`tok-${token.kind}`}>
+                      {token.text}
+                    </span>
+                  ),
+                )}
+        </code>
+      </pre>
+      <div className="code-copy">
+        <CopyButton text={text} label={`Copy ${title.toLowerCase()}`} />
+      </div>
+    </div>
+  );
+}
