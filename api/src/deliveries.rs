@@ -92,7 +92,8 @@ pub async fn get_delivery(
     let found = find(&app, &caller, Verb::Look, &id).await?;
     let history = app.store.history(found.id, ATTEMPTS_SHOWN_MAX).await?;
     let (delivery, attempts) = history.unwrap_or_else(|| (found, Vec::new()));
-    Ok(Json(DeliveryDetail::new(one(&app, delivery).await?, attempts)))
+    let opened_at = delivery.opened_at;
+    Ok(Json(DeliveryDetail::new(one(&app, delivery).await?, opened_at, attempts)))
 }
 
 /// Retry a delivery

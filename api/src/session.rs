@@ -83,7 +83,9 @@ pub struct SessionView {
     #[schema(example = "admin", pattern = "^(admin|publisher|viewer|tenant)$")]
     role: &'static str,
     tenant: Option<String>,
-    /// The name of the key for which the session stands.
+    /// The key for which the session stands: `key_…`
+    key_id: String,
+    /// Its name.
     #[schema(example = "shop backend")]
     key_name: String,
     /// When the session ends. Null for a key that was shown itself.
@@ -91,6 +93,8 @@ pub struct SessionView {
     expires_at: Option<String>,
     /// Whether the server was started with `--dev`.
     dev: bool,
+    /// Of Postrider.
+    version: &'static str,
 }
 
 impl SessionView {
@@ -98,9 +102,11 @@ impl SessionView {
         Self {
             role: key.role.as_str(),
             tenant: key.role.tenant().map(Tenant::to_string),
+            key_id: key.id.to_string(),
             key_name: key.name.clone(),
             expires_at: until.map(|until| until.to_string()),
             dev,
+            version: env!("CARGO_PKG_VERSION"),
         }
     }
 }

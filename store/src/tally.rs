@@ -18,9 +18,10 @@ use crate::stats::{Additions, Cause, CauseCount, Series, Span, Streak, StreakCha
 use crate::world::Stopwatch;
 use crate::{Store, StoreError};
 
-/// Between two times that the store keeps what was counted, at least. It is [`SHARE`] times as long as
-/// keeping took, if that is longer.
-const PAUSE: Duration = Duration::from_secs(2);
+/// Between two times that the store keeps what was counted: [`SHARE`] times as long as keeping took, within
+/// these.
+const PAUSE_MIN: Duration = Duration::from_secs(2);
+const PAUSE_MAX: Duration = Duration::from_secs(6);
 const SHARE: u32 = 20;
 /// What is told apart in memory: beyond it something is counted for all tenants together alone.
 const KEYS_MAX: usize = 50_000;
@@ -123,7 +124,7 @@ impl Tally {
     /// Has the store keep what was counted, now and then, until it is over; and once more then.
     pub async fn run(&self, store: &dyn Store, over: CancellationToken) {
         let mut fails = false;
-        let mut pause = PAUSE;
+        let mut pause = PAUSE_MIN;
         loop {
             let last = over.run_until_cancelled(tokio::time::sleep(pause)).await.is_none();
             let watch = Stopwatch::start();
@@ -137,7 +138,7 @@ impl Tally {
             if last {
                 return;
             }
-            pause = PAUSE.max(watch.elapsed() * SHARE);
+            pause = (watch.elapsed() * SHARE).clamp(PAUSE_MIN, PAUSE_MAX);
         }
     }
 

@@ -36,10 +36,10 @@ const COUNT_TIME: Duration = Duration::from_secs(3);
 
 /// Which deliveries: the filters of their list. At least one is needed.
 #[derive(ToSchema)]
+#[schema(example = json!({ "status": ["failed"], "event_type": "order.paid", "dry_run": true }))]
 #[serde(deny_unknown_fields)]
 pub struct BulkBody {
     /// Any of `pending`, `retrying`, `delivered`, `failed`, `cancelled`.
-    #[schema(example = json!(["failed"]))]
     status: Option<Vec<String>>,
     #[schema(pattern = "^wh_[0-9a-hjkmnp-tv-z]{25}[048cgmrw]$")]
     webhook_id: Option<String>,
@@ -55,7 +55,9 @@ pub struct BulkBody {
     #[schema(format = DateTime)]
     until: Option<String>,
     /// What came of the last attempt: a status, `5xx`, the word of an error, or `error` for any.
-    #[schema(example = "5xx")]
+    #[schema(
+        pattern = "^([1-9][0-9]{2}|[1-5]xx|error|dns|dns_timeout|connect|connect_timeout|tls|timeout|connection|protocol|forbidden|target_forbidden|signing)$"
+    )]
     answer: Option<String>,
     min_attempts: Option<u32>,
     /// Of the last attempt.

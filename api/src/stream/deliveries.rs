@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix_web::web::Data;
 use bytes::Bytes;
 use model::delivery::Status;
-use model::id::{DeliveryId, WebhookId};
+use model::id::{DeliveryId, EventUid, WebhookId};
 use model::tenant::Tenant;
 use model::time::Timestamp;
 use model::webhook::EventTypes;
@@ -41,6 +41,7 @@ const SHOWN_MAX: usize = 50;
 pub struct Filter {
     pub tenant: Option<Tenant>,
     pub webhook: Option<WebhookId>,
+    pub event: Option<EventUid>,
     pub statuses: Vec<Status>,
     pub event_types: EventTypes,
 }
@@ -57,11 +58,13 @@ impl Filter {
             "any of pending, retrying, delivered, failed, cancelled, separated by commas";
         let webhook = query.parsed("webhook_id", "a webhook's id, wh_…", WebhookId::parse)?;
         let statuses = query.parsed("status", statuses, parse_statuses)?.unwrap_or_default();
-        Ok(Self { tenant, webhook, statuses, event_types })
+        let event = query.parsed("event_id", "an event's id, evt_…", EventUid::parse)?;
+        Ok(Self { tenant, webhook, event, statuses, event_types })
     }
 
     fn may_want(&self, item: &Item) -> bool {
         self.tenant.as_ref().is_none_or(|tenant| *tenant == item.lane.tenant)
+            && self.event.is_none_or(|event| event == item.event)
             && self.webhook.is_none_or(|webhook| item.lane.work.webhook() == Some(webhook))
     }
 

@@ -68,6 +68,10 @@ impl Things {
                 // Of a stream, which has tests of its own: it never ends, and who may not see a
                 // tenant is refused before any of this counts.
                 "event_types" | "after" => None,
+                // Of what may be seen: how much of it, and of which kind.
+                "answer" | "min_attempts" | "min_duration_ms" | "include" | "of" => None,
+                "interval_ms" | "group_by" | "attempt" => None,
+                "q" => None,
                 _ => panic!("{}: say here what {name} can name", operation.name()),
             },
             _ if name.ends_with("_id") || name.ends_with("_ids") => {
