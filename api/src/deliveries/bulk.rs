@@ -39,7 +39,7 @@ const COUNT_TIME: Duration = Duration::from_secs(3);
 #[schema(example = json!({ "status": ["failed"], "event_type": "order.paid", "dry_run": true }))]
 #[serde(deny_unknown_fields)]
 pub struct BulkBody {
-    /// Any of `pending`, `retrying`, `delivered`, `failed`, `cancelled`.
+    #[schema(value_type = Option<Vec<StatusWord>>)]
     status: Option<Vec<String>>,
     #[schema(pattern = "^wh_[0-9a-hjkmnp-tv-z]{25}[048cgmrw]$")]
     webhook_id: Option<String>,
@@ -59,13 +59,27 @@ pub struct BulkBody {
         pattern = "^([1-9][0-9]{2}|[1-5]xx|error|dns|dns_timeout|connect|connect_timeout|tls|timeout|connection|protocol|forbidden|target_forbidden|signing)$"
     )]
     answer: Option<String>,
+    #[schema(maximum = 4_294_967_295u64)]
     min_attempts: Option<u32>,
     /// Of the last attempt.
+    #[schema(maximum = 4_294_967_295u64)]
     min_duration_ms: Option<u32>,
     /// Only counts them.
     dry_run: Option<bool>,
     /// `next_cursor` of the call before.
     cursor: Option<String>,
+}
+
+/// How a delivery stands.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code, reason = "documents what is read as a text")]
+enum StatusWord {
+    Pending,
+    Retrying,
+    Delivered,
+    Failed,
+    Cancelled,
 }
 
 impl FromFields for BulkBody {

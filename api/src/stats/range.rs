@@ -16,7 +16,7 @@ const PARTS: i64 = 120;
 const PARTS_MAX: i64 = 1_000;
 /// The longest time that is looked at.
 const RANGE_MAX: Duration = Duration::from_secs(366 * 24 * 3_600);
-/// The longest time that many webhooks are looked at.
+/// The longest time for which many webhooks are looked at.
 const RECENT_MAX: Duration = Duration::from_secs(48 * 3_600);
 /// How long back counts of minutes are sure to be there.
 const MINUTES_KEPT: Duration = Duration::from_secs(2 * 24 * 3_600 - 600);
@@ -72,16 +72,13 @@ impl Range {
         Ok(Self::aligned(since, until, span, interval_us))
     }
 
-    /// From `since`, or a day ago, until now.
+    /// From `since`, or a day ago, until now; at most for so long as is looked at, and at least for a span.
     ///
     /// # Errors
-    /// `parameter_invalid`.
+    /// `timestamp_invalid`.
     pub fn recent(query: &Query, now: Timestamp) -> Result<Self, ApiError> {
         let since = query.timestamp("since")?.unwrap_or(now - DAY);
-        let length = now.since(since);
-        if length.is_zero() || length > RECENT_MAX {
-            return Err(wrong("since must be within the last 48 hours".into()));
-        }
+        let since = since.clamp(now - RECENT_MAX, Timestamp(now.0 - Span::FiveMinutes.micros()));
         Ok(Self::aligned(since, now, Span::FiveMinutes, Span::FiveMinutes.micros()))
     }
 
