@@ -124,7 +124,7 @@ pub async fn retry_delivery(
         return Err(ApiError::new("already_delivered", "this delivery was delivered"));
     }
     app.push_delivery(&before).await;
-    app.notice(&before).await;
+    app.notice(std::slice::from_ref(&before)).await;
     let delivery = app.store.delivery(delivery.id).await?.ok_or_else(ApiError::not_found)?;
     Ok(HttpResponse::Accepted().json(one(&app, delivery).await?))
 }
@@ -157,7 +157,7 @@ pub async fn cancel_delivery(
         return Err(ApiError::new("already_finished", detail));
     }
     app.count_cancelled(&before);
-    app.notice(&before).await;
+    app.notice(std::slice::from_ref(&before)).await;
     let delivery = app.store.delivery(delivery.id).await?.ok_or_else(ApiError::not_found)?;
     Ok(Json(one(&app, delivery).await?))
 }

@@ -204,6 +204,11 @@ pub async fn delete_session(
 #[post("/v1/session/links")]
 pub async fn create_session_link(app: Data<App>, caller: Caller) -> Result<HttpResponse, ApiError> {
     caller.may(Verb::Keys)?;
+    // Else whoever came by a session could make it last for ever.
+    if caller.is_session() {
+        let detail = "a session makes no links: show the key itself";
+        return Err(ApiError::new("forbidden_role", detail));
+    }
     let made = Link::new(caller.key().hash, app.clock.now());
     let link = made.token(&app.master_keys);
     let (path, expires_at) = (link::path(&link), made.until.to_string());

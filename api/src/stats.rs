@@ -83,7 +83,7 @@ pub async fn get_stats(
         return Err(ApiError::not_found());
     }
     let tenant = webhook.as_ref().map(|webhook| webhook.tenant.clone()).or(tenant);
-    let range = Range::of(&query, app.clock.now(), tenant.is_none())?;
+    let range = Range::of(&query, app.clock.now(), app.limits.retention, tenant.is_none())?;
     let webhook = webhook.map(|webhook| webhook.id);
     let types = event_type.map_or(Types::Together, Types::One);
     let found = app.store.stats(range.filter(tenant.clone(), webhook, types)).await?;

@@ -244,30 +244,31 @@ async fn act(app: &App, caller: &Caller, body: Body, act: Act) -> Result<BulkAns
     };
     let acts = able.into_iter().map(|delivery| one(app, delivery, act));
     let mut acts = stream::iter(acts).buffer_unordered(AT_ONCE);
-    let mut count = 0;
+    let mut changed = Vec::new();
     while let Some(acted) = acts.next().await {
-        count += u64::from(acted?);
+        changed.extend(acted?);
     }
+    let count = changed.len() as u64;
+    app.notice(&changed).await;
     let next = next.map(|id| list.cursor(&cursor_key(id)));
     Ok(done(count, all as u64 - count, next))
 }
 
-/// Whether it was done.
-async fn one(app: &App, delivery: Delivery, act: Act) -> Result<bool, ApiError> {
+/// The delivery as it stood before, if it was done.
+async fn one(app: &App, delivery: Delivery, act: Act) -> Result<Option<Delivery>, ApiError> {
     let now = app.clock.now();
     let before = match act {
         Act::Retry => app.store.retry(delivery.id, now).await?,
         Act::Cancel => app.store.cancel(delivery.id, now).await?,
     };
-    let Some(before) = before else { return Ok(false) };
+    let Some(before) = before else { return Ok(None) };
     match act {
-        Act::Retry if before.status == Status::Delivered => return Ok(false),
+        Act::Retry if before.status == Status::Delivered => return Ok(None),
         Act::Retry => app.push_delivery(&before).await,
-        Act::Cancel if before.status.is_finished() => return Ok(false),
+        Act::Cancel if before.status.is_finished() => return Ok(None),
         Act::Cancel => app.count_cancelled(&before),
     }
-    app.notice(&before).await;
-    Ok(true)
+    Ok(Some(before))
 }
 
 /// A retry for a webhook that sends nothing would end at once as it did before.
