@@ -5,6 +5,8 @@ TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 # Where the tests find the published libraries that verify what Postrider signs.
 export POSTRIDER_TEST_PYTHON := $(TARGET)/venv/bin/python
 export POSTRIDER_TEST_NODE_DIR := $(CURDIR)/tests/receivers
+# The programs that look at the dashboard with a browser.
+export POSTRIDER_TEST_BROWSER_DIR := $(CURDIR)/tests/browser
 # And the program of Prometheus that reads its rules.
 export POSTRIDER_TEST_PROMTOOL := $(or $(shell command -v promtool 2>/dev/null),$(TARGET)/tools/bin/promtool)
 
