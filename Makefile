@@ -78,4 +78,4 @@ openapi.json: ## Writes the description of the API anew
 
 clean: ## Removes everything that was built or installed here
 	cargo clean
-	rm -rf tests/receivers/node_modules dashboard/node_modules dashboard/dist
+	rm -rf tests/receivers/node_modules tests/browser/node_modules dashboard/node_modules dashboard/dist

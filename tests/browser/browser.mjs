@@ -8,7 +8,7 @@ import { chromium } from 'playwright-core';
 import { scene, session } from './scene.mjs';
 
 /** Longer than anything takes on a busy machine: it only decides how long a failing test runs. */
-const PATIENCE_MS = +(process.env.PATIENCE ?? 30_000);
+const PATIENCE_MS = 30_000;
 const DESKTOP = { width: 1360, height: 900 };
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
 

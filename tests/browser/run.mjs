@@ -9,7 +9,7 @@
 import { Browser } from './browser.mjs';
 
 /** With the server gone every test fails, each after its patience. */
-const FAILURES_MAX = 30;
+const FAILURES_MAX = 3;
 
 const [screen] = process.argv.slice(2);
 const wanted = process.env.POSTRIDER_TEST_ONLY ?? '';

@@ -1,18 +1,20 @@
 // The reference of the API, which one tries out there and then.
 
-import { fits, isAccessible } from '../looks.mjs';
+import { fits } from '../looks.mjs';
 import { scene } from '../scene.mjs';
-import { holds, reads, sees } from '../waits.mjs';
+import { equal, holds, reads, sees } from '../waits.mjs';
 
 const operation = (page, path) => page.locator('.opblock').filter({ hasText: path }).first();
 
 export async function everyOperationIsThere({ open }) {
   const page = await open('/docs');
   await sees(operation(page, '/v1/events'));
+  const shown = await page
+    .locator('.opblock-summary-path')
+    .evaluateAll(all => all.map(one => one.getAttribute('data-path')));
   const document = await (await fetch(`${scene.url}/openapi.json`)).json();
-  const wanted = Object.values(document.paths).flatMap(path => Object.keys(path)).length;
-  const shown = await page.locator('.opblock').count();
-  holds(shown === wanted, `${shown} operations, and the document has ${wanted}`);
+  const missing = Object.keys(document.paths).filter(path => !shown.includes(path));
+  equal(missing.join(), '', 'what is missing');
 }
 
 export async function oneIsTriedBySession({ open }) {
@@ -41,12 +43,11 @@ export async function theNavigationLeadsThere({ open }) {
   holds(new URL(docs.url()).pathname === '/docs', docs.url());
 }
 
-export async function itLooksRight({ open }) {
+/** What is Swagger's own is its own; what is ours is above it. */
+export async function itFitsAPhoneInBothThemes({ open }) {
   for (const theme of ['light', 'dark']) {
-    const page = await open('/docs', { theme });
+    const page = await open('/docs', { theme, size: { width: 390, height: 844 } });
     await sees(operation(page, '/v1/events'));
-    await isAccessible(page, `in the ${theme} theme`);
-    await page.setViewportSize({ width: 390, height: 844 });
     await fits(page);
   }
 }

@@ -15,11 +15,13 @@ const KINDS = {
 export async function itsNumbersAreThere({ open }) {
   const page = await open('/queue');
   await reads(tile(page, 'Queued'), /[3-9]/);
-  for (const label of ['Leased', 'On the wire', 'Attempts a minute', 'Ended a minute']) {
+  for (const label of ['Leased', 'Being sent', 'Attempts a minute', 'Ended a minute']) {
     await reads(tile(page, label), /\d/);
   }
   await reads(tile(page, 'Waiting longest'), /none|\d/);
-  for (const name of ['Throughput', 'Depth', 'Oldest age']) await sees(region(page, name));
+  await sees(region(page, 'Throughput'));
+  await sees(page.getByRole('figure', { name: /^Throughput/ }).locator('canvas'));
+  await sees(page.getByRole('region', { name: /^(Waiting longest|Oldest age)$/ }));
 }
 
 export async function itsWorkersAreThere({ open }) {
@@ -43,11 +45,9 @@ export async function itSaysWhatItStandsOn({ open }) {
 }
 
 export async function whatIsWrongStandsFirstAndEverywhere({ open }) {
-  const page = await open('/login', { refused: [503] });
+  const page = await open('/login');
   const checks = { store: { status: 'ok' }, queue: { status: 'unavailable' } };
-  await page.route('**/readyz', route =>
-    route.fulfill({ status: 503, json: { status: 'unavailable', checks } }),
-  );
+  await page.route('**/readyz', route => route.fulfill({ json: { status: 'degraded', checks } }));
   await page.route('**/v1/system', async route => {
     const answer = await route.fetch();
     const system = await answer.json();
