@@ -11,7 +11,7 @@ export POSTRIDER_TEST_BROWSER_DIR := $(CURDIR)/tests/browser
 export POSTRIDER_TEST_PROMTOOL := $(or $(shell command -v promtool 2>/dev/null),$(TARGET)/tools/bin/promtool)
 
 .DEFAULT_GOAL := help
-.PHONY: help build dashboard run test check contract bench faults power release setup clean config.default.toml openapi.json
+.PHONY: help build dashboard run test check contract bench faults power release setup clean config.default.toml openapi.json screenshots
 
 help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z.]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +75,10 @@ config.default.toml: ## Writes the settings and their documentation anew
 openapi.json: ## Writes the description of the API anew
 	cargo run --quiet -- openapi > $(TARGET)/openapi.json
 	mv $(TARGET)/openapi.json docs/openapi.json
+
+# Of a server that a day of deliveries is made up for; the times in them are those of the run.
+screenshots: setup dashboard ## Takes the pictures of docs/screenshots anew
+	cargo test --locked --test e2e -- --ignored --exact --nocapture browser::pictures_for_the_documentation
 
 clean: ## Removes everything that was built or installed here
 	cargo clean

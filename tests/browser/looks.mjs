@@ -32,14 +32,14 @@ export async function settled(page) {
   // What fades from one theme to the other has colours of neither.
   await page.evaluate(async () => {
     await new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(resolve)));
-    await Promise.all(document.getAnimations().map(animation => animation.finished));
+    await Promise.allSettled(document.getAnimations().map(animation => animation.finished));
   });
 }
 
 export async function isAccessible(page, where) {
   await settled(page);
   // Evaluated, not added to the page: its policy allows no script of others.
-  await page.evaluate(AXE);
+  if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(AXE);
   const violations = await page.evaluate(async () => (await window.axe.run()).violations);
   const told = violations.map(({ id, help, nodes }) => {
     const places = nodes.slice(0, 3).map(({ target, failureSummary, html }) => {

@@ -2,6 +2,7 @@
 //! real deliveries left behind. The tests themselves are in `tests/browser`, a file per screen; here is
 //! what they look at.
 
+mod life;
 mod scene;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::process::Command;
 use tokio::sync::Semaphore;
 
 use crate::harness::from_make;
+use life::Life;
 use scene::Scene;
 
 /// Each is as much work as the rest of a test run; nextest has the same limit, over its processes.
@@ -68,6 +70,21 @@ async fn settings_make_keys_and_tell_no_secrets() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_reference_is_read_and_tried() {
     all_pass_of("docs").await;
+}
+
+/// Not a test: `make screenshots` runs it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "make screenshots"]
+async fn pictures_for_the_documentation() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/screenshots");
+    let life = Life::new().await;
+    let env = vec![
+        ("POSTRIDER_TEST_SCENE", life.told().await.to_string()),
+        ("POSTRIDER_TEST_PICTURES", folder.display().to_string()),
+    ];
+    let output = run(&["pictures.mjs"], env).await;
+    println!("{}", output.text);
+    assert!(output.went_well, "see above");
 }
 
 /// Makes a scene and runs the tests of a screen in it.
