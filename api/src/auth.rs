@@ -105,6 +105,11 @@ fn shown(request: &HttpRequest, app: &App) -> Result<(KeyHash, Option<Timestamp>
 }
 
 impl Caller {
+    /// Whether it came with a session and not with a key.
+    pub fn is_session(&self) -> bool {
+        self.until.is_some()
+    }
+
     /// May this caller do that at all? Asked before anything is read or looked up.
     ///
     /// # Errors

@@ -92,7 +92,8 @@ pub async fn get_delivery(
     let found = find(&app, &caller, Verb::Look, &id).await?;
     let history = app.store.history(found.id, ATTEMPTS_SHOWN_MAX).await?;
     let (delivery, attempts) = history.unwrap_or_else(|| (found, Vec::new()));
-    Ok(Json(DeliveryDetail::new(one(&app, delivery).await?, attempts)))
+    let opened_at = delivery.opened_at;
+    Ok(Json(DeliveryDetail::new(one(&app, delivery).await?, opened_at, attempts)))
 }
 
 /// Retry a delivery
@@ -123,7 +124,7 @@ pub async fn retry_delivery(
         return Err(ApiError::new("already_delivered", "this delivery was delivered"));
     }
     app.push_delivery(&before).await;
-    app.notice(&before).await;
+    app.notice(std::slice::from_ref(&before)).await;
     let delivery = app.store.delivery(delivery.id).await?.ok_or_else(ApiError::not_found)?;
     Ok(HttpResponse::Accepted().json(one(&app, delivery).await?))
 }
@@ -156,7 +157,7 @@ pub async fn cancel_delivery(
         return Err(ApiError::new("already_finished", detail));
     }
     app.count_cancelled(&before);
-    app.notice(&before).await;
+    app.notice(std::slice::from_ref(&before)).await;
     let delivery = app.store.delivery(delivery.id).await?.ok_or_else(ApiError::not_found)?;
     Ok(Json(one(&app, delivery).await?))
 }

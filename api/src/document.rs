@@ -36,25 +36,29 @@ const SESSION: &str = "For browsers: what `POST /v1/session` set. It may what it
     GET needs the header `Postrider-Dashboard: 1`, and pages of other sites are refused. A bearer \
     counts before it.";
 
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 11] = [
     ("events", "Publish what happened, and look at it."),
     ("webhooks", "Who wants to know."),
     ("deliveries", "What became of each event at each webhook."),
     ("stream", "What happens, as it happens."),
+    ("statistics", "How much of what happened, and what wants a look."),
     ("keys", "Who may do what."),
     ("session", "The way in for browsers, which keep a cookie and no key."),
     ("errors", "What the codes mean."),
     ("health", "Alive, ready, and in numbers."),
+    ("operations", "Who delivers, what it stands on, how it is set."),
     ("dev", "With `--dev` only: inboxes and a clock that can be stepped."),
 ];
 
 /// What has fields that may be left out: what callers send, and problems. Everything else is what
 /// we answer, where null is said and not left out.
-const MAY_LEAVE_OUT: [&str; 16] = [
+const MAY_LEAVE_OUT: [&str; 18] = [
+    "BulkBody",
     "Publish",
     "Batch",
     "RegisterBody",
     "PatchBody",
+    "PreviewBody",
     "SignatureBody",
     "ExponentialBody",
     "ScheduleBody",
@@ -388,7 +392,9 @@ mod tests {
             // What explains itself would find nothing under a name that is none.
             let path = path.replace("{code}", "internal").replace(['{', '}'], "");
             let taken = methods(item);
-            let is_no_id = path == "/v1/webhooks/register";
+            let is_no_id =
+                ["/v1/webhooks/register", "/v1/deliveries/retry", "/v1/deliveries/cancel"]
+                    .contains(&path.as_str());
             for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "TRACE"] {
                 let status = status_of(method, &path).await;
                 let fits = |known: &ResourceDef| known.is_match(&path);

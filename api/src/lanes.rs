@@ -48,10 +48,13 @@ impl App {
         self.push(vec![push]).await;
     }
 
-    /// Tells who looks on live that a delivery changed.
-    pub(crate) async fn notice(&self, delivery: &store::Delivery) {
-        let lane = Lane::deliver(delivery.tenant.clone(), delivery.id.webhook);
-        let changed = vec![Item { lane, event: delivery.id.event }];
+    /// Tells who looks on live that deliveries changed.
+    pub(crate) async fn notice(&self, deliveries: &[store::Delivery]) {
+        let item = |delivery: &store::Delivery| {
+            let lane = Lane::deliver(delivery.tenant.clone(), delivery.id.webhook);
+            Item { lane, event: delivery.id.event }
+        };
+        let changed = deliveries.iter().map(item).collect();
         heard("notice", self.queue.notice(changed)).await;
     }
 

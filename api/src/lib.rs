@@ -306,6 +306,9 @@ fn everything(config: &mut ServiceConfig) {
         .service(deliveries::list_deliveries)
         .service(deliveries::bulk::retry_deliveries)
         .service(deliveries::bulk::cancel_deliveries)
+        // No delivery's id is one of these words.
+        .route("/v1/deliveries/retry", web::route().to(no_route))
+        .route("/v1/deliveries/cancel", web::route().to(no_route))
         .service(deliveries::get_delivery)
         .service(deliveries::request::get_request)
         .service(deliveries::retry_delivery)

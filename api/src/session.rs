@@ -83,7 +83,9 @@ pub struct SessionView {
     #[schema(example = "admin", pattern = "^(admin|publisher|viewer|tenant)$")]
     role: &'static str,
     tenant: Option<String>,
-    /// The name of the key for which the session stands.
+    /// The key for which the session stands: `key_…`
+    key_id: String,
+    /// Its name.
     #[schema(example = "shop backend")]
     key_name: String,
     /// When the session ends. Null for a key that was shown itself.
@@ -91,6 +93,8 @@ pub struct SessionView {
     expires_at: Option<String>,
     /// Whether the server was started with `--dev`.
     dev: bool,
+    /// Of Postrider.
+    version: &'static str,
 }
 
 impl SessionView {
@@ -98,9 +102,11 @@ impl SessionView {
         Self {
             role: key.role.as_str(),
             tenant: key.role.tenant().map(Tenant::to_string),
+            key_id: key.id.to_string(),
             key_name: key.name.clone(),
             expires_at: until.map(|until| until.to_string()),
             dev,
+            version: env!("CARGO_PKG_VERSION"),
         }
     }
 }
@@ -198,6 +204,11 @@ pub async fn delete_session(
 #[post("/v1/session/links")]
 pub async fn create_session_link(app: Data<App>, caller: Caller) -> Result<HttpResponse, ApiError> {
     caller.may(Verb::Keys)?;
+    // Else whoever came by a session could make it last for ever.
+    if caller.is_session() {
+        let detail = "a session makes no links: show the key itself";
+        return Err(ApiError::new("forbidden_role", detail));
+    }
     let made = Link::new(caller.key().hash, app.clock.now());
     let link = made.token(&app.master_keys);
     let (path, expires_at) = (link::path(&link), made.until.to_string());

@@ -16,7 +16,7 @@ use model::key::Verb;
 use model::stats::Counts;
 use model::tenant::Tenant;
 use model::time::Timestamp;
-use store::{Backlog, Counted, DeliveryFilter, Streak, Types};
+use store::{Backlog, Counted, DeliveryFilter, Streak, Types, WebhookFilter};
 
 pub use self::overview::get_overview;
 use self::range::Range;
@@ -26,6 +26,7 @@ use self::view::{
 };
 use crate::App;
 use crate::auth::Caller;
+use crate::page::LIMIT_DEFAULT;
 use crate::problem::ApiError;
 use crate::query::{Params, Query};
 use crate::webhooks;
@@ -82,7 +83,7 @@ pub async fn get_stats(
         return Err(ApiError::not_found());
     }
     let tenant = webhook.as_ref().map(|webhook| webhook.tenant.clone()).or(tenant);
-    let range = Range::of(&query, app.clock.now(), tenant.is_none())?;
+    let range = Range::of(&query, app.clock.now(), app.limits.retention, tenant.is_none())?;
     let webhook = webhook.map(|webhook| webhook.id);
     let types = event_type.map_or(Types::Together, Types::One);
     let found = app.store.stats(range.filter(tenant.clone(), webhook, types)).await?;
@@ -154,8 +155,11 @@ pub async fn list_webhook_stats(
 ) -> Result<Json<WebhookStatsList>, ApiError> {
     caller.may(Verb::Look)?;
     let query = params.read(&["webhook_ids", "since"])?;
-    let ids = webhook_ids(&query)?;
     let range = Range::recent(&query, app.clock.now())?;
+    let ids = match webhook_ids(&query)? {
+        Some(ids) => ids,
+        None => newest(&app, &caller).await?,
+    };
     // What is another tenant's is left out like what is not there.
     let webhooks = app.store.webhooks(&ids).await?;
     let mut webhooks: Vec<_> = webhooks
@@ -173,14 +177,18 @@ pub async fn list_webhook_stats(
     Ok(Json(WebhookStatsList { data: try_join_all(shown).await? }))
 }
 
-fn webhook_ids(query: &Query) -> Result<Vec<WebhookId>, ApiError> {
-    let wrong = |detail: String| ApiError::new("parameter_invalid", detail);
-    let Some(text) = query.get("webhook_ids") else {
-        return Err(wrong("webhook_ids is needed: ids of webhooks, separated by commas".into()));
-    };
-    let ids: Option<Vec<_>> = text.split(',').map(WebhookId::parse).collect();
-    let ids = ids.filter(|ids| ids.len() <= WEBHOOKS_MAX);
-    ids.ok_or_else(|| wrong(format!("webhook_ids takes 1 to {WEBHOOKS_MAX} ids such as wh_…")))
+fn webhook_ids(query: &Query) -> Result<Option<Vec<WebhookId>>, ApiError> {
+    query.parsed("webhook_ids", "up to 200 ids such as wh_…, separated by commas", |text| {
+        let ids: Option<Vec<_>> = text.split(',').map(WebhookId::parse).collect();
+        ids.filter(|ids| ids.len() <= WEBHOOKS_MAX)
+    })
+}
+
+async fn newest(app: &App, caller: &Caller) -> Result<Vec<WebhookId>, ApiError> {
+    let tenant = caller.own_tenant().cloned();
+    let filter = WebhookFilter { tenant, ..WebhookFilter::default() };
+    let webhooks = app.store.list_webhooks(filter, None, LIMIT_DEFAULT).await?;
+    Ok(webhooks.into_iter().map(|webhook| webhook.id).collect())
 }
 
 async fn of_webhook(

@@ -70,6 +70,9 @@ pub struct StreamQuery {
     /// Only of these types, separated by commas: exact (`order.paid`), prefixes (`order.*`) or `*`.
     #[param(min_length = 1, example = "order.*,invoice.paid")]
     event_types: Option<String>,
+    /// Of deliveries: only of this event, `evt_…`.
+    #[param(pattern = "^evt_[0-9a-hjkmnp-tv-z]{25}[048cgmrw]$")]
+    event_id: Option<String>,
     /// Of deliveries: only to this webhook.
     #[param(pattern = "^wh_[0-9a-hjkmnp-tv-z]{25}[048cgmrw]$")]
     webhook_id: Option<String>,
@@ -126,7 +129,7 @@ pub async fn follow_stream(
     params: Params,
 ) -> Result<HttpResponse, ApiError> {
     caller.may(Verb::Look)?;
-    let known = ["of", "tenant", "event_types", "webhook_id", "status", "after"];
+    let known = ["of", "tenant", "event_types", "event_id", "webhook_id", "status", "after"];
     let query = params.read(&known)?;
     let of = query.parsed("of", "events or deliveries", |of| match of {
         "events" => Some(Of::Events),
@@ -143,8 +146,8 @@ pub async fn follow_stream(
     }
     match of {
         Of::Events => {
-            if query.get("webhook_id").or(query.get("status")).is_some() {
-                let detail = "webhook_id and status are for a stream of deliveries";
+            if ["event_id", "webhook_id", "status"].iter().any(|name| query.get(name).is_some()) {
+                let detail = "event_id, webhook_id and status are for a stream of deliveries";
                 return Err(ApiError::new("parameter_invalid", detail));
             }
             let filter = Some(Filter { tenant, event_types });

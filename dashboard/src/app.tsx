@@ -62,7 +62,7 @@ function LoggedIn() {
   return (
     <Shell>
       <Broken key={path}>
-        <Suspense fallback={<div className="screen-loading" aria-label="Loading" />}>
+        <Suspense fallback={<ScreenLoading />}>
           <Switch>
             <Route path="/" component={Overview} />
             <Route path="/webhooks" component={Webhooks} />
@@ -81,6 +81,14 @@ function LoggedIn() {
         </Suspense>
       </Broken>
     </Shell>
+  );
+}
+
+function ScreenLoading() {
+  return (
+    <div className="screen-loading" role="status">
+      <h1 className="hidden-text">Loading</h1>
+    </div>
   );
 }
 

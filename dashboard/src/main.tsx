@@ -7,6 +7,7 @@ import './styles/shell.css';
 import './styles/shell-parts.css';
 import './styles/palette.css';
 import './styles/table.css';
+import './styles/table-cards.css';
 import './styles/parts.css';
 import './styles/tiles.css';
 import './styles/charts.css';

@@ -26,6 +26,8 @@ CREATE TABLE causes (
     PRIMARY KEY (begin, tenant, cause)
 ) WITH (fillfactor = 70);
 
+CREATE INDEX causes_tenant ON causes (tenant, begin);
+
 -- Webhooks whose last attempt failed.
 CREATE TABLE streaks (
     webhook  uuid PRIMARY KEY,

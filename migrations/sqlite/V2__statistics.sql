@@ -23,6 +23,8 @@ CREATE TABLE causes (
     PRIMARY KEY (begin, tenant, cause)
 ) WITHOUT ROWID;
 
+CREATE INDEX causes_tenant ON causes (tenant, begin);
+
 -- Webhooks whose last attempt failed.
 CREATE TABLE streaks (
     webhook  BLOB NOT NULL PRIMARY KEY,

@@ -8,6 +8,8 @@ use crate::world::Stopwatch;
 
 /// How long who asked for notices is taken to listen.
 pub const LISTENING_FOR: Duration = Duration::from_secs(10);
+/// By when everybody knows that somebody listens.
+pub const HEARD_WITHIN: Duration = Duration::from_millis(1_500);
 /// Notices that are kept, about.
 pub const NOTICES_KEPT: usize = 20_000;
 
@@ -20,7 +22,8 @@ pub trait Notices: Send + Sync {
     async fn notice(&self, changed: Vec<Item>) -> Result<(), QueueError>;
 
     /// What was told after `mark`, the oldest first, `limit` items or somewhat more; without a mark
-    /// nothing, but where the end is. Who asks listens for [`LISTENING_FOR`].
+    /// nothing, but where the end is, and whether others may not know yet that somebody listens, as they do
+    /// within [`HEARD_WITHIN`]. Who asks listens for [`LISTENING_FOR`].
     async fn noticed(&self, mark: Option<Mark>, limit: usize) -> Result<Noticed, QueueError>;
 }
 

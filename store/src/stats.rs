@@ -10,7 +10,8 @@ use model::time::Timestamp;
 use crate::StoreError;
 
 /// Statistics: what is counted beside the truth, so that nobody has to count deliveries to know how many
-/// there are. They are kept a moment after what they count; a crash may cost that moment.
+/// there are. They are kept a moment after what they count: a crash may cost that moment, and a connection
+/// that breaks while they are kept may count it twice.
 #[async_trait]
 pub trait Stats: Send + Sync {
     /// Adds to what is kept, all or nothing.
@@ -109,7 +110,7 @@ pub struct Series {
     pub tenant: Option<Tenant>,
     /// None: all of them.
     pub webhook: Option<WebhookId>,
-    /// None: all of them; of a webhook, those whose type is not told apart.
+    /// None: all of them.
     pub event_type: Option<EventType>,
 }
 
@@ -139,13 +140,13 @@ pub struct StatsFilter {
 /// Which counts of a series are wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Types {
-    /// All types together: one for each span. Of a webhook one for each type, and the rest.
+    /// All types together: one for each span.
     Together,
     One(EventType),
     Each,
 }
 
-/// Rows that a look at statistics reads at most.
+/// Rows that a look at statistics reads at most: the newest.
 pub const STATS_ROWS_MAX: u32 = 200_000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]

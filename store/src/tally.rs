@@ -18,9 +18,10 @@ use crate::stats::{Additions, Cause, CauseCount, Series, Span, Streak, StreakCha
 use crate::world::Stopwatch;
 use crate::{Store, StoreError};
 
-/// Between two times that the store keeps what was counted, at least. It is [`SHARE`] times as long as
-/// keeping took, if that is longer.
-const PAUSE: Duration = Duration::from_secs(2);
+/// Between two times that the store keeps what was counted: [`SHARE`] times as long as keeping took, within
+/// these.
+const PAUSE_MIN: Duration = Duration::from_secs(2);
+const PAUSE_MAX: Duration = Duration::from_secs(6);
 const SHARE: u32 = 20;
 /// What is told apart in memory: beyond it something is counted for all tenants together alone.
 const KEYS_MAX: usize = 50_000;
@@ -61,7 +62,10 @@ struct Open {
     counts: HashMap<Key, Counts>,
     causes: HashMap<(Timestamp, Tenant, Cause), Times>,
     streaks: HashMap<WebhookId, Running>,
-    /// What the store did not take.
+    /// Types that are told apart, and since when.
+    types: HashMap<Option<Tenant>, HashSet<EventType>>,
+    types_since: Timestamp,
+    /// What the store did not take yet.
     owed: VecDeque<Additions>,
 }
 
@@ -123,7 +127,7 @@ impl Tally {
     /// Has the store keep what was counted, now and then, until it is over; and once more then.
     pub async fn run(&self, store: &dyn Store, over: CancellationToken) {
         let mut fails = false;
-        let mut pause = PAUSE;
+        let mut pause = PAUSE_MIN;
         loop {
             let last = over.run_until_cancelled(tokio::time::sleep(pause)).await.is_none();
             let watch = Stopwatch::start();
@@ -137,8 +141,24 @@ impl Tally {
             if last {
                 return;
             }
-            pause = PAUSE.max(watch.elapsed() * SHARE);
+            pause = (watch.elapsed() * SHARE).clamp(PAUSE_MIN, PAUSE_MAX);
         }
+    }
+
+    /// What the store is to add next: what it is owed, or else what was counted since. Whoever counts waits
+    /// for neither.
+    fn next(&self) -> Option<Additions> {
+        let settled = {
+            let mut open = self.lock();
+            if let Some(owed) = open.owed.pop_front() {
+                return Some(owed);
+            }
+            open.settle()
+        };
+        let mut parts = settled.parts();
+        let next = parts.pop_front();
+        self.lock().owed.append(&mut parts);
+        next
     }
 
     /// Has the store keep what was counted until now.
@@ -147,7 +167,7 @@ impl Tally {
     /// When the store does not take it: then it is owed.
     pub async fn keep(&self, store: &dyn Store) -> Result<(), StoreError> {
         loop {
-            let Some(next) = self.lock().next() else { return Ok(()) };
+            let Some(next) = self.next() else { return Ok(()) };
             match store.add_stats(next.clone()).await {
                 Ok(()) => {}
                 // What cannot be read now never will be.
@@ -162,6 +182,15 @@ impl Tally {
 }
 
 impl Open {
+    fn settle(&mut self) -> Settled {
+        Settled {
+            counts: std::mem::take(&mut self.counts),
+            causes: std::mem::take(&mut self.causes),
+            streaks: std::mem::take(&mut self.streaks),
+            of_all: self.types.get(&None).cloned().unwrap_or_default(),
+        }
+    }
+
     fn counts(
         &mut self,
         at: Timestamp,
@@ -170,6 +199,10 @@ impl Open {
         event_type: Option<&EventType>,
     ) -> &mut Counts {
         let minute = Span::Minute.begin(at);
+        let event_type = event_type.filter(|kind| {
+            self.is_told_apart(at, None, kind);
+            self.is_told_apart(at, tenant, kind)
+        });
         let (tenant, event_type) = (tenant.cloned(), event_type.cloned());
         let mut key = Key { minute, tenant, webhook, event_type };
         if self.counts.len() >= KEYS_MAX && !self.counts.contains_key(&key) {
@@ -236,19 +269,35 @@ impl Open {
         (streak.last_at, streak.cause) = (a.at, cause);
     }
 
-    /// What the store is to add next: what it is owed, or else what was counted since.
-    fn next(&mut self) -> Option<Additions> {
-        if self.owed.is_empty() {
-            self.owed = self.settle();
+    /// Whether that type is told apart from others: the first of each tenant within a span are.
+    fn is_told_apart(&mut self, at: Timestamp, tenant: Option<&Tenant>, kind: &EventType) -> bool {
+        let span = Span::FiveMinutes.begin(at);
+        if self.types_since != span {
+            (self.types_since, self.types) = (span, HashMap::new());
         }
-        self.owed.pop_front()
+        if self.types.len() >= KEYS_MAX && !self.types.contains_key(&tenant.cloned()) {
+            return false;
+        }
+        let types = self.types.entry(tenant.cloned()).or_default();
+        types.contains(kind) || (types.len() < TYPES_MAX && types.insert(kind.clone()))
     }
+}
 
-    /// Takes what was counted, in parts.
-    fn settle(&mut self) -> VecDeque<Additions> {
-        let counts = series(std::mem::take(&mut self.counts));
-        let causes = causes(std::mem::take(&mut self.causes));
-        let streaks = std::mem::take(&mut self.streaks).into_iter();
+/// What was counted.
+#[derive(Default)]
+struct Settled {
+    counts: HashMap<Key, Counts>,
+    causes: HashMap<(Timestamp, Tenant, Cause), Times>,
+    streaks: HashMap<WebhookId, Running>,
+    of_all: HashSet<EventType>,
+}
+
+impl Settled {
+    /// In parts, for the store.
+    fn parts(self) -> VecDeque<Additions> {
+        let counts = series(self.counts, &self.of_all);
+        let causes = causes(self.causes);
+        let streaks = self.streaks.into_iter();
         let mut streaks: Vec<_> =
             streaks.map(|(webhook, running)| running.change(webhook)).collect();
         streaks.sort_by_key(StreakChange::webhook);
@@ -280,18 +329,13 @@ impl Running {
 }
 
 /// Every series that something was counted of: of what is told apart, and of all it is part of.
-fn series(counted: HashMap<Key, Counts>) -> BTreeMap<Series, Counts> {
-    let mut types: HashMap<Option<Tenant>, HashSet<EventType>> = HashMap::new();
-    let mut is_told_apart = |tenant: Option<&Tenant>, event_type: &EventType| {
-        let types = types.entry(tenant.cloned()).or_default();
-        types.contains(event_type) || (types.len() < TYPES_MAX && types.insert(event_type.clone()))
-    };
+fn series(counted: HashMap<Key, Counts>, of_all: &HashSet<EventType>) -> BTreeMap<Series, Counts> {
     let mut series: BTreeMap<Series, Counts> = BTreeMap::new();
     // In order, so that how the queue stood last is the last that is added.
     for (key, counts) in counted.into_iter().collect::<BTreeMap<_, _>>() {
         let Key { minute, tenant, webhook, event_type } = key;
-        let of_all = event_type.clone().filter(|t| is_told_apart(None, t));
-        let of_tenant = event_type.filter(|t| is_told_apart(tenant.as_ref(), t));
+        let of_all = event_type.clone().filter(|kind| of_all.contains(kind));
+        let of_tenant = event_type;
         let mut add = |span: Span, tenant: Option<&Tenant>, webhook, event_type| {
             let begin = span.begin(minute);
             let series_of = Series { span, begin, tenant: tenant.cloned(), webhook, event_type };
@@ -309,7 +353,10 @@ fn series(counted: HashMap<Key, Counts>) -> BTreeMap<Series, Counts> {
                 add(Span::FiveMinutes, tenant.as_ref(), None, of_tenant.clone());
             }
             if webhook.is_some() {
-                add(Span::FiveMinutes, tenant.as_ref(), webhook, of_tenant);
+                add(Span::FiveMinutes, tenant.as_ref(), webhook, None);
+                if of_tenant.is_some() {
+                    add(Span::FiveMinutes, tenant.as_ref(), webhook, of_tenant);
+                }
             }
         }
     }
@@ -377,7 +424,7 @@ mod tests {
         tally.accepted(NOON, &tenant, &paid);
         tally.made(NOON, &[(tenant.clone(), paid.clone(), 1)]);
         tally.attempted([attempt(&tenant, &paid, &OK)]);
-        let part = tally.lock().next().expect("some");
+        let part = tally.next().expect("some");
         let shown: Vec<_> = part
             .counts
             .iter()
@@ -396,11 +443,12 @@ mod tests {
                 ((FiveMinutes, false, false, true), 1, 1, 1, 1),
                 ((FiveMinutes, true, false, false), 1, 1, 1, 1),
                 ((FiveMinutes, true, false, true), 1, 1, 1, 1),
+                ((FiveMinutes, true, true, false), 0, 0, 1, 1),
                 ((FiveMinutes, true, true, true), 0, 0, 1, 1),
             ]
         );
         assert_eq!(part.streaks, [StreakChange::Over(WEBHOOK)]);
-        assert_eq!(tally.lock().next(), None);
+        assert_eq!(tally.next(), None);
     }
 
     #[test]
@@ -409,7 +457,7 @@ mod tests {
         let told = |answers: &[Answer]| {
             let tally = Tally::default();
             tally.attempted(answers.iter().map(|answer| attempt(&tenant, &paid, answer)));
-            let part = tally.lock().next().expect("some");
+            let part = tally.next().expect("some");
             match &part.streaks[..] {
                 [StreakChange::Over(_)] => ("over", 0),
                 [StreakChange::New(streak)] => ("new", streak.failures),
@@ -429,7 +477,7 @@ mod tests {
             let tenant = Tenant::parse(name).expect("valid");
             tally.attempted([attempt(&tenant, &paid, &TIMEOUT)]);
         }
-        let part = tally.lock().next().expect("some");
+        let part = tally.next().expect("some");
         let shown = part.causes.iter().map(|c| (c.tenant.as_ref().map(Tenant::as_str), c.count));
         assert_eq!(shown.collect::<Vec<_>>(), [(None, 2), (Some("a"), 1), (Some("b"), 1)]);
     }
@@ -441,7 +489,7 @@ mod tests {
             tally.accepted(NOON, &tenant, &event_type(&format!("t{n}")));
         }
         let mut counts = Vec::new();
-        while let Some(part) = tally.lock().next() {
+        while let Some(part) = tally.next() {
             counts.extend(part.counts);
         }
         let of = |typed: bool, tenant: bool| {
@@ -464,7 +512,7 @@ mod tests {
             tally.accepted(NOON, &tenant, &paid);
         }
         assert_eq!(tally.lock().counts.len(), KEYS_MAX + 1);
-        let part = tally.lock().next().expect("some");
+        let part = tally.next().expect("some");
         let (total, counts) = &part.counts[0];
         assert_eq!((total.tenant.is_none(), counts.accepted), (true, KEYS_MAX as u64 + 10));
     }

@@ -18,6 +18,9 @@ mod session;
 mod sockets;
 mod spelling;
 mod stream;
+mod looking;
+mod stream_deliveries;
+mod statistics;
 mod tenants;
 mod webhooks;
 
@@ -34,6 +37,7 @@ mod verifiers;
 
 mod age;
 mod by_hand;
+mod bulk;
 mod isolation;
 mod pause;
 mod size;

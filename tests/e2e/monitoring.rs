@@ -305,7 +305,7 @@ async fn metrics_are_shown_while_the_store_does_not_answer() {
     let former = fleet.client().with_key(&text(&revoked, "key"));
     wait_or_tell("the worker is known", async || {
         let metrics = watcher.get("/metrics").await.text();
-        let is_known = metrics.contains("postrider_workers{state=\"alive\"} 1\n");
+        let is_known = metrics.contains("postrider_workers{state=\"live\"} 1\n");
         if is_known { Ok(()) } else { Err(metrics) }
     })
     .await;

@@ -36,10 +36,10 @@ const COUNT_TIME: Duration = Duration::from_secs(3);
 
 /// Which deliveries: the filters of their list. At least one is needed.
 #[derive(ToSchema)]
+#[schema(example = json!({ "status": ["failed"], "event_type": "order.paid", "dry_run": true }))]
 #[serde(deny_unknown_fields)]
 pub struct BulkBody {
-    /// Any of `pending`, `retrying`, `delivered`, `failed`, `cancelled`.
-    #[schema(example = json!(["failed"]))]
+    #[schema(value_type = Option<Vec<StatusWord>>)]
     status: Option<Vec<String>>,
     #[schema(pattern = "^wh_[0-9a-hjkmnp-tv-z]{25}[048cgmrw]$")]
     webhook_id: Option<String>,
@@ -55,15 +55,31 @@ pub struct BulkBody {
     #[schema(format = DateTime)]
     until: Option<String>,
     /// What came of the last attempt: a status, `5xx`, the word of an error, or `error` for any.
-    #[schema(example = "5xx")]
+    #[schema(
+        pattern = "^([1-9][0-9]{2}|[1-5]xx|error|dns|dns_timeout|connect|connect_timeout|tls|timeout|connection|protocol|forbidden|target_forbidden|signing)$"
+    )]
     answer: Option<String>,
+    #[schema(maximum = 4_294_967_295u64)]
     min_attempts: Option<u32>,
     /// Of the last attempt.
+    #[schema(maximum = 4_294_967_295u64)]
     min_duration_ms: Option<u32>,
     /// Only counts them.
     dry_run: Option<bool>,
     /// `next_cursor` of the call before.
     cursor: Option<String>,
+}
+
+/// How a delivery stands.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code, reason = "documents what is read as a text")]
+enum StatusWord {
+    Pending,
+    Retrying,
+    Delivered,
+    Failed,
+    Cancelled,
 }
 
 impl FromFields for BulkBody {
@@ -228,30 +244,31 @@ async fn act(app: &App, caller: &Caller, body: Body, act: Act) -> Result<BulkAns
     };
     let acts = able.into_iter().map(|delivery| one(app, delivery, act));
     let mut acts = stream::iter(acts).buffer_unordered(AT_ONCE);
-    let mut count = 0;
+    let mut changed = Vec::new();
     while let Some(acted) = acts.next().await {
-        count += u64::from(acted?);
+        changed.extend(acted?);
     }
+    let count = changed.len() as u64;
+    app.notice(&changed).await;
     let next = next.map(|id| list.cursor(&cursor_key(id)));
     Ok(done(count, all as u64 - count, next))
 }
 
-/// Whether it was done.
-async fn one(app: &App, delivery: Delivery, act: Act) -> Result<bool, ApiError> {
+/// The delivery as it stood before, if it was done.
+async fn one(app: &App, delivery: Delivery, act: Act) -> Result<Option<Delivery>, ApiError> {
     let now = app.clock.now();
     let before = match act {
         Act::Retry => app.store.retry(delivery.id, now).await?,
         Act::Cancel => app.store.cancel(delivery.id, now).await?,
     };
-    let Some(before) = before else { return Ok(false) };
+    let Some(before) = before else { return Ok(None) };
     match act {
-        Act::Retry if before.status == Status::Delivered => return Ok(false),
+        Act::Retry if before.status == Status::Delivered => return Ok(None),
         Act::Retry => app.push_delivery(&before).await,
-        Act::Cancel if before.status.is_finished() => return Ok(false),
+        Act::Cancel if before.status.is_finished() => return Ok(None),
         Act::Cancel => app.count_cancelled(&before),
     }
-    app.notice(&before).await;
-    Ok(true)
+    Ok(Some(before))
 }
 
 /// A retry for a webhook that sends nothing would end at once as it did before.

@@ -152,7 +152,7 @@ fn is_ours(name: &str) -> bool {
 fn secrets(app: &App, webhook: &Webhook, at: Timestamp) -> Result<Vec<Secret>, String> {
     let context = webhook_context(&webhook.tenant, webhook.id);
     // Another machine's clock said when the first one was made.
-    let first = webhook.secrets.last().map(|secret| secret.created_at);
+    let first = Some(webhook.created_at);
     let valid = webhook.secrets.iter().filter(|secret| {
         let was_there = secret.created_at <= at || Some(secret.created_at) == first;
         was_there && secret.expires_at.is_none_or(|until| until > at)

@@ -117,37 +117,30 @@ pub async fn search(
     limit: usize,
 ) -> Result<Found, ApiError> {
     let all = *narrow == Narrow::default();
+    // One more than is wanted says whether there are more.
+    let wanted = limit + 1;
     let watch = Stopwatch::start();
     let (mut deliveries, mut looked_at) = (Vec::new(), 0);
     loop {
-        // One more than is wanted says whether there are more.
-        let most = if all { u32::try_from(limit).unwrap_or(u32::MAX) + 1 } else { READ_AT_ONCE };
+        let most = if all { u32::try_from(wanted).unwrap_or(u32::MAX) } else { READ_AT_ONCE };
         let page = app.store.list_deliveries(filter.clone(), after, most).await?;
         let is_last = page.len() < most as usize;
-        let count = page.len();
-        for (n, delivery) in page.into_iter().enumerate() {
-            let accepted_at = delivery.accepted_at;
-            after = Some(delivery.id);
-            looked_at += 1;
-            if narrow.holds(&delivery) {
-                deliveries.push(delivery);
-            }
-            let rest = !is_last || n + 1 < count;
-            if deliveries.len() == limit {
-                let next = after.filter(|_| rest);
-                return Ok(Found { deliveries, next, looked_until: None });
-            }
-            // Between two reads, so that each call gets ahead.
-            if !is_last
-                && n + 1 == count
-                && (looked_at >= LOOKED_AT_MAX || watch.elapsed() >= LOOK_TIME)
-            {
-                let looked_until = Some(accepted_at);
-                return Ok(Found { deliveries, next: after, looked_until });
-            }
+        looked_at += page.len();
+        let last = page.last().map(|delivery| (delivery.id, delivery.accepted_at));
+        after = last.map(|(id, _)| id);
+        let room = wanted - deliveries.len();
+        deliveries.extend(page.into_iter().filter(|delivery| narrow.holds(delivery)).take(room));
+        if deliveries.len() == wanted {
+            deliveries.pop();
+            let next = deliveries.last().map(|delivery| delivery.id);
+            return Ok(Found { deliveries, next, looked_until: None });
         }
         if is_last {
             return Ok(Found { deliveries, next: None, looked_until: None });
+        }
+        if looked_at >= LOOKED_AT_MAX || watch.elapsed() >= LOOK_TIME {
+            let looked_until = last.map(|(_, accepted_at)| accepted_at);
+            return Ok(Found { deliveries, next: after, looked_until });
         }
     }
 }

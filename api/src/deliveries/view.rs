@@ -125,6 +125,9 @@ pub struct LastAttemptView {
 pub struct DeliveryDetail {
     #[serde(flatten)]
     delivery: DeliveryView,
+    /// From when on its age and its plan count: when its event was accepted, or it was begun anew.
+    #[schema(format = DateTime)]
+    opened_at: String,
     /// First to last, at most 200.
     attempts: Vec<AttemptView>,
 }
@@ -222,8 +225,9 @@ impl LastAttemptView {
 }
 
 impl DeliveryDetail {
-    pub fn new(delivery: DeliveryView, attempts: Vec<Attempt>) -> Self {
-        Self { delivery, attempts: attempts.into_iter().map(AttemptView::new).collect() }
+    pub fn new(delivery: DeliveryView, opened_at: Timestamp, attempts: Vec<Attempt>) -> Self {
+        let opened_at = opened_at.to_string();
+        Self { delivery, opened_at, attempts: attempts.into_iter().map(AttemptView::new).collect() }
     }
 }
 

@@ -23,16 +23,26 @@ const SHOWN_MAX: usize = 100;
 const READ_AT_ONCE: u32 = 200;
 
 /// An event that might be published.
+pub struct PreviewBody {
+    event_type: EventType,
+    tenant: Option<Tenant>,
+}
+
+/// An event that might be published.
 #[derive(ToSchema)]
 #[schema(as = PreviewBody)]
 #[serde(deny_unknown_fields)]
-pub struct PreviewBody {
-    #[schema(value_type = String, example = "order.paid", max_length = 256,
-             pattern = "^[a-zA-Z0-9_]+([.][a-zA-Z0-9_]+)*$")]
-    r#type: EventType,
+#[allow(dead_code, reason = "documents what is read field by field")]
+struct PreviewDocument {
+    #[schema(
+        example = "order.paid",
+        max_length = 256,
+        pattern = "^[a-zA-Z0-9_]+([.][a-zA-Z0-9_]+)*$"
+    )]
+    r#type: String,
     /// Default: the key's own, else `default`.
-    #[schema(value_type = String, required = false, pattern = "^[A-Za-z0-9_.:-]{1,64}$")]
-    tenant: Option<Tenant>,
+    #[schema(pattern = "^[A-Za-z0-9_.:-]{1,64}$")]
+    tenant: Option<String>,
 }
 
 impl FromFields for PreviewBody {
@@ -41,7 +51,7 @@ impl FromFields for PreviewBody {
     fn from_fields(fields: &mut Fields<'_>) -> Result<Self, ApiError> {
         let event_type = fields.parsed("type", |text: String| EventType::parse(&text))?;
         Ok(Self {
-            r#type: event_type.ok_or_else(|| fields.missing("type", "a string"))?,
+            event_type: event_type.ok_or_else(|| fields.missing("type", "a string"))?,
             tenant: fields.parsed("tenant", |text: String| Tenant::parse(&text))?,
         })
     }
@@ -79,7 +89,7 @@ pub struct PreviewView {
 #[utoipa::path(
     tag = "events",
     extensions(("x-verb" = json!("look"))),
-    request_body = PreviewBody,
+    request_body = PreviewDocument,
     responses((status = 200, body = Preview))
 )]
 #[post("/v1/events/preview")]
@@ -93,7 +103,7 @@ pub async fn preview_event(
     let tenant = caller.tenant(Verb::Look, body.tenant)?;
     let (webhooks, more) = of_tenant(&app, &tenant).await?;
     let mut data: Vec<_> =
-        webhooks.iter().map(|webhook| PreviewView::new(webhook, &body.r#type)).collect();
+        webhooks.iter().map(|webhook| PreviewView::new(webhook, &body.event_type)).collect();
     let matching = data.iter().filter(|webhook| webhook.receives).count() as u64;
     data.sort_by_key(|webhook| !webhook.receives);
     let more = more || data.len() > SHOWN_MAX;

@@ -23,9 +23,13 @@ use crate::query::Params;
 const COUNTED_MAX: u32 = 10_000;
 /// Webhooks that are shown as wanting a look.
 const ATTENTION_MAX: usize = 10;
-/// Of those that fail, how many are looked at to find the ones that hold up most.
+/// Of those that fail, how many are looked at.
 const FAILING_MAX: u32 = 1_000;
 const CAUSES_MAX: u32 = 20;
+/// Of those, the longest streaks: how much waits for them is counted.
+const COUNTED_BACKLOGS_MAX: usize = 50;
+/// For how long causes are counted.
+const CAUSES_FOR_MAX: Duration = Duration::from_secs(31 * 24 * 3_600);
 const HOUR: Duration = Duration::from_secs(3_600);
 
 #[derive(IntoParams)]
@@ -35,7 +39,7 @@ pub struct OverviewQuery {
     /// Only of this tenant. A key of the role tenant sees its own alone.
     #[param(pattern = "^[A-Za-z0-9_.:-]{1,64}$")]
     tenant: Option<String>,
-    /// From when on causes of failures are counted; default: an hour ago.
+    /// From when on causes of failures are counted, 31 days at most; default: an hour ago.
     #[param(format = DateTime)]
     since: Option<String>,
 }
@@ -143,7 +147,7 @@ pub async fn get_overview(
     let tenant = caller.list_tenant(Verb::Look, query.tenant()?)?;
     let tenant = tenant.as_ref();
     let now = app.clock.now();
-    let since = query.timestamp("since")?.unwrap_or(now - HOUR);
+    let since = query.timestamp("since")?.unwrap_or(now - HOUR).max(now - CAUSES_FOR_MAX);
     let (queue, totals, causes, failing) = tokio::try_join!(
         queue(&app, tenant),
         async { Ok(app.store.webhook_totals(tenant).await?) },
@@ -192,6 +196,8 @@ async fn attention(
     tenant: Option<&Tenant>,
     failing: Vec<Streak>,
 ) -> Result<Vec<AttentionView>, ApiError> {
+    let mut failing = failing;
+    failing.truncate(COUNTED_BACKLOGS_MAX);
     let ids: Vec<_> = failing.iter().map(|streak| streak.webhook).collect();
     let disabled = WebhookFilter {
         tenant: tenant.cloned(),

@@ -16,7 +16,7 @@ const PARTS: i64 = 120;
 const PARTS_MAX: i64 = 1_000;
 /// The longest time that is looked at.
 const RANGE_MAX: Duration = Duration::from_secs(366 * 24 * 3_600);
-/// The longest time that many webhooks are looked at.
+/// The longest time for which many webhooks are looked at.
 const RECENT_MAX: Duration = Duration::from_secs(48 * 3_600);
 /// How long back counts of minutes are sure to be there.
 const MINUTES_KEPT: Duration = Duration::from_secs(2 * 24 * 3_600 - 600);
@@ -34,6 +34,8 @@ pub struct Range {
     pub until: Timestamp,
     span: Span,
     interval_us: i64,
+    /// From when to when there may be counts.
+    kept: (Timestamp, Timestamp),
 }
 
 impl Range {
@@ -42,7 +44,12 @@ impl Range {
     ///
     /// # Errors
     /// `parameter_invalid`.
-    pub fn of(query: &Query, now: Timestamp, all: bool) -> Result<Self, ApiError> {
+    pub fn of(
+        query: &Query,
+        now: Timestamp,
+        retention: Duration,
+        all: bool,
+    ) -> Result<Self, ApiError> {
         let until = query.timestamp("until")?.unwrap_or(now);
         let since = query.timestamp("since")?.unwrap_or(until - HOUR);
         let length = until.since(since);
@@ -54,6 +61,8 @@ impl Range {
         let length_us = i64::try_from(length.as_micros()).unwrap_or(i64::MAX);
         let whole = |interval_us: i64| {
             let fits = interval_us > 0 && interval_us % span.micros() == 0;
+            // Parts begin at multiples of their length: none is looked at that is nearly all outside.
+            let fits = fits && interval_us < length_us + span.micros();
             fits && length_us.div_euclid(interval_us) < PARTS_MAX
         };
         let given = query.parsed("interval_ms", "a number of milliseconds", |text| {
@@ -64,30 +73,32 @@ impl Range {
             Some(_) => {
                 let span_ms = span.micros() / 1_000;
                 return Err(wrong(format!(
-                    "interval_ms must be a multiple of {span_ms} here, and make at most {PARTS_MAX} parts"
+                    "interval_ms must be a multiple of {span_ms} here, no longer than the time, and make at \
+                     most {PARTS_MAX} parts"
                 )));
             }
             None => chosen(span, length_us),
         };
-        Ok(Self::aligned(since, until, span, interval_us))
+        Ok(Self::aligned(since, until, span, interval_us).kept(now, retention))
     }
 
-    /// From `since`, or a day ago, until now.
+    fn kept(self, now: Timestamp, retention: Duration) -> Self {
+        Self { kept: (now - retention - DAY, now + DAY), ..self }
+    }
+
+    /// From `since`, or a day ago, until now; at most for so long as is looked at, and at least for a span.
     ///
     /// # Errors
-    /// `parameter_invalid`.
+    /// `timestamp_invalid`.
     pub fn recent(query: &Query, now: Timestamp) -> Result<Self, ApiError> {
         let since = query.timestamp("since")?.unwrap_or(now - DAY);
-        let length = now.since(since);
-        if length.is_zero() || length > RECENT_MAX {
-            return Err(wrong("since must be within the last 48 hours".into()));
-        }
+        let since = since.clamp(now - RECENT_MAX, Timestamp(now.0 - Span::FiveMinutes.micros()));
         Ok(Self::aligned(since, now, Span::FiveMinutes, Span::FiveMinutes.micros()))
     }
 
     fn aligned(since: Timestamp, until: Timestamp, span: Span, interval_us: i64) -> Self {
         let since = Timestamp(since.0.div_euclid(interval_us) * interval_us);
-        Self { since, until, span, interval_us }
+        Self { since, until, span, interval_us, kept: (since, until) }
     }
 
     pub fn interval_ms(&self) -> u64 {
@@ -100,7 +111,8 @@ impl Range {
         webhook: Option<WebhookId>,
         types: Types,
     ) -> StatsFilter {
-        let (span, since, until) = (self.span, self.since, self.until);
+        let (from, to) = self.kept;
+        let (span, since, until) = (self.span, self.since.max(from), self.until.min(to));
         StatsFilter { span, since, until, tenant, webhook, types }
     }
 
@@ -149,7 +161,7 @@ mod tests {
     fn range(query: &str, all: bool) -> Result<Range, &'static str> {
         let known = &["since", "until", "interval_ms"];
         let query = crate::query::Params::of(query).read(known).expect("known");
-        Range::of(&query, NOW, all).map_err(|e| e.code())
+        Range::of(&query, NOW, DAY * 90, all).map_err(|e| e.code())
     }
 
     fn shape(query: &str, all: bool) -> (Span, u64, usize) {
@@ -184,6 +196,23 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_looked_at_that_cannot_be_there() {
+        let looked_at = |query: &str| {
+            let filter = range(query, false).expect("a range").filter(None, None, Types::Together);
+            filter.until.since(filter.since)
+        };
+        assert_eq!(
+            looked_at("since=1969-06-01T00:00:00Z&until=1969-12-31T00:00:00Z"),
+            Duration::ZERO
+        );
+        assert!(looked_at(&ago(366 * 24)) < DAY * 92);
+        assert_eq!(
+            looked_at("since=2050-01-01T00:00:00Z&until=2050-12-31T00:00:00Z"),
+            Duration::ZERO
+        );
+    }
+
+    #[test]
     fn what_is_no_range_is_refused() {
         let code = |query: &str| range(query, true).map(drop).err();
         assert_eq!(code(&format!("{}&interval_ms=120000", ago(1))), None);
@@ -195,6 +224,10 @@ mod tests {
             "interval_ms=61000".to_owned(),
             "interval_ms=-60000".to_owned(),
             "interval_ms=9223372036854775807".to_owned(),
+            "interval_ms=9223372036800000".to_owned(),
+            "interval_ms=7200000".to_owned(),
+            "since=1969-06-01T00:00:00Z&until=1969-12-31T00:00:00Z&interval_ms=9223372036800000"
+                .to_owned(),
             format!("{}&interval_ms=60000", ago(40)),
         ] {
             assert_eq!(code(&query), Some("parameter_invalid"), "{query}");

@@ -41,12 +41,12 @@ pub struct StatsQuery {
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "documents what list_webhook_stats reads")]
 pub struct WebhookStatsQuery {
-    /// Up to 200 ids, separated by commas. Those that do not exist are left out.
+    /// Up to 200 ids, separated by commas; those that do not exist are left out. Default: the newest 50.
     #[param(
         pattern = "^wh_[0-9a-hjkmnp-tv-z]{25}[048cgmrw](,wh_[0-9a-hjkmnp-tv-z]{25}[048cgmrw]){0,199}$"
     )]
-    webhook_ids: String,
-    /// From then on, within the last 48 hours; default: a day ago.
+    webhook_ids: Option<String>,
+    /// From then on, 48 hours at most; default: a day ago.
     #[param(format = DateTime)]
     since: Option<String>,
 }

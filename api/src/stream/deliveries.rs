@@ -8,13 +8,13 @@ use std::time::Duration;
 use actix_web::web::Data;
 use bytes::Bytes;
 use model::delivery::Status;
-use model::id::{DeliveryId, WebhookId};
+use model::id::{DeliveryId, EventUid, WebhookId};
 use model::tenant::Tenant;
 use model::time::Timestamp;
 use model::webhook::EventTypes;
 use serde_json::json;
 use store::world::Stopwatch;
-use store::{Delivery, Item, Mark, Noticed, Position};
+use store::{Delivery, HEARD_WITHIN, Item, Mark, Noticed, Position};
 use tokio::time::sleep;
 
 use super::ids::Ids;
@@ -41,6 +41,7 @@ const SHOWN_MAX: usize = 50;
 pub struct Filter {
     pub tenant: Option<Tenant>,
     pub webhook: Option<WebhookId>,
+    pub event: Option<EventUid>,
     pub statuses: Vec<Status>,
     pub event_types: EventTypes,
 }
@@ -57,11 +58,13 @@ impl Filter {
             "any of pending, retrying, delivered, failed, cancelled, separated by commas";
         let webhook = query.parsed("webhook_id", "a webhook's id, wh_…", WebhookId::parse)?;
         let statuses = query.parsed("status", statuses, parse_statuses)?.unwrap_or_default();
-        Ok(Self { tenant, webhook, statuses, event_types })
+        let event = query.parsed("event_id", "an event's id, evt_…", EventUid::parse)?;
+        Ok(Self { tenant, webhook, event, statuses, event_types })
     }
 
     fn may_want(&self, item: &Item) -> bool {
         self.tenant.as_ref().is_none_or(|tenant| *tenant == item.lane.tenant)
+            && self.event.is_none_or(|event| event == item.event)
             && self.webhook.is_none_or(|webhook| item.lane.work.webhook() == Some(webhook))
     }
 
@@ -81,6 +84,9 @@ pub struct Stream {
     mark: Mark,
     /// What is to be said before anything else.
     first: Option<Bytes>,
+    /// Since it began, while others may not know of it: what changed meanwhile was not told.
+    unheard: Option<Stopwatch>,
+    looked: Stopwatch,
     checked: Stopwatch,
     ended: bool,
     _place: Place,
@@ -107,14 +113,27 @@ impl Stream {
         after: Option<Option<Mark>>,
     ) -> Result<Self, ApiError> {
         let now = app.queue.noticed(None, 0).await;
-        let now = now.map_err(|_| ApiError::new("unavailable", "the queue does not answer"))?.mark;
+        let now = now.map_err(|_| ApiError::new("unavailable", "the queue does not answer"))?;
+        let unheard = now.missed.then(Stopwatch::start);
+        let now = now.mark;
         let mark = after.flatten().unwrap_or(now);
         let mut first = message::hello(&ids.id(position(mark)));
         if after == Some(None) {
             first = [first, gap(&app)].concat().into();
         }
-        let (first, checked) = (Some(first), Stopwatch::start());
-        Ok(Self { app, caller, ids, filter, mark, first, checked, ended: false, _place: place })
+        Ok(Self {
+            app,
+            caller,
+            ids,
+            filter,
+            mark,
+            first: Some(first),
+            unheard,
+            looked: Stopwatch::start(),
+            checked: Stopwatch::start(),
+            ended: false,
+            _place: place,
+        })
     }
 
     /// The next bytes; none when it is over.
@@ -128,18 +147,28 @@ impl Stream {
                 self.ended = true;
                 return Some(message::end(reason));
             }
-            let rest = match self.look().await {
+            // However quickly its client reads, it looks so often and no more.
+            self.rest(REST.saturating_sub(self.looked.elapsed())).await;
+            self.looked = Stopwatch::start();
+            let mark = self.mark;
+            match self.look().await {
                 Ok(Some(bytes)) => return Some(bytes),
-                Ok(None) => REST,
-                Err(_) => REST_WITHOUT,
-            };
+                Ok(None) => {}
+                Err(_) => {
+                    // What it read is read again.
+                    self.mark = mark;
+                    self.rest(REST_WITHOUT).await;
+                }
+            }
             if said.elapsed() >= HEARTBEAT {
                 return Some(message::heartbeat(&self.ids.id(position(self.mark))));
             }
-            let draining = self.app.draining.clone();
-            let _ = draining.run_until_cancelled(sleep(rest)).await;
         }
         None
+    }
+
+    async fn rest(&self, time: Duration) {
+        let _ = self.app.draining.run_until_cancelled(sleep(time)).await;
     }
 
     async fn must_end(&mut self) -> Option<&'static str> {
@@ -160,7 +189,11 @@ impl Stream {
     async fn look(&mut self) -> Result<Option<Bytes>, ApiError> {
         let Changes { ids, skipped, missed } = self.changes().await?;
         let mut said = Vec::new();
-        if missed {
+        let unheard = self.unheard.is_some_and(|since| since.elapsed() >= HEARD_WITHIN);
+        if unheard {
+            self.unheard = None;
+        }
+        if missed || unheard {
             said.push(gap(&self.app));
         }
         if skipped > 0 {
@@ -189,7 +222,7 @@ impl Stream {
             let Noticed { items: more, mark, missed } = noticed.map_err(ApiError::internal)?;
             self.mark = mark;
             changes.missed |= missed;
-            let is_last = more.len() < NOTICED_MAX;
+            let is_last = more.is_empty();
             items.extend(more.into_iter().filter(|item| self.filter.may_want(item)));
             if is_last {
                 break;

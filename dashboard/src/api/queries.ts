@@ -1,5 +1,4 @@
-import { keepPreviousData, useQueries, useQuery } from '@tanstack/react-query';
-import { useMemo } from 'react';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import type { TimeRange } from '../state/range';
 import { useUrlState } from '../state/url';
 import { api, type Query } from './client';
@@ -11,6 +10,7 @@ import type {
   Overview,
   Page,
   Readiness,
+  Setting,
   Stats,
   System,
   Webhook,
@@ -95,44 +95,6 @@ export function useWebhook(id: string | null, poll: number | false = false) {
   });
 }
 
-/**
- * The webhooks of the rows of a page by id, for lists that name them by id only. Most are on the
- * first page of webhooks; the others are asked for one by one, once. A deleted one is missing.
- */
-export function useWebhooksOf(
-  rows: { webhook_id: string; webhook_url?: string }[],
-): Map<string, Webhook> {
-  const tenant = useTenant();
-  const ids = useMemo(
-    () => [...new Set(rows.filter(row => !row.webhook_url).map(row => row.webhook_id))].sort(),
-    [rows],
-  );
-  const most = useQuery({
-    queryKey: ['webhooks-by-id', tenant],
-    queryFn: async ({ signal }) => {
-      const page = await api.get<Page<Webhook>>('/v1/webhooks', { limit: 200, tenant }, signal);
-      return new Map(page.data.map(webhook => [webhook.id, webhook]));
-    },
-    enabled: ids.length > 0,
-    staleTime: 5 * 60_000,
-  });
-  const missing = most.data === undefined ? [] : ids.filter(id => !most.data.has(id));
-  const others = useQueries({
-    queries: missing.map(id => ({
-      queryKey: ['webhook', id],
-      queryFn: ({ signal }: { signal: AbortSignal }) =>
-        api.get<Webhook>(`/v1/webhooks/${id}`, undefined, signal),
-      staleTime: 5 * 60_000,
-      retry: false,
-    })),
-    combine: results => results.flatMap(({ data }) => (data === undefined ? [] : [data])),
-  });
-  return useMemo(
-    () => new Map([...(most.data ?? []), ...others.map(webhook => [webhook.id, webhook] as const)]),
-    [most.data, others],
-  );
-}
-
 /** The numbers beside the webhooks of one page, in one request. */
 export function useWebhookStats(ids: string[], since: string, key: string) {
   return useQuery({
@@ -161,6 +123,15 @@ export function useSystem(on = true) {
     queryKey: ['system'],
     queryFn: ({ signal }) => api.get<System>('/v1/system', undefined, signal),
     refetchInterval: POLL_MS,
+    enabled: on,
+  });
+}
+
+export function useSettings(on = true) {
+  return useQuery({
+    queryKey: ['settings'],
+    queryFn: ({ signal }) => api.get<{ data: Setting[] }>('/v1/settings', undefined, signal),
+    staleTime: 60_000,
     enabled: on,
   });
 }

@@ -1,5 +1,6 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { createContext, useContext, useEffect, useMemo, type ReactNode } from 'react';
+import { navigate } from 'wouter/use-browser-location';
 import { api, onSessionLost } from './client';
 import { Problem } from './problem';
 import type { Session } from './types';
@@ -64,6 +65,8 @@ export function SessionProvider({ children }: { children: ReactNode }) {
         await api.delete('/v1/session');
         client.removeQueries({ predicate: query => query.queryKey[0] !== KEY[0] });
         client.setQueryData(KEY, null);
+        // Whoever logs in next is not led to where this one was.
+        navigate('/dashboard/login');
       },
       may: verb => session !== null && MAY[session.role].includes(verb),
     };

@@ -21,13 +21,13 @@ export function Palette({ onClose, onShortcuts }: { onClose(): void; onShortcuts
   const [at, setAt] = useState(0);
   const listId = useId();
   const commands = useCommands(text.trim(), onShortcuts);
+  const [before] = useState(() => document.activeElement);
   useEffect(() => {
-    const before = document.activeElement;
     dialog.current?.showModal();
     return () => {
       if (before instanceof HTMLElement && before.isConnected) before.focus();
     };
-  }, []);
+  }, [before]);
   const run = (command: Command | undefined) => {
     if (command === undefined) return;
     onClose();

@@ -16,7 +16,7 @@ export function RangePicker() {
   const button = useRef<HTMLButtonElement>(null);
   const panel = useRef<HTMLDivElement>(null);
   const [path] = useLocation();
-  const kind = rangeOf(path);
+  const kind = rangeOf(path, url.get('tab'));
   const anyTime = kind === 'any' && url.get('range') === null && !range.fixed;
   const { since, until } = range.bounds();
   const label = anyTime ? 'Any time' : range.fixed ? span(since, until, zone) : range.label;

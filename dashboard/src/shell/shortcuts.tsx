@@ -6,6 +6,16 @@ export function Shortcuts({ onClose }: { onClose(): void }) {
   const groups: [string, [string, string][]][] = [
     ['Go to', SCREENS.map(screen => [`g ${screen.key}`, screen.label])],
     [
+      'In lists',
+      [
+        ['j', 'Next row'],
+        ['k', 'Row before'],
+        ['Enter', 'Open the row'],
+        ['x', 'Select the row'],
+        ['n', 'New webhook, or key'],
+      ],
+    ],
+    [
       'Everywhere',
       [
         [isMac() ? '⌘ K' : 'Ctrl K', 'Go to a screen or an id'],
@@ -15,12 +25,12 @@ export function Shortcuts({ onClose }: { onClose(): void }) {
       ],
     ],
     [
-      'In lists',
+      'On an event',
       [
-        ['j', 'Next row'],
-        ['k', 'Row before'],
-        ['Enter', 'Open the row'],
-        ['x', 'Select the row'],
+        ['J', 'Next delivery'],
+        ['K', 'Delivery before'],
+        ['j', 'Next attempt'],
+        ['k', 'Attempt before'],
       ],
     ],
   ];

@@ -41,10 +41,11 @@ export function useRange(fallback: string = '1h'): TimeRange {
 }
 
 /** Which screens have a range at all, and whether without one they show everything. */
-export function rangeOf(path: string): 'none' | 'last' | 'any' {
+export function rangeOf(path: string, tab: string | null): 'none' | 'last' | 'any' {
   if (path === '/events' || path === '/deliveries') return 'any';
-  if (path === '/' || path === '/queue' || path.startsWith('/webhooks/')) return 'last';
-  return 'none';
+  if (path === '/' || path === '/queue') return 'last';
+  if (!path.startsWith('/webhooks/')) return 'none';
+  return tab === null ? 'last' : tab === 'deliveries' ? 'any' : 'none';
 }
 
 /**

@@ -136,10 +136,12 @@ function alone(u: UPlot, index: number): number[] {
 function aligned(at: number[], series: Series[], stacked: boolean): UPlot.AlignedData {
   if (!stacked) return [at, ...series.map(one => one.values)];
   const sums = at.map(() => 0);
+  // What was not looked at is a gap, not nothing.
+  const known = at.map((_, index) => series.some(one => one.values[index] != null));
   const layers = series.map(one =>
     at.map((_, index) => {
       sums[index] = (sums[index] ?? 0) + (one.values[index] ?? 0);
-      return sums[index] ?? 0;
+      return known[index] ? (sums[index] ?? 0) : null;
     }),
   );
   return [at, ...layers.reverse()];

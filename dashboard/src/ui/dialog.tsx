@@ -20,16 +20,16 @@ interface Props {
 export function Dialog({ title, onClose, children, wide, aside }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const titleId = useId();
+  const [before] = useState(opener);
   useEffect(() => {
-    const before = document.activeElement;
-    dialog.current?.showModal();
+    const element = dialog.current;
+    if (element) openers.set(element, before);
+    element?.showModal();
     // Not the button that closes it, which would be the first: where one begins to fill in or read.
     const body = dialog.current?.querySelector<HTMLElement>('.dialog-body');
     (body?.querySelector<HTMLElement>(FILLED_IN) ?? body)?.focus();
-    return () => {
-      if (before instanceof HTMLElement && before.isConnected) before.focus();
-    };
-  }, []);
+    return () => focusBack(before);
+  }, [before]);
   return (
     <dialog
       ref={dialog}
@@ -54,6 +54,22 @@ export function Dialog({ title, onClose, children, wide, aside }: Props) {
       </div>
     </dialog>
   );
+}
+
+const openers = new WeakMap<Element, Element[]>();
+
+/** What had the focus; if that is in a dialog, which may go, then what opened that one as well. */
+function opener(): Element[] {
+  const active = document.activeElement;
+  const around = document.querySelector('dialog:modal');
+  return [active, ...((around && openers.get(around)) ?? [])].filter(element => element !== null);
+}
+
+/** Where the focus was; if that went with what the dialog did, to the content of the screen. */
+function focusBack(before: Element[]): void {
+  const there = before.find(element => element.isConnected && element !== document.body);
+  if (there instanceof HTMLElement) there.focus();
+  else document.getElementById('content')?.focus({ preventScroll: true });
 }
 
 interface ConfirmProps {

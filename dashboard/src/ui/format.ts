@@ -64,3 +64,10 @@ function two(n: number, per: number, big: string, small: string): string {
 function trim(text: string): string {
   return text.includes('.') ? text.replace(/\.?0+$/, '') : text;
 }
+
+/** The API writes for logs too, without a capital; names of fields stay as they are. */
+export function sentence(text: string): string {
+  const [first = ''] = text.split(' ');
+  const begun = /^[a-z]+$/.test(first) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
+  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
+}

@@ -1,5 +1,7 @@
+import type { Delivery } from '../api/types';
 import { CopyButton } from './copy';
 import { AppLink } from './link';
+import { urlParts } from './url-parts';
 
 /**
  * An id that can be copied and, with `to`, opened. Long ones lose their middle, not their end: the
@@ -40,12 +42,12 @@ export function Id({
 
 /** A URL with its host emphasised; `to` makes it a link within the dashboard. */
 export function Url({ url, to, copy = true }: { url: string; to?: string; copy?: boolean }) {
-  const { scheme, host, rest } = parts(url);
+  const { scheme, host, rest } = urlParts(url);
   const text = (
     <>
-      <span className="faint">{scheme}</span>
+      {scheme !== 'https://' && <span className="faint">{scheme}</span>}
       <b>{host}</b>
-      <span className="muted">{rest}</span>
+      {rest !== '/' && <span className="muted">{rest}</span>}
     </>
   );
   return (
@@ -64,9 +66,23 @@ export function Url({ url, to, copy = true }: { url: string; to?: string; copy?:
   );
 }
 
-function parts(url: string): { scheme: string; host: string; rest: string } {
-  const match = /^([a-z]+:\/\/)([^/?#]*)(.*)$/i.exec(url);
-  if (match === null) return { scheme: '', host: url, rest: '' };
-  const [, scheme = '', host = '', rest = ''] = match;
-  return { scheme: scheme === 'https://' ? '' : scheme, host, rest: rest === '/' ? '' : rest };
+/** Where a delivery goes. Of a webhook that was deleted nothing is known but its id. */
+export function WebhookOf({
+  delivery,
+  plain,
+}: {
+  delivery: Pick<Delivery, 'webhook_id' | 'webhook_url'>;
+  /** Text alone: within something that is a link itself. */
+  plain?: boolean;
+}) {
+  const { webhook_id: id, webhook_url: url } = delivery;
+  if (url !== null) {
+    return <Url url={url} to={plain ? undefined : `/webhooks/${id}`} copy={!plain} />;
+  }
+  return (
+    <span className="row webhook-deleted">
+      {plain ? <span className="mono truncate">{id}</span> : <Id id={id} />}
+      <span className="faint small">deleted</span>
+    </span>
+  );
 }

@@ -39,7 +39,7 @@ export function JsonViewer({ text, title = 'Body', truncated }: Props) {
           </span>
         )}
       </div>
-      <pre className={view === 'raw' || tokens === null ? 'wrap' : undefined} tabIndex={0}>
+      <pre className="wrap" tabIndex={0}>
         <code>
           {text === ''
             ? '(empty)'

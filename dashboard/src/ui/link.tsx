@@ -1,6 +1,7 @@
 import type { AnchorHTMLAttributes } from 'react';
 import { Link } from 'wouter';
 import { useHref } from '../state/url';
+import { Icon, type IconName } from './icons';
 
 interface Props extends Omit<AnchorHTMLAttributes<HTMLAnchorElement>, 'href'> {
   to: string;
@@ -22,9 +23,16 @@ export function AppLink({ to, exact, children, ...rest }: Props) {
 export function LinkButton({
   look = 'plain',
   small,
+  icon,
   className,
+  children,
   ...rest
-}: Props & { look?: 'plain' | 'primary' | 'quiet'; small?: boolean }) {
+}: Props & { look?: 'plain' | 'primary' | 'quiet'; small?: boolean; icon?: IconName }) {
   const classes = ['button', look, small ? 'small' : '', className ?? ''].filter(Boolean).join(' ');
-  return <AppLink {...rest} className={classes} />;
+  return (
+    <AppLink {...rest} className={classes}>
+      {icon && <Icon name={icon} />}
+      {children}
+    </AppLink>
+  );
 }

@@ -49,7 +49,7 @@ export function NoMatch({ what, onClear }: { what: string; onClear(): void }) {
       title={`No ${what} match`}
       action={<Button onClick={onClear}>Clear filters</Button>}
     >
-      There is nothing that has all that is asked for.
+      Nothing has all that the filters ask for.
     </State>
   );
 }

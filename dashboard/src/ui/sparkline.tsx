@@ -11,26 +11,18 @@ interface Props {
 export function Sparkline({ values, label, color = '--accent', width = 96, height = 28 }: Props) {
   const known = values.filter(value => value !== null);
   const max = Math.max(...known, 0);
+  if (known.length === 0) return null;
   const x = (index: number) => (index / Math.max(values.length - 1, 1)) * width;
   const y = (value: number) =>
     max === 0 ? height - 1.5 : height - 1.5 - (value / max) * (height - 4);
-  const line = segments(values)
-    .map(part =>
-      part
-        .map(([at, value], n) => `${n === 0 ? 'M' : 'L'}${x(at).toFixed(1)} ${y(value).toFixed(1)}`)
-        .join(''),
-    )
-    // One value alone is a dot: the round ends of a line without length.
-    .map((path, n) => (segments(values)[n]?.length === 1 ? `${path}h0.01` : path))
-    .join('');
-  const area = segments(values)
-    .map(part => {
-      const [first] = part[0] ?? [0];
-      const [last] = part.at(-1) ?? [0];
-      const top = part.map(([at, value]) => `L${x(at).toFixed(1)} ${y(value).toFixed(1)}`).join('');
-      return `M${x(first).toFixed(1)} ${height}${top}L${x(last).toFixed(1)} ${height}Z`;
-    })
-    .join('');
+  // Its shape is what it tells: gaps are bridged, what comes before the first value stays empty.
+  const points = values.flatMap((value, at) =>
+    value === null ? [] : [[x(at), y(value)] as const],
+  );
+  const top = points.map(([left, down]) => `${left.toFixed(1)} ${down.toFixed(1)}`).join('L');
+  const [from] = points[0] ?? [0];
+  const [to] = points.at(-1) ?? [0];
+  const alone = points.length === 1;
   return (
     <svg
       className="sparkline"
@@ -40,12 +32,13 @@ export function Sparkline({ values, label, color = '--accent', width = 96, heigh
       aria-label={label}
       style={{ color: `var(${color})` }}
     >
-      <path d={area} fill="currentColor" opacity="0.12" />
+      <path d={`M${from} ${height}L${top}L${to} ${height}Z`} fill="currentColor" opacity="0.12" />
       <path
-        d={line}
+        // One value alone is a dot: the round ends of a line without length.
+        d={`M${top}${alone ? 'h0.01' : ''}`}
         fill="none"
         stroke="currentColor"
-        strokeWidth="1.5"
+        strokeWidth={alone ? 4 : 1.5}
         strokeLinecap="round"
         vectorEffect="non-scaling-stroke"
       />
@@ -85,21 +78,4 @@ export function SparkBars({ bars, label }: SparkBarsProps) {
       })}
     </svg>
   );
-}
-
-function segments(values: (number | null)[]): [number, number][][] {
-  const parts: [number, number][][] = [];
-  let open: [number, number][] | undefined;
-  values.forEach((value, at) => {
-    if (value === null) {
-      open = undefined;
-      return;
-    }
-    if (open === undefined) {
-      open = [];
-      parts.push(open);
-    }
-    open.push([at, value]);
-  });
-  return parts;
 }

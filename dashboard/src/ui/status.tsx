@@ -1,5 +1,6 @@
 import type { Delivery, DeliveryStatus, LastAttempt, Webhook } from '../api/types';
 import { useNow } from '../state/now';
+import { sentence } from './format';
 import { Icon, type IconName } from './icons';
 import { Time } from './time';
 import { ENDED_BY, ERROR_ABOUT, ERROR_WORDS, STATUS_WORDS, WAITING_FOR, statusText } from './words';
@@ -49,11 +50,6 @@ const OF_WEBHOOK: Record<Webhook['status'], { tone: Tone; icon: IconName; word: 
   disabled: { tone: 'bad', icon: 'stop', word: 'Disabled' },
 };
 
-const REASONS: Record<string, string> = {
-  gone: 'The receiver answered 410 Gone.',
-  failing: 'It failed for too long.',
-};
-
 /** `failing` marks an active webhook whose last attempts all failed. */
 export function WebhookStatusPill(props: {
   status: Webhook['status'];
@@ -62,7 +58,7 @@ export function WebhookStatusPill(props: {
 }) {
   const { status, reason, failing } = props;
   if (status === 'active' && failing) return <Pill tone="warn" icon="warning" word="Failing" />;
-  const tip = reason ? (REASONS[reason] ?? reason) : undefined;
+  const tip = reason ? sentence(reason) : undefined;
   return <Pill {...OF_WEBHOOK[status]} tip={tip} />;
 }
 

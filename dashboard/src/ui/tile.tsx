@@ -58,7 +58,12 @@ export function Tile({ label, about, value, delta, spark, color, to, note }: Pro
 function Delta({ now, before, more, points }: DeltaOf) {
   if (now === null || before === null || before === undefined) return null;
   const change = points ? (now - before) * 100 : before === 0 ? null : (now / before - 1) * 100;
-  if (change === null) return now === 0 ? null : <span className="delta">new</span>;
+  if (change === null)
+    return now === 0 ? null : (
+      <span className="delta" data-tip="There was none in the range before">
+        new
+      </span>
+    );
   const shown =
     Math.abs(change) < 10 ? Math.abs(change).toFixed(1) : Math.round(Math.abs(change)).toString();
   if (shown === '0.0')

@@ -443,7 +443,7 @@ impl Store for Postgres {
 #[async_trait]
 impl Stats for Postgres {
     async fn add_stats(&self, more: Additions) -> Result<(), StoreError> {
-        call!(relaxed of self, |db| stats::add(db, &more))
+        call!(self, |db| stats::add(db, &more))
     }
 
     async fn stats(&self, of: StatsFilter) -> Result<Vec<Counted>, StoreError> {

@@ -584,8 +584,8 @@ FROM generate_series($2::bigint, $3::bigint, $4::bigint) AS at
 CROSS JOIN LATERAL (
     SELECT begin, type, counts FROM stats
     WHERE span = $1 AND begin = at AND tenant = $5 AND webhook = $6
-      AND ($7::text IS NULL OR type = $7)
-    ORDER BY type
+      AND (type = $7 OR ($7::text IS NULL AND type <> ''))
+    ORDER BY type DESC
 ) s
 LIMIT $8
 
@@ -675,4 +675,6 @@ GROUP BY k.n, s.status
 
 -- name: is_to_fan_out
 SELECT 1 FROM events e JOIN inbox i ON i.tenant = e.tenant AND i.seq <= e.seq
+    -- Those of a row are accepted together.
+    AND i.seq > e.seq - 10000
 WHERE e.uid = $1 AND $1 = ANY (i.events) LIMIT 1

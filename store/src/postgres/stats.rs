@@ -110,28 +110,23 @@ async fn change_streaks(db: &Transaction<'_>, changes: &[StreakChange]) -> Resul
 pub(super) async fn stats(db: &Object, of: &StatsFilter) -> Result<Vec<Counted>> {
     let (tenant, step) = (name(of.tenant.as_ref()), of.span.micros());
     let webhook = webhook_or_all(of.webhook);
-    let each = of.types == Types::Each || (of.webhook.is_some() && of.types == Types::Together);
+    // None: each.
     let one = match &of.types {
         Types::One(event_type) => Some(event_type.as_str()),
-        Types::Together | Types::Each => (!each).then_some(""),
+        Types::Together => Some(""),
+        Types::Each => None,
     };
-    let mut begin = of.span.begin(of.since);
-    if begin < of.since {
-        begin.0 += step;
-    }
-    let (last, most) = (of.until.0.saturating_sub(1), i64::from(STATS_ROWS_MAX));
-    let read = const { sql("stats") };
+    let first = of.span.begin(Timestamp(of.since.0.saturating_add(step - 1))).0;
+    let last = of.span.begin(Timestamp(of.until.0.saturating_sub(1))).0;
+    let most = i64::from(STATS_ROWS_MAX);
     let values: super::batch::Values<'_, 8> =
-        [&span(of.span), &begin.0, &last, &step, &tenant, &webhook, &one, &most];
-    let found = query(db, read, &values).await?;
-    let rest = of.webhook.is_some();
-    let counted = found.iter().map(|row| {
+        [&span(of.span), &last, &first, &-step, &tenant, &webhook, &one, &most];
+    let found = query(db, const { sql("stats") }, &values).await?;
+    let counted = found.iter().rev().map(|row| {
         let event_type = EventType::parse(rows::get(row, 1)?).ok();
-        let wanted = !each || rest || event_type.is_some();
-        let counts = counts_of(row, 2)?;
-        Ok(wanted.then_some(Counted { begin: rows::time(row, 0)?, event_type, counts }))
+        Ok(Counted { begin: rows::time(row, 0)?, event_type, counts: counts_of(row, 2)? })
     });
-    counted.filter_map(Result::transpose).collect()
+    counted.collect()
 }
 
 pub(super) async fn causes(

@@ -75,12 +75,15 @@ async fn read(server: &Server, mark: Option<Mark>, limit: usize) -> RedisResult<
     let (listening, key) = (server.keys.listening(), server.keys.notices());
     let mut set = cmd("SET");
     let ms = u64::try_from(LISTENING_FOR.as_millis()).unwrap_or(u64::MAX);
-    set.arg(&listening).arg(1).arg("PX").arg(ms);
-    server.links.query_at(&listening, &set).await?;
+    set.arg(&listening).arg(1).arg("PX").arg(ms).arg("GET");
+    let before = server.links.query_at(&listening, &set).await?;
+    // While nobody listened nothing was told; and who tells hears of it only now.
+    let nobody_listened = matches!(before, Value::Nil);
     let expire = cmd("EXPIRE").arg(&key).arg(KEPT_FOR_S).to_owned();
     server.links.query_at(&key, &expire).await?;
     let Some(mark) = mark else {
-        return Ok(Noticed { mark: end(server, &key).await?, ..Noticed::default() });
+        let (mark, missed) = (end(server, &key).await?, nobody_listened);
+        return Ok(Noticed { mark, missed, items: Vec::new() });
     };
     let mut range = cmd("XRANGE");
     let entries = limit.div_ceil(ENTRY_ITEMS).max(1) + 1;
@@ -92,6 +95,7 @@ async fn read(server: &Server, mark: Option<Mark>, limit: usize) -> RedisResult<
         EMPTY => now_ms(server, &key).await?.saturating_sub(mark.major) < KEPT_FOR_S * 1_000,
         _ => entries.next_if(|(at, _)| *at == mark).is_some(),
     };
+    let nothing_dropped = nothing_dropped && !nobody_listened;
     if !nothing_dropped || entries.peek().is_none() && mark.minor == EMPTY {
         let mark = end(server, &key).await?;
         return Ok(Noticed { mark, missed: !nothing_dropped, items: Vec::new() });

@@ -84,6 +84,8 @@ pub struct Sqlite {
     feed: Readers,
     /// For people.
     look: Readers,
+    /// For charts, which take their time.
+    charts: Readers,
     clock: Clock,
     /// The event of which some is forgotten already. After a restart it is the oldest, and found again.
     half_forgotten: Mutex<Option<retain::Named>>,
@@ -122,12 +124,23 @@ impl Sqlite {
         let recent = Arc::new(Recent::default());
         let shared = recent.clone();
         let opened = tokio::task::spawn_blocking(move || open(&path, shared)).await;
-        let (writer, health, [engine, feed, look]) = opened
+        let (writer, health, [engine, feed, look, charts]) = opened
             .map_err(|e| e.to_string())
             .and_then(|opened| opened)
             .map_err(|e| OpenError::Database(shown.clone(), e))?;
         let half_forgotten = Mutex::default();
-        Ok(Self { writer, health, recent, engine, feed, look, clock, half_forgotten, _lock: lock })
+        Ok(Self {
+            writer,
+            health,
+            recent,
+            engine,
+            feed,
+            look,
+            charts,
+            clock,
+            half_forgotten,
+            _lock: lock,
+        })
     }
 
     /// Looks at the database in `data_dir` without changing anything, whether or not a process has
@@ -146,7 +159,7 @@ fn private(path: &Path) -> std::io::Result<File> {
     File::options().create(true).append(true).mode(0o600).open(path)
 }
 
-type Opened = (Writer, Health, [Readers; 3]);
+type Opened = (Writer, Health, [Readers; 4]);
 
 fn open(path: &Path, recent: Arc<Recent>) -> Result<Opened, String> {
     let text = |e: rusqlite::Error| e.to_string();
@@ -160,7 +173,8 @@ fn open(path: &Path, recent: Arc<Recent>) -> Result<Opened, String> {
     let engine = Readers::start(path, "sqlite-engine", 1).map_err(error)?;
     let feed = Readers::start(path, "sqlite-feed", 1).map_err(error)?;
     let look = Readers::start(path, "sqlite-look", LOOK_THREADS).map_err(error)?;
-    Ok((writer, health, [engine, feed, look]))
+    let charts = Readers::start(path, "sqlite-charts", 1).map_err(error)?;
+    Ok((writer, health, [engine, feed, look, charts]))
 }
 
 /// The write-ahead log, to be synced. Its entry in the folder is made durable here, once.
@@ -404,7 +418,8 @@ impl Store for Sqlite {
 
     async fn key(&self, hash: &KeyHash) -> Result<Option<Key>, StoreError> {
         let hash = *hash;
-        self.look.read(move |db| keys::find(db, &hash)).await
+        // Every request waits for it: never behind what people look at.
+        self.engine.read(move |db| keys::find(db, &hash)).await
     }
 
     async fn keys(&self) -> Result<Vec<Key>, StoreError> {
@@ -451,6 +466,7 @@ impl Store for Sqlite {
         self.engine.close();
         self.feed.close();
         self.look.close();
+        self.charts.close();
         let closed = self.writer.close().await;
         self.recent.clear();
         closed
@@ -464,7 +480,7 @@ impl Stats for Sqlite {
     }
 
     async fn stats(&self, of: StatsFilter) -> Result<Vec<Counted>, StoreError> {
-        self.look.read(move |db| stats::stats(db, &of)).await
+        self.charts.read(move |db| stats::stats(db, &of)).await
     }
 
     async fn causes(
@@ -474,7 +490,7 @@ impl Stats for Sqlite {
         limit: u32,
     ) -> Result<Vec<CauseCount>, StoreError> {
         let tenant = tenant.cloned();
-        self.look.read(move |db| stats::causes(db, tenant.as_ref(), since, limit)).await
+        self.charts.read(move |db| stats::causes(db, tenant.as_ref(), since, limit)).await
     }
 
     async fn failing(
@@ -483,12 +499,12 @@ impl Stats for Sqlite {
         limit: u32,
     ) -> Result<Vec<Streak>, StoreError> {
         let tenant = tenant.cloned();
-        self.look.read(move |db| stats::failing(db, tenant.as_ref(), limit)).await
+        self.charts.read(move |db| stats::failing(db, tenant.as_ref(), limit)).await
     }
 
     async fn streaks(&self, ids: &[WebhookId]) -> Result<Vec<Streak>, StoreError> {
         let ids = ids.to_vec();
-        self.look.read(move |db| stats::streaks(db, &ids)).await
+        self.charts.read(move |db| stats::streaks(db, &ids)).await
     }
 
     async fn forget_stats(
@@ -503,16 +519,16 @@ impl Stats for Sqlite {
 
     async fn webhook_totals(&self, tenant: Option<&Tenant>) -> Result<WebhookTotals, StoreError> {
         let tenant = tenant.cloned();
-        self.look.read(move |db| stats::webhook_totals(db, tenant.as_ref())).await
+        self.charts.read(move |db| stats::webhook_totals(db, tenant.as_ref())).await
     }
 
     async fn size_bytes(&self) -> Result<Option<u64>, StoreError> {
-        self.look.read(|db| stats::size_bytes(db).map(Some)).await
+        self.charts.read(|db| stats::size_bytes(db).map(Some)).await
     }
 
     async fn backlogs(&self, ids: &[WebhookId], most: u32) -> Result<Vec<Backlog>, StoreError> {
         let ids = ids.to_vec();
-        self.look.read(move |db| stats::backlogs(db, &ids, most)).await
+        self.charts.read(move |db| stats::backlogs(db, &ids, most)).await
     }
 
     async fn statuses(
@@ -521,11 +537,11 @@ impl Stats for Sqlite {
         most: u32,
     ) -> Result<Vec<StatusCounts>, StoreError> {
         let events = events.to_vec();
-        self.look.read(move |db| stats::statuses(db, &events, most)).await
+        self.charts.read(move |db| stats::statuses(db, &events, most)).await
     }
 
     async fn is_to_fan_out(&self, event: EventUid) -> Result<bool, StoreError> {
-        self.look.read(move |db| stats::is_to_fan_out(db, event)).await
+        self.charts.read(move |db| stats::is_to_fan_out(db, event)).await
     }
 
     async fn unfinished_totals(
@@ -534,6 +550,6 @@ impl Stats for Sqlite {
         most: u32,
     ) -> Result<UnfinishedTotals, StoreError> {
         let tenant = tenant.cloned();
-        self.look.read(move |db| stats::unfinished_totals(db, tenant.as_ref(), most)).await
+        self.charts.read(move |db| stats::unfinished_totals(db, tenant.as_ref(), most)).await
     }
 }

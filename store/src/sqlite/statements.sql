@@ -298,7 +298,7 @@ WHERE span = ?1 AND begin = ?2 AND tenant = ?3 AND webhook = ?4 AND type = ?5
 
 -- name: stats_types
 SELECT counts, type FROM stats
-WHERE span = ?1 AND begin = ?2 AND tenant = ?3 AND webhook = ?4 ORDER BY type
+WHERE span = ?1 AND begin = ?2 AND tenant = ?3 AND webhook = ?4 ORDER BY type DESC
 
 -- name: put_stats
 INSERT OR REPLACE INTO stats (span, begin, tenant, webhook, type, counts)

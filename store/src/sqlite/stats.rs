@@ -5,7 +5,7 @@ use model::id::{EventUid, WebhookId};
 use model::stats::Counts;
 use model::tenant::Tenant;
 use model::time::Timestamp;
-use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Result, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use super::{rows, sql};
 use crate::stats::*;
@@ -77,48 +77,35 @@ pub(super) fn stats(db: &Connection, of: &StatsFilter) -> Result<Vec<Counted>> {
     let mut found = Vec::new();
     let (tenant, step) = (name(of.tenant.as_ref()), of.span.micros());
     let webhook = of.webhook.map_or(ALL_WEBHOOKS, |id| id.0.0);
-    let each = of.types == Types::Each || (of.webhook.is_some() && of.types == Types::Together);
     let one = match &of.types {
         Types::One(event_type) => event_type.as_str(),
         Types::Together | Types::Each => "",
     };
+    let each = of.types == Types::Each;
     let statement = if each { const { sql("stats_types") } } else { const { sql("stats_one") } };
     let mut statement = db.prepare_cached(statement)?;
-    let mut begin = of.span.begin(of.since);
-    if begin < of.since {
-        begin.0 += step;
-    }
-    while begin < of.until && found.len() < STATS_ROWS_MAX as usize {
+    let first = of.span.begin(Timestamp(of.since.0.saturating_add(step - 1)));
+    let mut begin = of.span.begin(Timestamp(of.until.0.saturating_sub(1)));
+    // From the newest on, so that it is the oldest that are left out.
+    while begin >= first && found.len() < STATS_ROWS_MAX as usize {
         if each {
-            let key = params![of.span.secs(), begin.0, tenant, webhook];
-            read_types(&mut statement, key, begin, of.webhook.is_some(), &mut found)?;
+            let mut read = statement.query(params![of.span.secs(), begin.0, tenant, webhook])?;
+            while let Some(row) = read.next()? {
+                if let Ok(event_type) = EventType::parse(rows::text(row, 1)?) {
+                    let (event_type, counts) = (Some(event_type), counts_of(row, 0)?);
+                    found.push(Counted { begin, event_type, counts });
+                }
+            }
         } else {
             let key = params![of.span.secs(), begin.0, tenant, webhook, one];
             let counts = statement.query_row(key, |row| counts_of(row, 0)).optional()?;
             let event_type = EventType::parse(one).ok();
             found.extend(counts.map(|counts| Counted { begin, event_type, counts }));
         }
-        begin.0 += step;
+        begin.0 -= step;
     }
+    found.reverse();
     Ok(found)
-}
-
-/// `rest`: with what is of no type that is told apart.
-fn read_types(
-    statement: &mut CachedStatement<'_>,
-    key: &[&dyn rusqlite::ToSql],
-    begin: Timestamp,
-    rest: bool,
-    found: &mut Vec<Counted>,
-) -> Result<()> {
-    let mut read = statement.query(key)?;
-    while let Some(row) = read.next()? {
-        let event_type = EventType::parse(rows::text(row, 1)?).ok();
-        if rest || event_type.is_some() {
-            found.push(Counted { begin, event_type, counts: counts_of(row, 0)? });
-        }
-    }
-    Ok(())
 }
 
 pub(super) fn causes(

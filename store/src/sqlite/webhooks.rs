@@ -80,7 +80,13 @@ pub(super) fn list(
     conditions.also("tenant =", filter.tenant.as_ref().map(|t| t.as_str().to_owned()));
     of_status(&mut conditions, filter.status);
     if let Some(part) = &filter.url_part {
-        conditions.also_all(URL_HAS, [part.to_lowercase()]);
+        let part = part.to_lowercase();
+        match &filter.tenant {
+            None => conditions.also_all(URL_HAS, [part]),
+            Some(tenant) => {
+                conditions.also_all(URL_OF_TENANT_HAS, [part, tenant.as_str().to_owned()]);
+            }
+        }
     }
     conditions.also("id <", after.map(|id| id.0.0.to_vec()));
     conditions.query(db, "ORDER BY id DESC", limit, rows::webhook)
@@ -90,6 +96,9 @@ pub(super) fn list(
 /// be a credential, and is not to be guessed.
 const URL_HAS: &str = "id IN (SELECT w.id FROM webhooks w INDEXED BY webhooks_tenant_url
     WHERE w.deleted_at IS NULL AND instr(lower(substr(w.url, 1, instr(w.url || '?', '?'))), ?) > 0)";
+const URL_OF_TENANT_HAS: &str = "id IN (SELECT w.id FROM webhooks w INDEXED BY webhooks_tenant_url
+    WHERE w.deleted_at IS NULL AND instr(lower(substr(w.url, 1, instr(w.url || '?', '?'))), ?) > 0
+      AND w.tenant = ?)";
 
 /// Spelled out, so that the partial index of those that are not active can serve it.
 fn of_status(conditions: &mut Conditions, status: Option<WebhookStatus>) {

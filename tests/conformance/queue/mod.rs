@@ -118,6 +118,7 @@ each_queue! {
         what_is_told_to_nobody_is_not_kept,
         a_mark_of_elsewhere_has_missed_something,
         what_is_kept_is_bounded_and_who_missed_some_is_told,
+        who_comes_back_when_nobody_listened_has_missed_something,
         a_batch_larger_than_was_asked_for_comes_in_parts,
     }
     at_once::{

@@ -297,8 +297,13 @@ pub async fn webhooks_are_found_by_a_part_of_their_url(rig: &mut StoreRig) {
         ("_", vec![]),
         ("\0", vec![]),
     ] {
-        let filter = WebhookFilter { url_part: Some(part.into()), ..WebhookFilter::default() };
         let expected: Vec<_> = expected.into_iter().map(webhook_id).collect();
-        assert_eq!(webhooks(rig, &filter, 10).await, expected, "{part:?}");
+        for (tenant, expected) in
+            [(None, &expected), (Some(tenant("a")), &expected), (Some(tenant("b")), &Vec::new())]
+        {
+            let filter =
+                WebhookFilter { url_part: Some(part.into()), tenant, ..WebhookFilter::default() };
+            assert_eq!(webhooks(rig, &filter, 10).await, *expected, "{part:?}");
+        }
     }
 }

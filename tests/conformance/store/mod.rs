@@ -255,7 +255,7 @@ each_store! {
     stats::{
         counts_are_added_to_what_is_there,
         counts_are_read_by_time_and_type,
-        counts_of_a_webhook_are_read_with_those_of_no_type,
+        counts_of_a_webhook_are_its_own,
         counts_added_at_once_are_all_there,
         causes_are_counted_over_all_spans,
         a_streak_goes_on_until_a_success,

@@ -29,12 +29,13 @@ export function useDeliveryAction(): (
   );
 }
 
-/** Of what has been delivered there is nothing to retry. */
-export function canRetry(delivery: Pick<Delivery, 'status'>): boolean {
-  return delivery.status !== 'delivered';
+/** Of what has been delivered there is nothing to retry, and to a deleted webhook nowhere. */
+export function canRetry(delivery: Pick<Delivery, 'status' | 'webhook_url'>): boolean {
+  return delivery.status !== 'delivered' && delivery.webhook_url !== null;
 }
 
 /** "Retry" begins anew what has ended; what waits is only sent earlier. */
-export function retryLabel(delivery: Pick<Delivery, 'status'>): string {
-  return delivery.status === 'pending' || delivery.status === 'retrying' ? 'Send now' : 'Retry';
+export function retryLabel({ status }: Pick<Delivery, 'status'>): string {
+  if (status === 'pending') return 'Send now';
+  return status === 'retrying' ? 'Retry now' : 'Retry';
 }

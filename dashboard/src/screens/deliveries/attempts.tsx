@@ -1,3 +1,4 @@
+import './attempts.css';
 import type { Attempt } from '../../api/types';
 import { HeaderBlock } from '../../ui/code';
 import { duration } from '../../ui/format';

@@ -1,3 +1,4 @@
+import './bulk-dialog.css';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef, useState } from 'react';
 import { actOnDeliveries, actOnEach, countDeliveries, type BulkVerb } from '../../api/bulk';
@@ -23,8 +24,7 @@ const WORDS = {
   retry: {
     title: 'Retry deliveries',
     action: 'Retry',
-    about:
-      'They are sent at once, as fast as each webhook takes them. What has failed begins its plan anew.',
+    about: 'They are sent at once, as fast as each webhook takes them.',
     done: 'sent again',
   },
   cancel: {
@@ -54,6 +54,8 @@ export default function BulkDialog({ verb, filter = {}, ids, onClose, onDone }: 
   useEffect(() => () => stop.current?.abort(), []);
 
   const matched = ids ? { matched: ids.length, capped: false } : counted.data;
+  const ended =
+    filter.status?.some(status => status === 'failed' || status === 'cancelled') ?? true;
   const running = done !== null && problem === null;
   const name = matched && plural(matched.matched, 'delivery', 'deliveries', matched.capped);
 
@@ -94,11 +96,15 @@ export default function BulkDialog({ verb, filter = {}, ids, onClose, onDone }: 
         </p>
         {running && matched && (
           <progress
+            className="bulk-progress"
             max={matched.capped ? undefined : matched.matched}
             value={matched.capped ? undefined : done}
           />
         )}
-        <p className="muted">{words.about}</p>
+        <p className="muted">
+          {words.about}
+          {verb === 'retry' && ended && ' What has failed begins its plan anew.'}
+        </p>
         {(problem ?? counted.error) !== null && (
           <Banner tone="bad">{problem ?? asProblem(counted.error).detail}</Banner>
         )}

@@ -1,20 +1,20 @@
-import type { Delivery, Webhook } from '../../api/types';
+import type { Delivery } from '../../api/types';
 import { count, duration } from '../../ui/format';
-import { Id, Url } from '../../ui/id';
+import { Id, WebhookOf } from '../../ui/id';
 import { DeliveryStatusPill, LastAnswer, NextAttempt } from '../../ui/status';
 import type { Column } from '../../ui/table';
 import { Time } from '../../ui/time';
+import { eventPath } from './paths';
 import { RowMenu } from './row-menu';
 
 interface Shown {
-  webhooks: ReadonlyMap<string, Webhook>;
   /** Columns that would say the same in every row are left out. */
   webhook: boolean;
   event: boolean;
   tenant: boolean;
 }
 
-export function deliveryColumns({ webhooks, webhook, event, tenant }: Shown): Column<Delivery>[] {
+export function deliveryColumns({ webhook, event, tenant }: Shown): Column<Delivery>[] {
   const columns: (Column<Delivery> | false)[] = [
     {
       id: 'status',
@@ -32,15 +32,13 @@ export function deliveryColumns({ webhooks, webhook, event, tenant }: Shown): Co
       head: 'Event',
       phone: false,
       from: 'xl',
-      cell: row => <Id id={row.event_id} to={`/events/${encodeURIComponent(row.event_id)}`} />,
+      cell: row => <Id id={row.event_id} to={eventPath(row)} />,
     },
     webhook && {
       id: 'webhook',
       head: 'Webhook',
       fills: true,
-      cell: row => (
-        <WebhookCell row={row} url={row.webhook_url ?? webhooks.get(row.webhook_id)?.webhook_url} />
-      ),
+      cell: row => <WebhookOf delivery={row} />,
     },
     tenant && {
       id: 'tenant',
@@ -91,9 +89,4 @@ export function deliveryColumns({ webhooks, webhook, event, tenant }: Shown): Co
     { id: 'menu', head: '', cell: row => <RowMenu delivery={row} /> },
   ];
   return columns.filter(column => column !== false);
-}
-
-function WebhookCell({ row, url }: { row: Delivery; url: string | undefined }) {
-  const to = `/webhooks/${row.webhook_id}`;
-  return url === undefined ? <Id id={row.webhook_id} to={to} /> : <Url url={url} to={to} />;
 }

@@ -1,11 +1,11 @@
 import { useState } from 'react';
 import { asProblem } from '../../api/problem';
-import { isOver, useDelivery, useWebhook } from '../../api/queries';
+import { isOver, useDelivery } from '../../api/queries';
 import { useSession } from '../../api/session';
 import type { DeliveryDetail } from '../../api/types';
 import { Button } from '../../ui/button';
 import { Drawer } from '../../ui/drawer';
-import { Id, Url } from '../../ui/id';
+import { Id, WebhookOf } from '../../ui/id';
 import { LinkButton } from '../../ui/link';
 import { ErrorState, Skeleton } from '../../ui/list-states';
 import { Facts } from '../../ui/page';
@@ -14,6 +14,7 @@ import { Since, Time } from '../../ui/time';
 import { ENDED_BY, WAITING_FOR } from '../../ui/words';
 import { canRetry, retryLabel, useDeliveryAction } from './actions';
 import { AttemptList } from './attempts';
+import { eventPath } from './paths';
 import { CancelConfirm } from './row-menu';
 
 /** A delivery in short, beside the list; its event's page has the rest. */
@@ -43,11 +44,8 @@ export function DeliveryDrawer({ id, onClose }: { id: string; onClose(): void })
 }
 
 function Content({ delivery }: { delivery: DeliveryDetail }) {
-  const webhook = useWebhook(delivery.webhook_id);
-  const url = delivery.webhook_url ?? webhook.data?.webhook_url;
-  const to = `/webhooks/${delivery.webhook_id}`;
   const facts: [string, React.ReactNode][] = [
-    ['Webhook', url ? <Url url={url} to={to} /> : <Id id={delivery.webhook_id} to={to} />],
+    ['Webhook', <WebhookOf delivery={delivery} />],
     ['Event', <Id id={delivery.event_id} to={eventPath(delivery)} />],
     ['Delivery', <Id id={delivery.id} />],
     ['Tenant', delivery.tenant],
@@ -107,8 +105,4 @@ function Actions({ delivery }: { delivery: DeliveryDetail }) {
       {cancels && <CancelConfirm delivery={delivery} onClose={() => setCancels(false)} />}
     </>
   );
-}
-
-function eventPath(delivery: DeliveryDetail): string {
-  return `/events/${encodeURIComponent(delivery.event_id)}?open=${delivery.id}`;
 }

@@ -1,8 +1,10 @@
+import { useExample } from '../../api/example';
 import { CodeBlock } from '../../ui/code';
 import { LinkButton } from '../../ui/link';
 import { State } from '../../ui/list-states';
 
 export function EmptyDeliveries({ scoped }: { scoped: boolean }) {
+  const { publish } = useExample();
   if (scoped) {
     return (
       <State icon="delivery" title="No deliveries yet">
@@ -10,10 +12,6 @@ export function EmptyDeliveries({ scoped }: { scoped: boolean }) {
       </State>
     );
   }
-  const command = `curl ${window.location.origin}/v1/events \\
-  -H "Authorization: Bearer $POSTRIDER_KEY" \\
-  -H 'Content-Type: application/json' \\
-  -d '{"type": "order.paid", "data": {"order": 1042}}'`;
   return (
     <State
       icon="delivery"
@@ -21,7 +19,7 @@ export function EmptyDeliveries({ scoped }: { scoped: boolean }) {
       action={<LinkButton to="/webhooks">Webhooks</LinkButton>}
     >
       Every event makes one for each webhook that wants its type. Publish one:
-      <CodeBlock text={command} copyLabel="Copy command" />
+      <CodeBlock text={publish} copyLabel="Copy command" />
     </State>
   );
 }

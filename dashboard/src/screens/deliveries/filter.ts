@@ -5,12 +5,27 @@ import { useListRange } from '../../state/range';
 import { useUrlState } from '../../state/url';
 
 export const VIEWS = [
-  { id: 'all', label: 'All', filter: {} },
-  { id: 'retrying', label: 'Retrying', filter: { status: ['retrying'] } },
-  { id: 'failed', label: 'Failed', filter: { status: ['failed'] } },
-  { id: 'waiting', label: 'Waiting', filter: { status: ['pending'] } },
-  { id: 'slow', label: 'Slow', filter: { min_duration_ms: 5_000 } },
-] as const satisfies { id: string; label: string; filter: DeliveryFilter }[];
+  { id: 'all', label: 'All', about: undefined, filter: {} },
+  {
+    id: 'retrying',
+    label: 'Retrying',
+    about: 'Failed, and tried again',
+    filter: { status: ['retrying'] },
+  },
+  { id: 'failed', label: 'Failed', about: 'Given up', filter: { status: ['failed'] } },
+  { id: 'waiting', label: 'Waiting', about: 'Not tried yet', filter: { status: ['pending'] } },
+  {
+    id: 'slow',
+    label: 'Slow',
+    about: 'The last attempt took 5 s or longer',
+    filter: { min_duration_ms: 5_000 },
+  },
+] as const satisfies {
+  id: string;
+  label: string;
+  about: string | undefined;
+  filter: DeliveryFilter;
+}[];
 
 export type ViewId = (typeof VIEWS)[number]['id'];
 

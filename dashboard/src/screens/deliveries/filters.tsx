@@ -1,4 +1,4 @@
-import type { Webhook } from '../../api/types';
+import { useWebhook } from '../../api/queries';
 import { useUrlState, type Patch } from '../../state/url';
 import { IconButton } from '../../ui/button';
 import { FilterBar, FilterSelect, SearchField } from '../../ui/filters';
@@ -32,10 +32,9 @@ const ATTEMPTS = ['2', '3', '5', '10'].map(value => ({ value, label: `${value} o
 interface Props {
   list: ListFilter;
   scope: Scope;
-  webhooks: ReadonlyMap<string, Webhook>;
 }
 
-export function DeliveryFilters({ list, scope, webhooks }: Props) {
+export function DeliveryFilters({ list, scope }: Props) {
   const url = useUrlState();
   const change = (patch: Patch) => url.set({ ...patch, cursor: null, from: null });
   const value = (name: string) => url.get(name) ?? '';
@@ -49,13 +48,14 @@ export function DeliveryFilters({ list, scope, webhooks }: Props) {
     ? ANSWERS
     : [...ANSWERS, { value: answer, label: answerWords(answer), group: 'Answered with' }];
   const webhookId = scope.webhook_id === undefined ? url.get('webhook_id') : null;
+  const webhook = useWebhook(webhookId);
   return (
     <FilterBar active={list.narrowed} onClear={() => change(clearPatch())}>
       {scope.event_id === undefined && (
         <SearchField
           main
           label="Find by id"
-          placeholder="Id of an event, delivery or webhook"
+          placeholder="An id: evt_…, dlv_…, wh_…"
           value={value('event_id')}
           onChange={find}
         />
@@ -66,14 +66,14 @@ export function DeliveryFilters({ list, scope, webhooks }: Props) {
         value={value('event_type')}
         onChange={text => change({ event_type: text })}
       />
-      {list.view === 'all' || list.view === 'slow' ? (
+      {(list.view === 'all' || list.view === 'slow') && (
         <FilterSelect
           label="Status"
           value={value('status')}
           onChange={text => change({ status: text })}
           options={STATUSES}
         />
-      ) : null}
+      )}
       <FilterSelect
         label="Last answer"
         value={answer}
@@ -89,9 +89,7 @@ export function DeliveryFilters({ list, scope, webhooks }: Props) {
       {webhookId !== null && (
         <span className="deliveries-chip">
           <span className="faint">Webhook</span>
-          <span className="truncate">
-            {short(webhooks.get(webhookId)?.webhook_url) ?? webhookId}
-          </span>
+          <span className="truncate">{short(webhook.data?.webhook_url) ?? webhookId}</span>
           <IconButton
             small
             icon="cross"

@@ -1,15 +1,17 @@
 import './deliveries.css';
 import { useEffect, useMemo, useState } from 'react';
-import { usePage, useRetentionDays, useWebhooksOf } from '../../api/queries';
+import { usePage, useRetentionDays } from '../../api/queries';
 import { useSession } from '../../api/session';
 import type { Delivery } from '../../api/types';
+import { useScrolled } from '../../state/scrolled';
 import { useUrlState } from '../../state/url';
 import { Button } from '../../ui/button';
+import { FollowButton, NewRows } from '../../ui/follow';
 import { plural } from '../../ui/format';
 import { State } from '../../ui/list-states';
 import { Pager, usePager } from '../../ui/pager';
 import { DataTable } from '../../ui/table';
-import { Tabs } from '../../ui/tabs';
+import { Segments } from '../../ui/tabs';
 import { Time } from '../../ui/time';
 import { deliveryColumns } from './columns';
 import { DeliveryDrawer } from './delivery-drawer';
@@ -31,14 +33,14 @@ export function DeliveryList({ scope = {} }: { scope?: Scope }) {
   const { cursor, rows: limit } = usePager();
   const list = useListFilter(scope);
   const { filter } = list;
-  const [paused, setPaused] = useState(false);
+  const [frozen, setFrozen] = useState(false);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const scrolled = useScrolled();
   const open = url.get('open');
   const first = cursor === undefined && filter.until === undefined;
 
   const [live, setLive] = useState(false);
-  const poll = paused ? false : live ? 60_000 : undefined;
+  const poll = frozen ? false : live ? 60_000 : undefined;
   const query = usePage<Delivery>(
     '/v1/deliveries',
     { ...asQuery(filter), limit, cursor },
@@ -50,7 +52,7 @@ export function DeliveryList({ scope = {} }: { scope?: Scope }) {
     answeredAt: query.dataUpdatedAt,
     complete: page?.next_cursor === null,
     filter,
-    on: first && !paused,
+    on: first && !frozen,
     hold: scrolled || open !== null || chosen.size > 0,
   });
   useEffect(() => setLive(tail.live), [tail.live]);
@@ -58,65 +60,44 @@ export function DeliveryList({ scope = {} }: { scope?: Scope }) {
   useEffect(() => setChosen(new Set()), [filterKey]);
 
   const rows = query.isPlaceholderData && tail.rows?.length === 0 ? undefined : tail.rows;
-  const webhooks = useWebhooksOf(rows ?? NONE);
   const columns = useMemo(
     () =>
       deliveryColumns({
-        webhooks,
         webhook: scope.webhook_id === undefined,
         event: scope.event_id === undefined,
         tenant: session?.tenant === null && filter.tenant === undefined,
       }),
-    [webhooks, scope.webhook_id, scope.event_id, session, filter.tenant],
+    [scope.webhook_id, scope.event_id, session, filter.tenant],
   );
   const next = page?.next_cursor;
   const farther = rows?.length === 0 && next;
   return (
-    <Tabs
-      label="Saved views"
-      value={list.view}
-      onChange={view =>
-        url.set(
-          { view: view === 'all' ? null : view, status: null, cursor: null, from: null },
-          { push: true },
-        )
-      }
-      tabs={VIEWS.map(({ id, label }) => ({ id, label }))}
-    >
-      <div className="stack">
-        <div className="deliveries-bar">
-          <DeliveryFilters list={list} scope={scope} webhooks={webhooks} />
+    <>
+      <div className="stack deliveries">
+        <div className="list-bar">
+          <Segments
+            label="Saved views"
+            value={list.view}
+            onChange={view =>
+              url.set(
+                { view: view === 'all' ? null : view, status: null, cursor: null, from: null },
+                { push: true },
+              )
+            }
+            options={VIEWS.map(({ id, label, about }) => ({ id, label, tip: about }))}
+          />
           {first && (
-            <Button
-              className="end"
-              icon={paused ? 'play' : 'pause'}
-              aria-pressed={paused}
-              data-tip={
-                paused
-                  ? 'Nothing changes until you follow again'
-                  : 'New deliveries come in by themselves'
-              }
-              onClick={() => {
-                setPaused(!paused);
-                if (paused) void query.refetch();
+            <FollowButton
+              frozen={frozen}
+              onChange={to => {
+                setFrozen(to);
+                if (!to) void query.refetch();
               }}
-            >
-              {paused ? 'Follow' : 'Pause'}
-            </Button>
+            />
           )}
         </div>
-        {tail.waiting > 0 && (
-          <button
-            type="button"
-            className="new-chip"
-            onClick={() => {
-              tail.show();
-              scrollTo({ top: 0 });
-            }}
-          >
-            {plural(tail.waiting, 'new delivery', 'new deliveries')}
-          </button>
-        )}
+        <DeliveryFilters list={list} scope={scope} />
+        <NewRows n={tail.waiting} onShow={tail.show} />
         {chosen.size > 0 && (
           <SelectionBar
             chosen={(rows ?? NONE).filter(row => chosen.has(row.id))}
@@ -175,7 +156,7 @@ export function DeliveryList({ scope = {} }: { scope?: Scope }) {
         )}
       </div>
       {open !== null && <DeliveryDrawer id={open} onClose={() => url.set({ open: null })} />}
-    </Tabs>
+    </>
   );
 }
 
@@ -193,15 +174,4 @@ function Note(props: { n: number; until: string | null | undefined; last: boolea
       {last && days !== undefined && `, kept for ${plural(days, 'day')}`}
     </>
   );
-}
-
-/** Whoever has scrolled down reads, and nothing should move. */
-function useScrolled(): boolean {
-  const [scrolled, setScrolled] = useState(false);
-  useEffect(() => {
-    const look = () => setScrolled(window.scrollY > 80);
-    window.addEventListener('scroll', look, { passive: true });
-    return () => window.removeEventListener('scroll', look);
-  }, []);
-  return scrolled;
 }

@@ -7,6 +7,7 @@ import { useHref, useUrlState } from '../../state/url';
 import { Confirm } from '../../ui/dialog';
 import { Menu, type MenuItem } from '../../ui/menu';
 import { canRetry, retryLabel, useDeliveryAction } from './actions';
+import { eventPath } from './paths';
 
 export function RowMenu({ delivery }: { delivery: Delivery }) {
   const [, navigate] = useLocation();
@@ -20,12 +21,12 @@ export function RowMenu({ delivery }: { delivery: Delivery }) {
     {
       label: 'Open its event',
       icon: 'event',
-      run: () =>
-        navigate(href(`/events/${encodeURIComponent(delivery.event_id)}?open=${delivery.id}`)),
+      run: () => navigate(href(eventPath(delivery))),
     },
     {
       label: 'Open its webhook',
       icon: 'webhook',
+      disabled: delivery.webhook_url === null,
       run: () => navigate(href(`/webhooks/${delivery.webhook_id}`)),
     },
   ];
@@ -57,7 +58,7 @@ export function CancelConfirm({ delivery, onClose }: { delivery: Delivery; onClo
   const act = useDeliveryAction();
   return (
     <Confirm
-      title="Cancel this delivery?"
+      title="Cancel delivery"
       action="Cancel 1 delivery"
       danger
       onConfirm={() => act('cancel', delivery)}

@@ -1,5 +1,3 @@
-import { causeOf } from '../../lib/causes';
-import { curlCommand } from '../../lib/curl';
 import { asProblem } from '../../api/problem';
 import type {
   Attempt,
@@ -12,12 +10,14 @@ import { useUrlState } from '../../state/url';
 import { Banner } from '../../ui/banner';
 import { CopyTextButton } from '../../ui/copy';
 import { HeaderBlock } from '../../ui/code';
+import { curlCommand } from '../../ui/curl';
 import { duration } from '../../ui/format';
 import { Url } from '../../ui/id';
 import { JsonViewer } from '../../ui/json';
 import { Skeleton } from '../../ui/list-states';
 import { Tabs } from '../../ui/tabs';
 import { Waterfall, type PhaseId } from '../../ui/waterfall';
+import { causeOf } from './causes';
 import { Changed, SignaturePanel } from './signature';
 import { useSentRequest } from './use-event';
 

@@ -1,12 +1,11 @@
-import { lazy, Suspense, useMemo, useState } from 'react';
-import { useWebhooksOf } from '../../api/queries';
+import { lazy, Suspense, useState } from 'react';
 import { useSession } from '../../api/session';
-import type { Delivery, Webhook } from '../../api/types';
+import type { Delivery } from '../../api/types';
 import { useShortcut } from '../../state/keys';
 import { useUrlState } from '../../state/url';
 import { Button } from '../../ui/button';
-import { count, duration, plural } from '../../ui/format';
-import { Url } from '../../ui/id';
+import { count, duration } from '../../ui/format';
+import { WebhookOf } from '../../ui/id';
 import { AppLink } from '../../ui/link';
 import { Panel } from '../../ui/page';
 import { DeliveryStatusPill, LastAnswer, NextAttempt } from '../../ui/status';
@@ -29,8 +28,6 @@ interface Props {
 export function EventDeliveries({ event, open, query }: Props) {
   const url = useUrlState();
   const { deliveries } = event;
-  const webhooks = useWebhooksOf(deliveries);
-  const columns = useMemo(() => columnsOf(webhooks), [webhooks]);
   const step = (by: number) => {
     const at = deliveries.findIndex(delivery => delivery.id === open);
     const next = deliveries[at + by];
@@ -65,7 +62,7 @@ export function EventDeliveries({ event, open, query }: Props) {
     >
       <DataTable
         what="deliveries"
-        columns={columns}
+        columns={COLUMNS}
         rows={deliveries}
         rowKey={delivery => delivery.id}
         rowHref={delivery => url.href({ open: delivery.id, attempt: null, part: null })}
@@ -93,53 +90,47 @@ function summary(deliveries: Delivery[]): string {
   if (done === deliveries.length) {
     return done === 1 ? 'delivered' : `all ${count(done)} delivered`;
   }
-  return `${count(done)} of ${plural(deliveries.length, 'delivery', 'deliveries')} delivered`;
+  if (deliveries.length === 1) return 'not delivered';
+  return `${count(done)} of ${count(deliveries.length)} delivered`;
 }
 
-function columnsOf(webhooks: ReadonlyMap<string, Webhook>): Column<Delivery>[] {
-  return [
-    {
-      id: 'webhook',
-      head: 'Webhook',
-      primary: true,
-      fills: true,
-      cell: delivery => {
-        const url = delivery.webhook_url ?? webhooks.get(delivery.webhook_id)?.webhook_url;
-        return url === undefined ? (
-          <span className="mono truncate">{delivery.webhook_id}</span>
-        ) : (
-          <Url url={url} copy={false} />
-        );
-      },
-    },
-    { id: 'status', head: 'Status', cell: delivery => <DeliveryStatusPill delivery={delivery} /> },
-    {
-      id: 'attempts',
-      head: 'Attempts',
-      align: 'end',
-      cell: delivery => count(delivery.attempt_count),
-    },
-    {
-      id: 'answer',
-      head: 'Last answer',
-      cell: delivery => <LastAnswer attempt={delivery.last_attempt} short />,
-    },
-    {
-      id: 'latency',
-      head: 'Latency',
-      about: 'From acceptance until it was delivered, or how long it has been under way',
-      align: 'end',
-      cell: delivery => latency(delivery),
-    },
-    {
-      id: 'next',
-      head: 'Next attempt',
-      align: 'end',
-      cell: delivery => <NextAttempt delivery={delivery} />,
-    },
-    { id: 'actions', head: '', cell: delivery => <RowActions delivery={delivery} /> },
-  ];
-}
+const COLUMNS: Column<Delivery>[] = [
+  {
+    id: 'webhook',
+    head: 'Webhook',
+    primary: true,
+    fills: true,
+    cell: delivery => <WebhookOf delivery={delivery} plain />,
+  },
+  { id: 'status', head: 'Status', cell: delivery => <DeliveryStatusPill delivery={delivery} /> },
+  {
+    id: 'attempts',
+    head: 'Attempts',
+    align: 'end',
+    cell: delivery => count(delivery.attempt_count),
+  },
+  {
+    id: 'answer',
+    head: 'Last answer',
+    cell: delivery => <LastAnswer attempt={delivery.last_attempt} short />,
+  },
+  {
+    id: 'latency',
+    head: 'Latency',
+    from: 'l',
+    about: 'From acceptance until it ended',
+    align: 'end',
+    cell: delivery => latency(delivery),
+  },
+  {
+    id: 'next',
+    head: 'Next',
+    about: 'When it is tried next',
+    align: 'end',
+    cell: delivery => <NextAttempt delivery={delivery} />,
+  },
+  { id: 'actions', head: '', cell: delivery => <RowActions delivery={delivery} /> },
+];
 
 function latency(delivery: Delivery): string {
   if (delivery.ended_at === null) return '–';

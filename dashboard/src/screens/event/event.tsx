@@ -89,19 +89,18 @@ function EventFacts({ event }: { event: LoadedEvent }) {
     ['Id', <Id id={event.id} full={event.id.length < 40} />],
   ];
   if (event.uid !== event.id) facts.push(['Uid', <Id id={event.uid} />]);
-  facts.push(
-    ['Tenant', event.tenant],
-    ['Accepted', <Time at={event.accepted_at} as="full" />],
-    ['Happened', <Happened at={event.timestamp} />],
-    ['Size', `${bytes(event.size_bytes)} of data`],
-  );
+  facts.push(['Tenant', event.tenant], ['Accepted', <Time at={event.accepted_at} as="full" />]);
+  if (Date.parse(event.timestamp) !== Date.parse(event.accepted_at)) {
+    facts.push(['Happened', <Happened at={event.timestamp} />]);
+  }
+  facts.push(['Size', `${bytes(event.size_bytes)} of data`]);
   return <Facts of={facts} />;
 }
 
 /** As its publisher wrote it: with the zone that was meant. */
 function Happened({ at }: { at: string }) {
   return (
-    <time dateTime={at} data-tip="As its publisher wrote it, else the time of acceptance">
+    <time dateTime={at} data-tip="As its publisher wrote it">
       {at.replace('T', ' ').replace('Z', ' UTC')}
     </time>
   );

@@ -1,8 +1,8 @@
 import { asProblem } from '../../api/problem';
 import { useWebhook } from '../../api/queries';
-import type { DeliveryDetail, Webhook } from '../../api/types';
+import type { DeliveryDetail } from '../../api/types';
 import { plural } from '../../ui/format';
-import { Id, Url } from '../../ui/id';
+import { Id, WebhookOf } from '../../ui/id';
 import { ErrorState, Skeleton } from '../../ui/list-states';
 import { Panel } from '../../ui/page';
 import { DeliveryStatusPill } from '../../ui/status';
@@ -15,7 +15,7 @@ import { useOpenDelivery } from './use-event';
 /** The delivery that is open: where it stands, and its attempts that were and that will be. */
 export function OpenDelivery({ id }: { id: string }) {
   const { data, error, refetch } = useOpenDelivery(id);
-  const webhook = useWebhook(data?.webhook_id ?? null);
+  const webhook = useWebhook(data?.webhook_url == null ? null : data.webhook_id);
   if (data === undefined) {
     return (
       <Panel title="Attempts">
@@ -35,22 +35,14 @@ export function OpenDelivery({ id }: { id: string }) {
       className="event-open"
     >
       <div className="stack">
-        <Standing delivery={data} webhook={webhook.data} />
+        <Standing delivery={data} />
         <Timeline delivery={data} webhook={webhook.data} />
       </div>
     </Panel>
   );
 }
 
-function Standing({
-  delivery,
-  webhook,
-}: {
-  delivery: DeliveryDetail;
-  webhook: Webhook | undefined;
-}) {
-  const target = delivery.webhook_url ?? webhook?.webhook_url;
-  const to = `/webhooks/${delivery.webhook_id}`;
+function Standing({ delivery }: { delivery: DeliveryDetail }) {
   return (
     <div className="event-standing">
       <p>
@@ -70,7 +62,7 @@ function Standing({
         )}
       </p>
       <div className="event-standing-ids">
-        {target ? <Url url={target} to={to} /> : <Id id={delivery.webhook_id} to={to} />}
+        <WebhookOf delivery={delivery} />
         <Id id={delivery.id} />
       </div>
       <p className="hidden-text" role="status">

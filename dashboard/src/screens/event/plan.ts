@@ -30,11 +30,10 @@ export function retryPlan(
   if (delivery.next_attempt_at === null) return null;
   const due = Date.parse(delivery.next_attempt_at);
   const most = plannedAttempts(retry);
-  const opened = openedAt(delivery, retry, due);
-  const tooOldAt = opened.at + retry.max_age_ms;
+  const tooOldAt = Date.parse(delivery.opened_at) + retry.max_age_ms;
 
   const next: Planned[] = [];
-  let made = opened.made;
+  let made = plannedSince(delivery);
   let at: Planned = {
     number: delivery.attempt_count + 1,
     // What is due and held up is sent when nothing holds it any more, and the rest follows from then.
@@ -71,21 +70,10 @@ export function gapAfter(made: number, retry: Webhook['retry']): [least: number,
   return [delay / 2, delay];
 }
 
-/**
- * Since when its age counts and how many attempts of the plan are made since. That is from its
- * acceptance, unless it had ended and was begun anew; then it is only known roughly from here.
- */
-function openedAt(
-  delivery: DeliveryDetail,
-  retry: Webhook['retry'],
-  due: number,
-): { at: number; made: number } {
-  const most = plannedAttempts(retry);
-  const planned = delivery.attempts.filter(attempt => attempt.trigger === 'schedule');
-  const accepted = Date.parse(delivery.accepted_at);
-  const begunAnew = planned.length >= most || due >= accepted + retry.max_age_ms;
-  if (!begunAnew) return { at: accepted, made: planned.length };
-  const made = planned.length % most;
-  const first = planned.at(planned.length - made);
-  return { at: made === 0 || first === undefined ? due : Date.parse(first.started_at), made };
+/** The attempts of the plan since it was opened or begun anew; those by hand are not of it. */
+function plannedSince({ attempts, opened_at }: DeliveryDetail): number {
+  const opened = Date.parse(opened_at);
+  return attempts.filter(
+    ({ trigger, started_at }) => trigger === 'schedule' && Date.parse(started_at) >= opened,
+  ).length;
 }

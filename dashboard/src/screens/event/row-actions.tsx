@@ -26,7 +26,6 @@ export function RowActions({ delivery, words }: { delivery: Delivery; words?: bo
     await changed();
     setBusy(false);
   };
-  const retryable = canRetry(delivery) && delivery.ended_by !== 'webhook_deleted';
   const send = {
     icon: 'retry' as const,
     small: true,
@@ -36,9 +35,9 @@ export function RowActions({ delivery, words }: { delivery: Delivery; words?: bo
   const cancel = { icon: 'stop' as const, small: true, onClick: () => setCancels(true) };
   return (
     <span className="event-row-actions">
-      {retryable &&
+      {canRetry(delivery) &&
         (words ? (
-          <Button {...send}>{isOver(delivery) ? 'Retry' : 'Retry now'}</Button>
+          <Button {...send}>{retryLabel(delivery)}</Button>
         ) : (
           <IconButton {...send} label={retryLabel(delivery)} />
         ))}

@@ -45,13 +45,9 @@ export function useEvent(id: string, open: string | null) {
   const underWay = event !== undefined && isUnderWay(event);
   useStream<Delivery>(
     'deliveries',
-    { tenant: event?.tenant, event_types: event?.type },
+    { tenant: event?.tenant, event_id: event?.uid },
     {
-      batch: items => {
-        const isOwn = (item: Delivery) =>
-          item.event_id === event?.id && item.tenant === event.tenant;
-        if (items.some(isOwn)) void refresh();
-      },
+      batch: () => void refresh(),
       gap: () => void refresh(),
     },
     underWay,

@@ -1,12 +1,11 @@
 import type { Event } from '../../api/types';
-import { bytes } from '../../ui/format';
 import { Id } from '../../ui/id';
 import type { Column } from '../../ui/table';
 import { Time } from '../../ui/time';
 import { DeliveryCountsCell } from './delivery-counts';
 
-/** `tenant`: there is more than one, so the rows say whose they are. `size`: it is known. */
-export function eventColumns(tenant: boolean, size: boolean): Column<Event>[] {
+/** `tenant`: there is more than one, so the rows say whose they are. */
+export function eventColumns(tenant: boolean): Column<Event>[] {
   const columns: (Column<Event> | false)[] = [
     {
       id: 'type',
@@ -25,13 +24,6 @@ export function eventColumns(tenant: boolean, size: boolean): Column<Event>[] {
       head: 'Deliveries',
       about: 'Delivered, retrying, failed, pending and cancelled',
       cell: event => <DeliveryCountsCell counts={event.deliveries} />,
-    },
-    size && {
-      id: 'size',
-      head: 'Size',
-      about: 'Of its data, as it was published',
-      align: 'end',
-      cell: event => (event.size_bytes === undefined ? '–' : bytes(event.size_bytes)),
     },
     {
       id: 'accepted',

@@ -1,34 +1,29 @@
+import { useExample } from '../../api/example';
 import { useSession } from '../../api/session';
 import { useUrlState } from '../../state/url';
 import { CodeBlock } from '../../ui/code';
 import { LinkButton } from '../../ui/link';
 import { State } from '../../ui/list-states';
-import { publishCurl } from './publish-request';
 
 /** Before the first event: how to publish one. */
 export function EmptyEvents() {
   const url = useUrlState();
   const { may } = useSession();
-  const command = publishCurl({
-    type: 'order.paid',
-    tenant: '',
-    id: '',
-    data: '{"order":"1024"}',
-  });
+  const { publish } = useExample();
   return (
     <State
       icon="event"
       title="No events yet"
       action={
         may('publish') && (
-          <LinkButton exact to={url.href({ publish: 1 })}>
-            Publish one here
+          <LinkButton icon="plus" exact to={url.href({ publish: 1 })}>
+            Publish event
           </LinkButton>
         )
       }
     >
-      An event shows here as soon as it was accepted. Publish one with a key in POSTRIDER_KEY:
-      <CodeBlock text={command} copyLabel="Copy command" />
+      An event shows here as soon as it was accepted. Publish one:
+      <CodeBlock text={publish} copyLabel="Copy command" />
     </State>
   );
 }

@@ -2,7 +2,7 @@ import './events.css';
 import { useMemo } from 'react';
 import { useSession } from '../../api/session';
 import { useHref, useUrlState } from '../../state/url';
-import { Button } from '../../ui/button';
+import { FollowButton, NewRows } from '../../ui/follow';
 import { plural } from '../../ui/format';
 import { State } from '../../ui/list-states';
 import { LinkButton } from '../../ui/link';
@@ -33,7 +33,7 @@ export default function Events() {
       about="What happened, as it was published"
       actions={
         may('publish') && (
-          <LinkButton look="primary" exact to={url.href({ publish: 1 })}>
+          <LinkButton look="primary" icon="plus" exact to={url.href({ publish: 1 })}>
             Publish event
           </LinkButton>
         )
@@ -66,43 +66,19 @@ function EventList({ onClear }: { onClear(): void }) {
   const { session } = useSession();
   const tenantChosen = useUrlState().get('tenant') !== null;
   const events = useEvents();
-  const { rows, query, paused, waiting } = events;
+  const { rows, query } = events;
   const several =
     session?.tenant === null &&
     !tenantChosen &&
     (rows?.some(event => event.tenant !== 'default') ?? false);
-  const sized = rows?.some(event => event.size_bytes !== undefined) ?? false;
-  const columns = useMemo(() => eventColumns(several, sized), [several, sized]);
+  const columns = useMemo(() => eventColumns(several), [several]);
   return (
     <>
-      <div className="events-bar">
+      <div className="list-bar events-bar">
         <EventFilters filtered={events.filtered} onClear={onClear} />
-        {events.followable && (
-          <Button
-            className="end"
-            icon={paused ? 'play' : 'pause'}
-            aria-pressed={paused}
-            onClick={() => events.setPaused(!paused)}
-          >
-            {paused ? 'Follow' : 'Pause'}
-          </Button>
-        )}
+        {events.followable && <FollowButton frozen={events.frozen} onChange={events.setFrozen} />}
       </div>
-      <div className="events-new" aria-live="polite">
-        {waiting > 0 && (
-          <button
-            type="button"
-            className="events-chip"
-            onClick={() => {
-              events.show();
-              scrollTo({ top: 0 });
-            }}
-          >
-            {waiting}
-            {events.waitingCapped ? '+' : ''} new
-          </button>
-        )}
-      </div>
+      <NewRows n={events.waiting} capped={events.waitingCapped} onShow={events.show} />
       <DataTable
         what="events"
         columns={columns}

@@ -4,7 +4,7 @@ import { api } from '../../api/client';
 import { asProblem } from '../../api/problem';
 import { useTenant } from '../../api/queries';
 import { rawMember } from '../../api/raw';
-import type { EventDetail } from '../../api/types';
+import type { EventDetail, Published } from '../../api/types';
 import { Banner } from '../../ui/banner';
 import { Button } from '../../ui/button';
 import { Dialog } from '../../ui/dialog';
@@ -14,11 +14,6 @@ import { LinkButton } from '../../ui/link';
 import { Skeleton } from '../../ui/list-states';
 import { PublishForm } from './publish-form';
 import { pretty, type Draft } from './publish-request';
-
-interface Published {
-  id: string;
-  duplicate: boolean;
-}
 
 /** Publishes by a form. `copyOf` is an event whose type and data it begins with. */
 export function PublishDialog({ copyOf, onClose }: { copyOf: string | null; onClose(): void }) {

@@ -2,6 +2,7 @@ import { useEffect, useMemo, useState, type FormEvent } from 'react';
 import { api } from '../../api/client';
 import { asProblem, type Problem } from '../../api/problem';
 import { useSession } from '../../api/session';
+import type { Published } from '../../api/types';
 import { Banner } from '../../ui/banner';
 import { Button } from '../../ui/button';
 import { CopyTextButton } from '../../ui/copy';
@@ -14,7 +15,7 @@ import { Receivers } from './receivers';
 
 interface Props {
   begin: Draft;
-  onSent(draft: Draft, answer: { id: string; duplicate: boolean }): void;
+  onSent(draft: Draft, answer: Published): void;
   onClose(): void;
 }
 
@@ -55,7 +56,7 @@ export function PublishForm({ begin, onSent, onClose }: Props) {
       {top !== null && <Banner tone="bad">{top}</Banner>}
       <div className="publish-fields">
         <TextField
-          label="Type"
+          label="Event type"
           placeholder="order.paid"
           value={draft.type}
           list="publish-types"
@@ -109,6 +110,7 @@ export function PublishForm({ begin, onSent, onClose }: Props) {
         <Button
           small
           look="quiet"
+          data-tip="Indent it"
           disabled={fault !== null}
           onClick={() => change({ data: pretty(draft.data) })}
         >

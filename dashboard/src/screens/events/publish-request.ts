@@ -1,4 +1,4 @@
-import { curlCommand } from '../../lib/curl';
+import { curlCommand } from '../../ui/curl';
 import { prettyTokens } from '../../ui/json-text';
 
 export interface Draft {

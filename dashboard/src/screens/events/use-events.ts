@@ -4,6 +4,7 @@ import { usePage, useTenant } from '../../api/queries';
 import { useStream } from '../../api/stream';
 import type { Event } from '../../api/types';
 import { useListRange } from '../../state/range';
+import { useScrolled } from '../../state/scrolled';
 import { useUrlState } from '../../state/url';
 import { usePager } from '../../ui/pager';
 
@@ -13,7 +14,7 @@ const ASK_EVERY_MS = 1_000;
 /**
  * A page of events. The first page follows live: the stream says that there is something new, and the
  * page is asked for anew, because an event's deliveries change after it came. While somebody reads
- * further down or has paused it, the rows stay, and what is new is counted.
+ * further down or has frozen it, the rows stay, and what is new is counted.
  */
 export function useEvents() {
   const url = useUrlState();
@@ -22,7 +23,7 @@ export function useEvents() {
   const { cursor, rows: limit } = usePager();
   const type = url.get('type') ?? undefined;
   const followable = cursor === undefined && range.until === undefined;
-  const [paused, setPaused] = useState(false);
+  const [frozen, setFrozen] = useState(false);
   const [live, setLive] = useState(false);
   const { since, until } = range;
   const query = usePage<Event>(
@@ -39,7 +40,7 @@ export function useEvents() {
   );
   useEffect(() => setLive(streaming), [streaming]);
 
-  const hold = useScrolled() || paused;
+  const hold = useScrolled() || frozen;
   const listKey = JSON.stringify([tenant, type, since, until, limit, cursor]);
   const latest = query.isPlaceholderData && query.data?.data.length === 0 ? undefined : query.data;
   const held = useHeld(latest?.data, listKey, hold && followable);
@@ -50,8 +51,8 @@ export function useEvents() {
     filtered: type !== undefined || !range.any || url.get('tenant') !== null,
     followable,
     live,
-    paused,
-    setPaused,
+    frozen,
+    setFrozen,
     since,
   };
 }
@@ -121,15 +122,4 @@ function useThrottled(run: () => void): () => void {
       latest.current();
     }, ASK_EVERY_MS);
   };
-}
-
-/** Whoever has scrolled down reads, and nothing should move. */
-function useScrolled(): boolean {
-  const [scrolled, setScrolled] = useState(window.scrollY > 80);
-  useEffect(() => {
-    const look = () => setScrolled(window.scrollY > 80);
-    window.addEventListener('scroll', look, { passive: true });
-    return () => window.removeEventListener('scroll', look);
-  }, []);
-  return scrolled;
 }

@@ -52,7 +52,7 @@ export function AttentionTable({ rows, error, onRetry }: Props) {
     { id: 'tenant', head: 'Tenant', from: 'xl', cell: row => row.tenant },
     {
       id: 'failures',
-      head: 'In a row',
+      head: 'Failures in a row',
       about: 'How many attempts failed one after the other',
       align: 'end',
       cell: row => count(row.failures),

@@ -67,7 +67,10 @@ export default function OverviewCharts({ stats }: { stats: Stats | undefined }) 
           <ChartSkeleton />
         )}
       </Panel>
-      <Panel title="Backlog" about="deliveries that have not ended">
+      <Panel
+        title="Backlog"
+        about="what waits, for its turn or its next attempt, and what is being sent"
+      >
         {stats && !hasGauges ? (
           <p className="muted overview-none">
             {tenant === undefined

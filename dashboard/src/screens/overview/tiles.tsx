@@ -60,34 +60,32 @@ export function OverviewTiles({ stats, before, overview }: Props) {
           to="/deliveries?view=failed"
         />
         <Tile
-          label="Latency, half below"
-          about="p50 of the time from accepting an event to its delivery."
+          label="Median latency"
+          about="Half of the deliveries took less, from accepting the event to the 2xx."
           value={value(p50, duration)}
           delta={of(p50, 'bad')}
           spark={over(p50)}
         />
         <Tile
-          label="Latency, 95 % below"
-          about="p95 of the time from accepting an event to its delivery."
+          label="p95 latency"
+          about="95 of 100 deliveries took less, from accepting the event to the 2xx."
           value={value(p95, duration)}
           delta={of(p95, 'bad')}
           spark={over(p95)}
         />
         <Tile
-          label="In the queue"
-          about="Deliveries that have not ended: waiting for their turn or their next attempt, or being sent."
-          value={
-            overview && (queue ? capped(queue.waiting + queue.sending, queue.waiting_capped) : '–')
-          }
-          note={queue ? `${count(queue.sending)} being sent` : 'the queue does not answer'}
+          label="Backlog"
+          about="Deliveries that have not ended: waiting for their turn, for their next attempt or for a paused webhook, or being sent."
+          value={queue && capped(queue.waiting, queue.waiting_capped)}
+          note={queue?.sending == null ? undefined : `${count(queue.sending)} being sent`}
           spark={over(inQueue)}
           color="--chart-b"
           to="/queue"
         />
         <Tile
           label="Waiting longest"
-          about="How long the oldest delivery that could be sent has been waiting for its turn."
-          value={overview && shown(queue?.oldest_waiting_ms ?? (queue ? 0 : null), waited)}
+          about="Of what is due now, how long the oldest has waited for its turn. What waits for its next attempt does not count."
+          value={queue && shown(queue.oldest_waiting_ms, waited)}
           spark={over(counts => counts.oldest_waiting_ms)}
           color="--chart-b"
           to="/queue"
@@ -95,7 +93,7 @@ export function OverviewTiles({ stats, before, overview }: Props) {
         <Tile
           label="Retrying"
           about="Deliveries that failed and will be tried again."
-          value={overview && (queue ? capped(queue.retrying, queue.retrying_capped) : '–')}
+          value={queue && capped(queue.retrying, queue.retrying_capped)}
           to="/deliveries?view=retrying"
           note="now"
         />

@@ -9,7 +9,7 @@ import { Panel } from '../../ui/page';
 import { attemptsTotal } from '../../ui/words';
 import { ended, perMinute, rate } from './rates';
 
-/** Depth, age and throughput over the range of the header. */
+/** What is queued, its age and the throughput over the range of the header. */
 export function QueueCharts({ stats, ownOnly }: { stats: Stats | undefined; ownOnly?: boolean }) {
   const url = useUrlState();
   const at = useMemo(() => stats?.buckets.map(bucket => Date.parse(bucket.at)) ?? [], [stats]);
@@ -25,7 +25,7 @@ export function QueueCharts({ stats, ownOnly }: { stats: Stats | undefined; ownO
   );
   const depth = useMemo(
     () => [
-      line(stats, 'sending', 'On the wire', '--chart-a', counts => counts.sending),
+      line(stats, 'sending', 'Being sent', '--chart-a', counts => counts.sending),
       line(stats, 'waiting', 'Waiting', '--chart-b', counts => counts.waiting),
     ],
     [stats],
@@ -63,20 +63,26 @@ export function QueueCharts({ stats, ownOnly }: { stats: Stats | undefined; ownO
       </Panel>
       {!ownOnly && (
         <>
-          <Panel title="Depth" about="what waits in the queue, due now or later">
+          <Panel title="Queued" about="what waits, due now or later, and what is being sent">
             {stats && !gauges ? (
               <NotOfOne tenant={tenant} />
             ) : stats ? (
-              <Chart kind="area" label="Depth" series={depth} format={shortCount} {...shared} />
+              <Chart kind="area" label="Queued" series={depth} format={shortCount} {...shared} />
             ) : (
               <Space />
             )}
           </Panel>
-          <Panel title="Oldest age" about="of what could be sent and waits for its turn">
+          <Panel title="Waiting longest" about="of what is due now and waits for its turn">
             {stats && !gauges ? (
               <NotOfOne tenant={tenant} />
             ) : stats ? (
-              <Chart kind="lines" label="Oldest age" series={age} format={duration} {...shared} />
+              <Chart
+                kind="lines"
+                label="Waiting longest"
+                series={age}
+                format={duration}
+                {...shared}
+              />
             ) : (
               <Space />
             )}

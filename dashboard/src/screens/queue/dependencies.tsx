@@ -47,9 +47,6 @@ export function Dependencies({ system }: { system: System | undefined }) {
             ['Kind', KINDS[queue.kind] ?? queue.kind],
             ['Answered in', known(queue.latency_ms, latency)],
             ['Lanes', known(queue.lanes, count)],
-            ...(queue.memory_bytes == null
-              ? []
-              : [['Memory', bytes(queue.memory_bytes)] as [string, ReactNode]]),
             ...(queue.kind === 'redis'
               ? [['When full', <Eviction key="evicts" queue={queue} />] as [string, ReactNode]]
               : []),

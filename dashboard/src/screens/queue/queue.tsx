@@ -88,7 +88,7 @@ function Running({ system }: { system: System }) {
         ? 'Everything in one process'
         : 'Any number of processes, over PostgreSQL and Redis'}
       . The one that answers is version {system.version}
-      {system.dev && ', started with --dev,'} and runs for <Since at={system.started_at} />.
+      {system.dev && ', started with --dev,'} and has run for <Since at={system.started_at} />.
     </>
   );
 }

@@ -31,7 +31,7 @@ export function QueueTiles({ system, stats, before, workers, sliding, ownOnly }:
         <>
           <Tile
             label="Queued"
-            about="Deliveries and events to fan out that wait in the queue, due now or later."
+            about="Deliveries, and events to fan out, that wait in the queue: due now, or later for their next attempt."
             value={gauge(queue?.queued, shortCount)}
             note={
               silent ?? (queue?.lanes != null ? `in ${plural(queue.lanes, 'lane')}` : undefined)
@@ -46,14 +46,14 @@ export function QueueTiles({ system, stats, before, workers, sliding, ownOnly }:
             note={slots === undefined ? undefined : `of ${count(slots)} slots`}
           />
           <Tile
-            label="On the wire"
-            about="Requests that are being sent to receivers this moment."
+            label="Being sent"
+            about="Requests to receivers that are under way this moment."
             value={gauge(queue?.in_flight, shortCount)}
             spark={over(counts => counts.sending)}
           />
           <Tile
             label="Waiting longest"
-            about="How long the oldest that could be sent has been waiting for its turn. It grows if there are too few slots, or no worker."
+            about="Of what is due now, how long the oldest has waited for its turn. It grows if there are too few slots, or no worker."
             value={gauge(queue?.oldest_ready_ms, ms => (ms === 0 ? 'none' : duration(ms)))}
             spark={over(counts => counts.oldest_waiting_ms)}
             color="--chart-b"

@@ -1,9 +1,6 @@
-import { useQuery } from '@tanstack/react-query';
-import { api } from '../../api/client';
 import { useSystem } from '../../api/queries';
 import { useSession } from '../../api/session';
 import { Icon } from '../../ui/icons';
-import { Skeleton } from '../../ui/list-states';
 import { Facts, Panel } from '../../ui/page';
 import { Time } from '../../ui/time';
 
@@ -20,24 +17,14 @@ const LINKS = [
 
 /** What this is, and where it is described. */
 export function About() {
-  const { may } = useSession();
-  const operator = may('operate');
-  const system = useSystem(operator);
-  // Whoever may not see the system reads the version where everybody may.
-  const document = useQuery({
-    queryKey: ['openapi'],
-    queryFn: ({ signal }) =>
-      api.get<{ info: { version: string } }>('/openapi.json', undefined, signal),
-    staleTime: Infinity,
-    enabled: !operator || system.isError,
-  });
-  const version = system.data?.version ?? document.data?.info.version;
+  const { session, may } = useSession();
+  const system = useSystem(may('operate'));
   return (
     <>
       <Panel title="Postrider">
         <Facts
           of={[
-            ['Version', version ?? (document.isError ? 'not known' : <Skeleton width={56} />)],
+            ['Version', session?.version],
             ['Server', window.location.origin],
             ...(system.data
               ? ([

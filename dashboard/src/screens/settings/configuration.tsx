@@ -1,8 +1,7 @@
-import { useQuery } from '@tanstack/react-query';
-import { api } from '../../api/client';
 import { asProblem } from '../../api/problem';
+import { useSettings } from '../../api/queries';
 import { useSession } from '../../api/session';
-import type { SettingView } from '../../api/types';
+import type { Setting } from '../../api/types';
 import { useUrlState } from '../../state/url';
 import { FilterBar, FilterSelect, SearchField } from '../../ui/filters';
 import { plural } from '../../ui/format';
@@ -41,11 +40,7 @@ export function Configuration() {
 
 function SettingList() {
   const url = useUrlState();
-  const { data, error, refetch } = useQuery({
-    queryKey: ['settings'],
-    queryFn: ({ signal }) => api.get<{ data: SettingView[] }>('/v1/settings', undefined, signal),
-    staleTime: 60_000,
-  });
+  const { data, error, refetch } = useSettings();
   const text = url.get('q') ?? '';
   const source = url.get('source') ?? '';
   const clear = () => url.set({ q: null, source: null });
@@ -101,7 +96,7 @@ function SettingList() {
   );
 }
 
-function matching(settings: SettingView[], text: string, source: string): SettingView[] {
+function matching(settings: Setting[], text: string, source: string): Setting[] {
   const wanted = text.toLowerCase();
   return settings.filter(setting => {
     if (source !== '' && kindOf(setting.source) !== source) return false;
@@ -114,8 +109,8 @@ function matching(settings: SettingView[], text: string, source: string): Settin
 }
 
 /** By the part before the dot, in the order of the answer. */
-function grouped(settings: SettingView[]): [string, SettingView[]][] {
-  const groups = new Map<string, SettingView[]>();
+function grouped(settings: Setting[]): [string, Setting[]][] {
+  const groups = new Map<string, Setting[]>();
   for (const setting of settings) {
     const group = setting.key.includes('.') ? (setting.key.split('.')[0] ?? '') : '';
     groups.set(group, [...(groups.get(group) ?? []), setting]);

@@ -2,7 +2,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api } from '../../api/client';
 import { useSession } from '../../api/session';
-import type { Key, Session } from '../../api/types';
+import type { Key } from '../../api/types';
 import { useUrlState } from '../../state/url';
 import { useShortcut } from '../../state/keys';
 import { Button } from '../../ui/button';
@@ -50,9 +50,9 @@ function KeyList() {
   const text = url.get('q') ?? '';
   const role = url.get('role') ?? '';
   const clear = () => url.set({ q: null, role: null });
-  const own = keys && session ? ofSession(keys, session) : null;
+  const own = session?.key_id ?? null;
   const found = keys && matching(keys, text, role);
-  const refresh = () => void client.invalidateQueries({ queryKey: QUERY_KEY });
+  const refresh = () => client.invalidateQueries({ queryKey: QUERY_KEY });
 
   return (
     <>
@@ -111,7 +111,7 @@ function KeyList() {
           </div>
         )}
       </Panel>
-      {creating && <CreateKey onMade={refresh} onClose={() => setCreating(false)} />}
+      {creating && <CreateKey onMade={() => void refresh()} onClose={() => setCreating(false)} />}
       {revoking && (
         <RevokeKey
           target={revoking}
@@ -179,27 +179,14 @@ function columns(own: string | null, revoke: (key: Key) => void): Column<Key>[] 
           look="quiet"
           small
           icon="trash"
-          aria-label={`Revoke ${key.name}`}
+          aria-label={`Revoke… ${key.name}`}
           onClick={() => revoke(key)}
         >
-          Revoke
+          Revoke…
         </Button>
       ),
     },
   ];
-}
-
-/**
- * The key that this session was made with, if it can be told: the session names it, and a name may
- * be given twice.
- */
-function ofSession(keys: Key[], session: Session & { key_id?: string }): string | null {
-  if (session.key_id !== undefined) return session.key_id;
-  const same = keys.filter(
-    key =>
-      key.name === session.key_name && key.role === session.role && key.tenant === session.tenant,
-  );
-  return same.length === 1 ? (same[0]?.id ?? null) : null;
 }
 
 /** Newest first: what one has just made or looks for is rarely the oldest. */

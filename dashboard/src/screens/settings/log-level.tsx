@@ -2,13 +2,11 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState, type FormEvent } from 'react';
 import { api } from '../../api/client';
 import { asProblem } from '../../api/problem';
-import type { components } from '../../api/schema';
+import type { LogLevel as Level } from '../../api/types';
 import { Button } from '../../ui/button';
 import { SelectField, TextField } from '../../ui/form';
 import { duration } from '../../ui/format';
 import { say } from '../../ui/toast';
-
-type Log = components['schemas']['LogView'];
 
 const QUERY_KEY = ['log'];
 const FOR = [
@@ -22,7 +20,7 @@ export function LogLevel() {
   const client = useQueryClient();
   const { data } = useQuery({
     queryKey: QUERY_KEY,
-    queryFn: ({ signal }) => api.get<Log>('/v1/log', undefined, signal),
+    queryFn: ({ signal }) => api.get<Level>('/v1/log', undefined, signal),
     refetchInterval: 30_000,
   });
   const [level, setLevel] = useState<string | null>(null);
@@ -36,7 +34,7 @@ export function LogLevel() {
     setBusy(true);
     setWrong(undefined);
     try {
-      const now = await api.put<Log>('/v1/log', { level: next, for_ms: ms });
+      const now = await api.put<Level>('/v1/log', { level: next, for_ms: ms });
       client.setQueryData(QUERY_KEY, now);
       setLevel(null);
       say({ text: `It logs ${now.level} now.` });

@@ -13,7 +13,7 @@ interface Props {
   /** This session was made with it, and ends with it. */
   own: boolean;
   onlyAdmin: boolean;
-  onDone(): void;
+  onDone(): Promise<void>;
   onClose(): void;
 }
 
@@ -27,11 +27,12 @@ export function RevokeKey({ target, own, onlyAdmin, onDone, onClose }: Props) {
       if (asProblem(error).status !== 404) throw error;
       say({ tone: 'info', text: `The key ${target.name} was revoked already.` });
     }
-    onDone();
+    // Awaited: the row and its button are gone then, and the focus does not go back to them.
+    await onDone();
   };
   return (
     <Confirm
-      title="Revoke a key?"
+      title="Revoke key"
       action={target.name.length > 28 ? 'Revoke this key' : `Revoke “${target.name}”`}
       danger
       onConfirm={revoke}

@@ -39,9 +39,13 @@ export function SessionSection() {
             ['Tenant', session.tenant ?? 'all'],
             [
               'Ends',
-              <span key="ends">
-                <Time at={session.expires_at} />, <Time at={session.expires_at} as="full" />
-              </span>,
+              session.expires_at === null ? (
+                'with its key'
+              ) : (
+                <span key="ends">
+                  <Time at={session.expires_at} />, <Time at={session.expires_at} as="full" />
+                </span>
+              ),
             ],
           ]}
         />

@@ -1,4 +1,4 @@
-import type { SettingView } from '../../api/types';
+import type { Setting } from '../../api/types';
 import { CopyButton } from '../../ui/copy';
 import { bytes, duration } from '../../ui/format';
 import { Icon, type IconName } from '../../ui/icons';
@@ -25,7 +25,7 @@ function nameOf(source: string): string {
   return VARIABLE.exec(source)?.[1] ?? source.replace(/^the file /, '');
 }
 
-export function SettingRow({ setting }: { setting: SettingView }) {
+export function SettingRow({ setting }: { setting: Setting }) {
   const kind = kindOf(setting.source);
   const { icon, word } = SOURCE[kind];
   // POSTRIDER_X_FILE, or a file: more than the tag says.
@@ -68,7 +68,7 @@ export function SettingRow({ setting }: { setting: SettingView }) {
   );
 }
 
-function Value({ setting }: { setting: SettingView }) {
+function Value({ setting }: { setting: Setting }) {
   const { value, secret } = setting;
   if (value === null) return <span className="faint">not set</span>;
   if (secret) {
@@ -93,7 +93,7 @@ function Value({ setting }: { setting: SettingView }) {
 }
 
 /** 262144 is 256 KiB, and 45000 of milliseconds are 45 s. */
-function inWords({ key, value }: SettingView): string | null {
+function inWords({ key, value }: Setting): string | null {
   if (typeof value !== 'number') return null;
   if (key.endsWith('_bytes') && value >= 1_024) return bytes(value);
   if (key.endsWith('_ms') && value >= 1_000) return duration(value);

@@ -4,7 +4,7 @@ import type { Webhook, WebhookStats } from '../../api/types';
 import { useUrlState } from '../../state/url';
 import { Button } from '../../ui/button';
 import { Menu, type MenuItem } from '../../ui/menu';
-import { hostOf } from '../webhooks/host';
+import { hostOf } from '../../ui/url-parts';
 import { useWebhookActions } from '../webhooks/actions';
 import { DeleteDialog } from '../webhooks/delete-dialog';
 import { copyId } from '../webhooks/row-menu';
@@ -53,7 +53,7 @@ export function HeaderActions({ webhook, stats, onDeleted }: Props) {
           Resume
         </Button>
       )}
-      {manages && webhook.status !== 'disabled' && (
+      {manages && webhook.status !== 'disabled' && url.get('tab') !== 'test' && (
         <Button icon="test" onClick={() => url.set({ tab: 'test' }, { push: true })}>
           Send test event
         </Button>

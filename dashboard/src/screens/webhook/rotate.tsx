@@ -1,20 +1,16 @@
 import { useState, type FormEvent } from 'react';
 import { api } from '../../api/client';
 import { asProblem, type Problem } from '../../api/problem';
-import type { Webhook } from '../../api/types';
+import type { Rotated, Webhook } from '../../api/types';
+import { sentence } from '../../ui/format';
 import { Banner } from '../../ui/banner';
 import { Button } from '../../ui/button';
 import { CodeBlock } from '../../ui/code';
 import { Dialog } from '../../ui/dialog';
 import { TextField } from '../../ui/form';
 import { Time } from '../../ui/time';
-import { errorAt, sentence } from '../webhooks/form/errors';
-import { hostOf } from '../webhooks/host';
-
-interface Rotated {
-  secret: string;
-  previous_expires_at: string;
-}
+import { errorAt } from '../webhooks/form/errors';
+import { hostOf } from '../../ui/url-parts';
 
 interface Props {
   webhook: Webhook;

@@ -51,7 +51,9 @@ export function SettingsTab({ webhook, editing, onEdit }: Props) {
       const saved = await api.patch<Webhook>(`/v1/webhooks/${webhook.id}`, body);
       client.setQueryData(['webhook', webhook.id], saved);
       onEdit(null);
-      say({ text: `${plural(Object.keys(body).length, 'change')} saved.` });
+      say({
+        text: `${plural(Object.keys(body).length, 'change')} saved. What waits is sent so too.`,
+      });
       await client.invalidateQueries();
     } catch (error) {
       setProblem(asProblem(error));

@@ -1,11 +1,11 @@
-import '../deliveries/deliveries.css';
 import { useId, useState, type FormEvent } from 'react';
 import { api } from '../../api/client';
 import { asProblem, type Problem } from '../../api/problem';
 import { rawMember } from '../../api/raw';
 import { useSession } from '../../api/session';
-import type { Event, Page, Webhook } from '../../api/types';
+import type { Event, Page, Tested, Webhook } from '../../api/types';
 import { useUrlState } from '../../state/url';
+import { sentence } from '../../ui/format';
 import { Banner } from '../../ui/banner';
 import { Button } from '../../ui/button';
 import { TextAreaField, TextField } from '../../ui/form';
@@ -13,8 +13,7 @@ import { prettyTokens } from '../../ui/json-text';
 import { State } from '../../ui/list-states';
 import { Panel } from '../../ui/page';
 import { say } from '../../ui/toast';
-import type { Tested } from '../webhooks/actions';
-import { errorAt, sentence } from '../webhooks/form/errors';
+import { errorAt } from '../webhooks/form/errors';
 import { useKnownTypes } from '../webhooks/form/known-types';
 import { Watch } from './watch';
 
@@ -90,10 +89,12 @@ function TestForm({ webhook, onSent }: { webhook: Webhook; onSent(tested: Tested
   const typeError = errorAt(problem, '/type');
   const dataError = broken ?? errorAt(problem, '/data');
   return (
-    <Panel title="Test event" about="goes to this webhook alone, whatever types it wants">
+    <Panel title="Test event" about="for this webhook alone">
       <form className="stack" noValidate onSubmit={event => void submit(event)}>
         <TextField
           label="Event type"
+          optional
+          hint="Any: it comes here whatever types the webhook wants."
           value={type}
           placeholder={TYPE}
           list={listId}

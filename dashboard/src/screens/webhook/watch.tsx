@@ -13,7 +13,7 @@ import { DeliveryStatusPill } from '../../ui/status';
 import { Time } from '../../ui/time';
 import { ENDED_BY } from '../../ui/words';
 import { AttemptList } from '../deliveries/attempts';
-import { hostOf } from '../webhooks/host';
+import { hostOf } from '../../ui/url-parts';
 
 /** Somebody waits for the answer: it is asked for often, until the delivery has ended. */
 const ASK_MS = 700;

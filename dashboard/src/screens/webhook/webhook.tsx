@@ -4,9 +4,11 @@ import { useLocation } from 'wouter';
 import { asProblem } from '../../api/problem';
 import { useWebhook, useWebhookStats } from '../../api/queries';
 import { POLL_MS } from '../../api/query-client';
+import { useSession } from '../../api/session';
 import { serverNow } from '../../state/now';
 import { useHref, useUrlState } from '../../state/url';
 import { CopyButton } from '../../ui/copy';
+import { Icon } from '../../ui/icons';
 import { Id } from '../../ui/id';
 import { LinkButton } from '../../ui/link';
 import { ErrorState, Skeleton, State } from '../../ui/list-states';
@@ -16,7 +18,7 @@ import { Tabs } from '../../ui/tabs';
 import { Time } from '../../ui/time';
 import { DeliveryList } from '../deliveries/list';
 import { isFailing } from '../webhooks/columns';
-import { hostOf, urlParts } from '../webhooks/host';
+import { hostOf, urlParts } from '../../ui/url-parts';
 import { HeaderActions } from './header-actions';
 import { OverviewTab } from './overview';
 import { SecurityTab } from './security';
@@ -100,6 +102,7 @@ export default function Webhook({ id }: { id: string }) {
           <span>
             created <Time at={webhook.created_at} />
           </span>
+          <Inbox url={webhook.webhook_url} />
         </span>
       }
       actions={
@@ -132,9 +135,29 @@ export default function Webhook({ id }: { id: string }) {
   );
 }
 
+/** With --dev the server has inboxes of its own: what they got is to be read there. */
+function Inbox({ url }: { url: string }) {
+  const { session } = useSession();
+  const path = /^\/dev\/inbox\/[^?#]+/.exec(urlParts(url).rest)?.[0];
+  if (session?.dev !== true || path === undefined) return null;
+  return (
+    <a href={path} target="_blank" rel="noreferrer" className="row">
+      What its inbox got <Icon name="open" size={13} />
+    </a>
+  );
+}
+
 function Loading() {
   return (
-    <Page title="Webhook" heading={<Skeleton width={280} height={20} />}>
+    <Page
+      title="Webhook"
+      heading={
+        <>
+          <span className="hidden-text">Webhook</span>
+          <Skeleton width={280} height={20} />
+        </>
+      }
+    >
       <Skeleton width="100%" height={240} />
     </Page>
   );

@@ -3,15 +3,10 @@ import { useMemo } from 'react';
 import { useLocation } from 'wouter';
 import { api } from '../../api/client';
 import { asProblem } from '../../api/problem';
-import type { Webhook } from '../../api/types';
+import type { Tested, Webhook } from '../../api/types';
 import { useHref } from '../../state/url';
 import { say } from '../../ui/toast';
-import { hostOf } from './host';
-
-export interface Tested {
-  event_id: string;
-  delivery_id: string;
-}
+import { hostOf } from '../../ui/url-parts';
 
 export interface WebhookActions {
   pause(webhook: Webhook): Promise<void>;

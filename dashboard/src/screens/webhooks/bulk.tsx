@@ -6,7 +6,7 @@ import { Confirm } from '../../ui/dialog';
 import { plural } from '../../ui/format';
 import { say } from '../../ui/toast';
 import { actOnWebhooks, type BulkVerb } from './actions';
-import { hostOf } from './host';
+import { hostOf } from '../../ui/url-parts';
 
 interface Props {
   chosen: Webhook[];

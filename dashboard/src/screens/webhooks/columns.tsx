@@ -6,7 +6,7 @@ import { WebhookStatusPill } from '../../ui/status';
 import type { Column } from '../../ui/table';
 import { Time } from '../../ui/time';
 import { attemptsTotal, STATUS_WORDS } from '../../ui/words';
-import { urlParts } from './host';
+import { urlParts } from '../../ui/url-parts';
 import { WebhookMenu } from './row-menu';
 
 /** `stats` is empty until the numbers are there; the rows do not wait for them. */

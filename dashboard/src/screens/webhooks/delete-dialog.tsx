@@ -4,7 +4,7 @@ import type { Webhook, WebhookStats } from '../../api/types';
 import { Confirm } from '../../ui/dialog';
 import { plural } from '../../ui/format';
 import { say } from '../../ui/toast';
-import { hostOf } from './host';
+import { hostOf } from '../../ui/url-parts';
 
 interface Props {
   webhook: Webhook;

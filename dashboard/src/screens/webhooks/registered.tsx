@@ -4,7 +4,7 @@ import { Button } from '../../ui/button';
 import { CodeBlock } from '../../ui/code';
 import { Dialog } from '../../ui/dialog';
 import { LinkButton } from '../../ui/link';
-import { hostOf } from './host';
+import { hostOf, isLoopback } from '../../ui/url-parts';
 
 interface Props {
   webhook: Registered | Webhook;
@@ -56,7 +56,7 @@ export function RegisteredNow({ webhook, onClose }: Props) {
             <p className="muted">Send a test event and watch what {host} answers.</p>
           </li>
         </ol>
-        {!webhook.webhook_url.startsWith('https:') && (
+        {!webhook.webhook_url.startsWith('https:') && !isLoopback(webhook.webhook_url) && (
           <Banner tone="warn">
             Over plain http everybody on the way can read what is sent, and answer in its place.
           </Banner>

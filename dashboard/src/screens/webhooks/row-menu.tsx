@@ -7,7 +7,7 @@ import { Menu, type MenuItem } from '../../ui/menu';
 import { say } from '../../ui/toast';
 import { useWebhookActions } from './actions';
 import { DeleteDialog } from './delete-dialog';
-import { hostOf } from './host';
+import { hostOf } from '../../ui/url-parts';
 
 const BulkDialog = lazy(() => import('../deliveries/bulk-dialog'));
 

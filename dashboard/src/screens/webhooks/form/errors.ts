@@ -1,5 +1,6 @@
 import type { Problem } from '../../../api/problem';
 import { fieldError } from '../../../ui/form';
+import { sentence } from '../../../ui/format';
 
 /** Rules about the whole webhook come without a pointer; it is known which field they mean. */
 const ABOUT: Record<string, string> = {
@@ -33,13 +34,6 @@ export function errorAt(problem: Problem | null, pointer: string): string | unde
   if (found !== undefined) return sentence(found);
   const means = problem.fields.length === 0 ? ABOUT[problem.code] : undefined;
   return means === pointer ? sentence(problem.detail) : undefined;
-}
-
-/** The API writes for logs too, without a capital; names of fields stay as they are. */
-export function sentence(text: string): string {
-  const [first = ''] = text.split(' ');
-  const begun = /^[a-z]+$/.test(first) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
-  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
 }
 
 /** What is wrong with one part of the retry policy: the rule names the part first that it is about. */

@@ -1,6 +1,6 @@
-import type { Attempt, AttemptErrorClass, Webhook } from '../api/types';
-import { duration } from '../ui/format';
-import { ERROR_ABOUT } from '../ui/words';
+import type { Attempt, AttemptErrorClass, Webhook } from '../../api/types';
+import { duration } from '../../ui/format';
+import { ERROR_ABOUT } from '../../ui/words';
 
 /** What an attempt without success means, and what to do about it: a plain sentence each. */
 export interface Cause {
