@@ -8,6 +8,8 @@ const PHONE = { width: 390, height: 844 };
 const DESKTOP = { width: 1360, height: 900 };
 /** Charts are drawn anew when their place has another size, which takes a frame or two. */
 const RESIZES_WITHIN_MS = 5_000;
+/** Longer than a change of theme takes to reach everything. */
+const STEADY_WITHIN_MS = 3_000;
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 /** axe-core finds nothing in either theme, on a desk and on a phone, and nothing scrolls sideways. */
@@ -36,18 +38,26 @@ export async function settled(page) {
   });
 }
 
+/** axe-core finds nothing, at the latest in a moment: what is on its way is looked at again. */
 export async function isAccessible(page, where) {
-  await settled(page);
-  // Evaluated, not added to the page: its policy allows no script of others.
-  if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(AXE);
-  const violations = await page.evaluate(async () => (await window.axe.run()).violations);
-  const told = violations.map(({ id, help, nodes }) => {
-    const places = nodes.slice(0, 3).map(({ target, failureSummary, html }) => {
-      return `\n    ${target.join(' ')} ${html.slice(0, 160)}\n      ${failureSummary.replaceAll('\n', ' ')}`;
-    });
-    return `\n  ${id}: ${help}${places.join('')}`;
+  const end = Date.now() + STEADY_WITHIN_MS;
+  for (;;) {
+    await settled(page);
+    // Evaluated, not added to the page: its policy allows no script of others.
+    if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(AXE);
+    const violations = await page.evaluate(async () => (await window.axe.run()).violations);
+    if (violations.length === 0) return;
+    if (Date.now() < end) continue;
+    throw new Error(`axe-core ${where}, at ${page.url()}:${violations.map(told).join('')}`);
+  }
+}
+
+function told({ id, help, nodes }) {
+  const places = nodes.slice(0, 3).map(({ target, failureSummary, html }) => {
+    const why = failureSummary.replaceAll('\n', ' ');
+    return `\n    ${target.join(' ')} ${html.slice(0, 160)}\n      ${why}`;
   });
-  if (told.length > 0) throw new Error(`axe-core ${where}, at ${page.url()}:${told.join('')}`);
+  return `\n  ${id}: ${help}${places.join('')}`;
 }
 
 /** Nothing scrolls sideways but what has a box of its own. */

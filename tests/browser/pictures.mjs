@@ -12,6 +12,8 @@ import { scene } from './scene.mjs';
 import { sees } from './waits.mjs';
 
 const DESKTOP = { width: 1280, height: 720 };
+/** Down to what came back. */
+const TALL = { width: 1280, height: 960 };
 const PHONE = { width: 390, height: 844 };
 const BYTES_MAX = 150 * 1_024;
 const THEMES = ['light', 'dark'];
@@ -21,7 +23,7 @@ const SCREENS = [
   ['overview', '/?range=24h', DESKTOP, 'canvas'],
   ['webhooks', '/webhooks', DESKTOP, 'tbody .webhooks-success'],
   ['webhook', `/webhooks/${scene.webhooks.broken}?range=24h`, DESKTOP, 'canvas'],
-  ['event', `/events/${scene.events.broken}`, DESKTOP, '.waterfall'],
+  ['event', `/events/${scene.events.broken}`, TALL, '.waterfall'],
   ['deliveries', '/deliveries', DESKTOP, 'tbody a'],
   ['queue', '/queue?range=24h', DESKTOP, 'canvas'],
   ['overview-phone', '/?range=24h', PHONE, 'canvas'],

@@ -1,5 +1,7 @@
 // Waiting for what a page comes to show: always for a condition, never for a time.
 
+import { until } from './scene.mjs';
+
 /** Waits until it is there, once. */
 export async function sees(locator) {
   await locator.waitFor({ state: 'visible' });
@@ -15,6 +17,11 @@ export async function gone(locator) {
 export async function reads(locator, text) {
   await locator.filter({ hasText: text }).waitFor({ state: 'visible' });
   return locator;
+}
+
+/** Waits until there are so many of it, and not only the first of them or what was there before. */
+export async function counts(locator, wanted) {
+  await until(`there are ${wanted} of ${locator}`, async () => (await locator.count()) === wanted);
 }
 
 /** Waits until the address, after the host, is this or matches it. */

@@ -4,7 +4,7 @@
 import { clearsWhatDoesNotMatch, waitsAndFailsInWords } from '../lists.mjs';
 import { isAccessible, looksRight } from '../looks.mjs';
 import { api, deliver, deliveryThatIs, register, scene, typeOf, until } from '../scene.mjs';
-import { copied, equal, gone, holds, isAt, reads, sees } from '../waits.mjs';
+import { copied, counts, equal, gone, holds, isAt, reads, sees } from '../waits.mjs';
 
 const table = page => page.getByRole('table', { name: 'deliveries' });
 const row = (page, text) => table(page).getByRole('row').filter({ hasText: text });
@@ -73,7 +73,7 @@ export async function filtersAreInTheAddressAndAreShared({ open }) {
   // Whoever is given the address sees the same.
   const other = await open(new URL(page.url()).href.split('/dashboard')[1]);
   await sees(row(other, 'refund.made').nth(2));
-  equal(await rows(other).count(), 3, 'the rows of the other');
+  await counts(rows(other), 3);
   equal(await filter(other, 'Status').inputValue(), 'failed', 'the filter of the other');
   await button(page, 'Clear filters').click();
   await isAt(page, '/deliveries');
@@ -98,7 +98,7 @@ export async function anIdOfAnythingIsFound({ open }) {
   await find.press('Enter');
   await isAt(page, `/deliveries?event_id=${scene.events.gone}`);
   await sees(row(page, 'customer.left'));
-  equal(await rows(page).count(), 1, 'the rows');
+  await counts(rows(page), 1);
 }
 
 export async function aRowOpensBesideTheListAndIsInTheAddress({ open }) {
@@ -231,7 +231,7 @@ export async function aDeliveryComesAndChangesWithoutAReload({ open }) {
   // Frozen, new ones are counted only.
   await button(page, 'Freeze').click();
   await deliver(typeOf('/live'));
-  equal(await row(page, 'own.live').count(), 1, 'the rows while it is frozen');
+  await counts(row(page, 'own.live'), 1);
   await button(page, 'Follow').click();
   await sees(row(page, 'own.live').nth(1));
   // While one reads further down, too.
@@ -240,7 +240,7 @@ export async function aDeliveryComesAndChangesWithoutAReload({ open }) {
   await deliver(typeOf('/live'));
   const chip = page.getByRole('button', { name: /^1 new/ });
   await sees(chip);
-  equal(await row(page, 'own.live').count(), 2, 'the rows beside the drawer');
+  await counts(row(page, 'own.live'), 2);
   await chip.click();
   await sees(row(page, 'own.live').nth(2));
   holds(await page.evaluate(() => window.isTheSamePage), 'it was loaded anew');
@@ -280,7 +280,7 @@ export async function aViewerChangesNothingHere({ open }) {
 export async function aTenantSeesItsOwn({ open }) {
   const page = await open('/deliveries', { as: 'tenant' });
   await reads(row(page, 'order.paid'), '/acme');
-  equal(await rows(page).count(), 1, 'the rows');
+  await counts(rows(page), 1);
   await gone(page.getByRole('button', { name: 'All tenants' }));
 }
 

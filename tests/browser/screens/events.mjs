@@ -4,7 +4,7 @@ import { clearsWhatDoesNotMatch, waitsAndFailsInWords } from '../lists.mjs';
 import { isAccessible, looksRight } from '../looks.mjs';
 import { api, register, scene, typeOf } from '../scene.mjs';
 import { shell } from '../shell.mjs';
-import { copied, equal, gone, holds, isAt, reads, sees } from '../waits.mjs';
+import { copied, counts, equal, gone, holds, isAt, reads, sees } from '../waits.mjs';
 
 const table = page => page.getByRole('table', { name: 'events' });
 const row = (page, text) => table(page).getByRole('row').filter({ hasText: text });
@@ -32,7 +32,7 @@ export async function aTypeNarrowsItAndBackUndoesIt({ open }) {
   await byType(page).fill('refund.made');
   await isAt(page, '/events?type=refund.made');
   await gone(row(page, 'invoice.sent'));
-  equal(await rows(page).count(), 3, 'the rows');
+  await counts(rows(page), 3);
   await row(page, 'refund.made').first().getByRole('link').first().click();
   await isAt(page, /^\/events\/evt_/);
   await page.goBack();

@@ -3,7 +3,7 @@
 
 import { api, scene } from '../scene.mjs';
 import { isAccessible, looksRight } from '../looks.mjs';
-import { equal, gone, holds, isAt, reads, sees } from '../waits.mjs';
+import { counts, equal, gone, holds, isAt, reads, sees } from '../waits.mjs';
 
 const SCREENS = [
   ['Overview', '/', 'o'],
@@ -148,7 +148,7 @@ export async function aTenantIsChosenOnceForAllScreens({ open }) {
   await page.keyboard.press('e');
   await isAt(page, '/events?tenant=acme');
   await reads(page.getByRole('table', { name: 'events' }), 'order.paid');
-  equal(await page.getByRole('table', { name: 'events' }).getByRole('row').count(), 2, 'the rows');
+  await counts(page.getByRole('table', { name: 'events' }).getByRole('row'), 2);
   await page.getByRole('button', { name: 'acme', exact: true }).first().click();
   await panel.getByRole('button', { name: 'All tenants' }).click();
   await isAt(page, '/events');

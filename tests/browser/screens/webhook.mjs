@@ -2,7 +2,7 @@
 
 import { isAccessible, looksRight, settled } from '../looks.mjs';
 import { api, deliver, deliveryThatIs, register, scene, typeOf, until } from '../scene.mjs';
-import { copied, equal, gone, holds, isAt, reads, sees } from '../waits.mjs';
+import { copied, counts, equal, gone, holds, isAt, reads, sees } from '../waits.mjs';
 
 const TABS = ['overview', 'deliveries', 'settings', 'security', 'test'];
 const path = (id, tab) => `/webhooks/${id}${tab === 'overview' ? '' : `?tab=${tab}`}`;
@@ -34,7 +34,7 @@ export async function itsTabsAreInTheAddress({ open }) {
   await tab(page, 'Deliveries').click();
   await isAt(page, path(scene.webhooks.shop, 'deliveries'));
   await reads(table(page), 'order.paid');
-  equal(await table(page).locator('tbody tr').count(), 3, 'its deliveries');
+  await counts(table(page).locator('tbody tr'), 3);
   await page.keyboard.press('Tab');
   await tab(page, 'Deliveries').press('ArrowRight');
   await isAt(page, path(scene.webhooks.shop, 'settings'));

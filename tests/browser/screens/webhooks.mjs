@@ -3,7 +3,7 @@
 import { clearsWhatDoesNotMatch, waitsAndFailsInWords } from '../lists.mjs';
 import { isAccessible, looksRight } from '../looks.mjs';
 import { api, register, scene, until } from '../scene.mjs';
-import { copied, equal, gone, holds, isAt, reads, sees } from '../waits.mjs';
+import { copied, counts, equal, gone, holds, isAt, reads, sees } from '../waits.mjs';
 
 const table = page => page.getByRole('table', { name: 'webhooks' });
 const row = (page, text) => table(page).getByRole('row').filter({ hasText: text });
@@ -208,7 +208,7 @@ export async function aViewerChangesNothingHere({ open }) {
 export async function aTenantSeesAndMakesItsOwn({ open }) {
   const page = await open('/webhooks', { as: 'tenant' });
   await sees(row(page, '/acme'));
-  equal(await table(page).locator('tbody tr').count(), 1, 'the rows');
+  await counts(table(page).locator('tbody tr'), 1);
   await button(page, 'Register webhook').first().click();
   const form = dialog(page, 'Register webhook');
   await form.getByText('Advanced').click();

@@ -126,8 +126,8 @@ impl Life {
             }
             // Busier by day than by night, and never quite the same.
             let hour = step as f64 / 4.0;
-            let busy = 6.0 - 4.0 * (hour / 24.0 * std::f64::consts::TAU).cos();
-            let count = if step < quarters { busy as usize + step % 4 } else { step % 3 };
+            let busy = 9.0 - 6.0 * (hour / 24.0 * std::f64::consts::TAU).cos();
+            let count = if step < quarters { busy as usize + step % 4 } else { 2 + step % 3 };
             for _ in 0..count {
                 self.publish().await;
             }
