@@ -194,7 +194,7 @@ export async function allThatMatchAreRetriedWithTheirNumberNamedBefore({ open })
   await until('30 wait', async () => (await api('GET', query)).data.length === 30);
   const page = await open(`/deliveries?event_type=${typeOf('/many')}&status=pending`);
   await page.getByRole('combobox', { name: /^Rows/ }).selectOption('25');
-  await rows(page).nth(24).waitFor();
+  await counts(rows(page), 25);
   await page.getByLabel('Select all rows of this page').check();
   await reads(selection(page), '25 deliveries selected');
   await button(selection(page), 'Select all that match').click();
