@@ -5,11 +5,13 @@ TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 # Where the tests find the published libraries that verify what Postrider signs.
 export POSTRIDER_TEST_PYTHON := $(TARGET)/venv/bin/python
 export POSTRIDER_TEST_NODE_DIR := $(CURDIR)/tests/receivers
+# The programs that look at the dashboard with a browser.
+export POSTRIDER_TEST_BROWSER_DIR := $(CURDIR)/tests/browser
 # And the program of Prometheus that reads its rules.
 export POSTRIDER_TEST_PROMTOOL := $(or $(shell command -v promtool 2>/dev/null),$(TARGET)/tools/bin/promtool)
 
 .DEFAULT_GOAL := help
-.PHONY: help build dashboard run test check contract bench faults power release setup clean config.default.toml openapi.json
+.PHONY: help build dashboard run test check contract bench faults power release setup clean config.default.toml openapi.json screenshots
 
 help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z.]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +76,10 @@ openapi.json: ## Writes the description of the API anew
 	cargo run --quiet -- openapi > $(TARGET)/openapi.json
 	mv $(TARGET)/openapi.json docs/openapi.json
 
+# Of a server that a day of deliveries is made up for; the times in them are those of the run.
+screenshots: setup dashboard ## Takes the pictures of docs/screenshots anew
+	cargo test --locked --test e2e -- --ignored --exact --nocapture browser::pictures_for_the_documentation
+
 clean: ## Removes everything that was built or installed here
 	cargo clean
-	rm -rf tests/receivers/node_modules dashboard/node_modules dashboard/dist
+	rm -rf tests/receivers/node_modules tests/browser/node_modules dashboard/node_modules dashboard/dist

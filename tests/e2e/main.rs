@@ -53,6 +53,8 @@ mod telemetry;
 mod monitoring;
 mod settings;
 
+mod browser;
+
 mod cli_docs;
 mod cli_doctor;
 mod cli_hostile;

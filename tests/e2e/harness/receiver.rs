@@ -153,7 +153,16 @@ impl Receiver {
 
     /// One that speaks TLS and shows this certificate.
     pub async fn over_tls(certified: &Certified) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        Self::over_tls_at(certified, "127.0.0.1", 0).await
+    }
+
+    /// The same at an address of this machine, on this port if it is free and may be had.
+    pub async fn over_tls_at(certified: &Certified, address: &str, port: u16) -> Self {
+        let ip = address.parse::<IpAddr>().expect("an address");
+        let listener = match TcpListener::bind((ip, port)).await {
+            Ok(listener) => listener,
+            Err(_) => TcpListener::bind((ip, 0)).await.expect("a free port"),
+        };
         let address = listener.local_addr().expect("bound");
         let state = Arc::<Mutex<State>>::default();
         let tls = Some(acceptor(certified));
@@ -178,6 +187,12 @@ impl Receiver {
     /// Requests of `path` that no script is left for are answered with this.
     pub fn always(&self, path: &str, reply: Reply) {
         self.lock().otherwise.insert(path.to_owned(), reply);
+    }
+
+    /// All requests of `path` from now on are answered with this.
+    pub fn instead(&self, path: &str, reply: Reply) {
+        self.lock().scripts.remove(path);
+        self.always(path, reply);
     }
 
     /// Every request of `path`, in order of arrival.
