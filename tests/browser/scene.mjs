@@ -28,11 +28,16 @@ export async function session(name) {
   return { name: cookie, value, url: scene.url, httpOnly: true, sameSite: 'Strict' };
 }
 
-/** A webhook of a test's own, which it may change. Its receiver takes everything, as the paths of no
- * other do. */
+const HOUR_MS = 3_600_000;
+
+/**
+ * A webhook of a test's own, which it may change. Its receiver takes everything, but for the paths in
+ * the scene; what fails is not tried again while the test lasts, unless somebody says so.
+ */
 export function register(path, more = {}) {
-  const body = { webhook_url: scene.receiver + path, event_types: [typeOf(path)], ...more };
-  return api('POST', '/v1/webhooks/register', body);
+  const retry = { policy: 'schedule', delays_ms: [HOUR_MS, HOUR_MS] };
+  const body = { webhook_url: scene.receiver + path, event_types: [typeOf(path)], retry };
+  return api('POST', '/v1/webhooks/register', { ...body, ...more });
 }
 
 /** The event type that a webhook of {@link register} wants: `/pause` gets `own.pause`. */

@@ -53,6 +53,7 @@ export function DeliveryList({ scope = {} }: { scope?: Scope }) {
     complete: page?.next_cursor === null,
     filter,
     on: first && !frozen,
+    frozen: first && frozen,
     hold: scrolled || open !== null || chosen.size > 0,
   });
   useEffect(() => setLive(tail.live), [tail.live]);

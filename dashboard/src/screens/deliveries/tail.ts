@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import { useStream } from '../../api/stream';
 import type { Delivery, DeliveryFilter } from '../../api/types';
 import { matches } from './filter';
@@ -11,6 +11,8 @@ interface Props {
   complete: boolean;
   filter: DeliveryFilter;
   on: boolean;
+  /** What has come so far stays as it is. */
+  frozen: boolean;
   /** Something is being looked at: nothing may move, new rows are counted only. */
   hold: boolean;
 }
@@ -27,21 +29,34 @@ interface Tail {
 }
 
 const MOST_NEW = 500;
+/** Longer than an answer takes. */
+const ON_ITS_WAY_MS = 5_000;
 
 /**
  * Keeps the first page of a list up to date by the stream: rows that are there change in place, new
  * ones come in at their place in time, or are counted while somebody reads.
  */
-export function useTail({ rows, answeredAt, complete, filter, on, hold }: Props): Tail {
+export function useTail({ rows, answeredAt, complete, filter, on, frozen, hold }: Props): Tail {
   const [changed, setChanged] = useState<ReadonlyMap<string, Delivery>>(new Map());
   const [queued, setQueued] = useState<ReadonlyMap<string, Delivery>>(new Map());
   const [fresh, setFresh] = useState<ReadonlySet<string>>(new Set());
   const filterKey = JSON.stringify(filter);
+  const told = useRef(new Map<string, number>());
   useEffect(() => {
-    // What the new answer holds is as new as what was told meanwhile.
     setChanged(new Map());
     setQueued(new Map());
-  }, [answeredAt, filterKey, on]);
+    told.current.clear();
+  }, [filterKey]);
+  useEffect(() => {
+    // The answer may have been made up before what was told while it was on its way.
+    const isNewer = ([id]: [string, Delivery]) =>
+      (told.current.get(id) ?? 0) > answeredAt - ON_ITS_WAY_MS;
+    setChanged(before => new Map([...before].filter(isNewer)));
+    for (const [id, at] of told.current) {
+      if (at <= answeredAt - ON_ITS_WAY_MS) told.current.delete(id);
+    }
+    setQueued(new Map());
+  }, [answeredAt]);
 
   const known = useMemo(() => new Set(rows?.map(row => row.id)), [rows]);
   const oldest = complete ? '' : (rows?.at(-1)?.accepted_at ?? '');
@@ -51,6 +66,7 @@ export function useTail({ rows, answeredAt, complete, filter, on, hold }: Props)
     { tenant, webhook_id },
     {
       batch: deliveries => {
+        for (const { id } of deliveries) told.current.set(id, Date.now());
         const there = deliveries.filter(({ id }) => known.has(id) || changed.has(id));
         const added = deliveries.filter(
           one =>
@@ -73,7 +89,7 @@ export function useTail({ rows, answeredAt, complete, filter, on, hold }: Props)
     [rows, changed],
   );
   return {
-    rows: on ? merged : rows,
+    rows: on || frozen ? merged : rows,
     fresh,
     waiting: on ? queued.size : 0,
     show: () => {
