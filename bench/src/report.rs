@@ -2,17 +2,17 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
-use std::fs;
 
 use serde::Serialize;
 
 use crate::fairness::{Attack, Fairness};
 use crate::growth::Step;
 use crate::hostile::Hostile;
-use crate::measure::{Memory, Spread};
+use crate::measure::{Memory, Spread, load_average};
 use crate::run::{Integrity, Run};
 use crate::scenarios::{Fleet, Results};
 use crate::size::{Size, Started, Webhooks};
+use crate::views;
 
 const RATE_MIN: f64 = 0.50;
 const CPU_MAX: f64 = 2.8;
@@ -62,10 +62,9 @@ pub struct Target {
 
 impl Machine {
     pub fn look(connections: usize) -> Self {
-        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
         Self {
             cores: std::thread::available_parallelism().map_or(0, usize::from),
-            load_average: load.split(' ').next().unwrap_or_default().to_owned(),
+            load_average: load_average(),
             connections,
         }
     }
@@ -95,6 +94,7 @@ impl Report {
         for (name, runs) in self.results.runs() {
             write_runs(text, name, &runs)?;
         }
+        views::write(text, &self.results.views)?;
         let Integrity { deliveries, lost, duplicated, unexpected } = self.integrity;
         writeln!(
             text,

@@ -19,6 +19,7 @@ use crate::run::{Bench, Load, Run};
 use crate::services::Services;
 use crate::size::{Size, size};
 use crate::target::Target;
+use crate::views::{Views, views};
 
 /// Webhooks of the scenarios with many.
 const MANY: usize = 10;
@@ -60,6 +61,8 @@ pub enum Scenario {
     Fairness,
     /// One tenant beside one whose 1,000 webhooks mean harm, in each of seven ways.
     Hostile,
+    /// The lists, the overview and the statistics over a month of ten million deliveries.
+    Views,
 }
 
 #[derive(Debug, Clone)]
@@ -77,6 +80,9 @@ pub struct Settings {
     pub size_connections: usize,
     pub size_fan_out: usize,
     pub size_old: u64,
+    pub deliveries: u64,
+    pub webhooks: usize,
+    pub views: String,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -92,6 +98,7 @@ pub struct Results {
     pub size: Option<Size>,
     pub fairness: Vec<Fairness>,
     pub hostile: Vec<Hostile>,
+    pub views: Vec<Views>,
 }
 
 /// Many processes on this one machine.
@@ -168,6 +175,7 @@ pub async fn run(
         Scenario::Size => results.size = Some(size(bench, settings).await?),
         Scenario::Fairness => results.fairness = fairness(bench, settings).await?,
         Scenario::Hostile => results.hostile = hostile(bench, settings).await?,
+        Scenario::Views => results.views = views(settings).await?,
     }
     Ok(())
 }
