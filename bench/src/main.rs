@@ -14,6 +14,7 @@
 )]
 
 mod control;
+mod dashboards;
 mod event;
 mod fairness;
 mod growth;
@@ -95,6 +96,9 @@ struct Options {
     /// Webhooks that they go to.
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1_000..=1_000_000))]
     webhooks: u64,
+    /// The views and the dashboards only embedded, or only of a fleet.
+    #[arg(long, value_parser = ["embedded", "fleet"])]
+    mode: Option<String>,
     /// Of the views, only those with this in their name.
     #[arg(long, default_value = "")]
     views: String,
@@ -195,6 +199,7 @@ async fn benchmark(options: Options) -> Result<bool> {
         deliveries: options.deliveries,
         webhooks: usize::try_from(options.webhooks)?,
         views: options.views,
+        mode: options.mode,
     };
     let connections = usize::try_from(options.connections)?;
     let machine = Machine::look(connections);

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use crate::dashboards::Dashboards;
 use crate::fairness::{Attack, Fairness};
 use crate::growth::Step;
 use crate::hostile::Hostile;
@@ -30,6 +31,7 @@ const REDIS_BYTES_MAX: f64 = 190.0;
 const GROWTH_MAX: f64 = 1.25;
 const START_MAX_MS: f64 = 10_000.0;
 const BACKLOG_MAX_MIB: f64 = 300.0;
+const DASHBOARDS_MIN: f64 = 0.90;
 const FAIR_MAX: f64 = 2.0;
 const FAIR_MAX_MS: f64 = 250.0;
 /// One for each slot of a worker.
@@ -182,6 +184,10 @@ impl Results {
         for Hostile { kind, attack, .. } in &self.hostile {
             runs.push((kind.name(), vec![&attack.alone, &attack.attacked]));
         }
+        for Dashboards { compared, .. } in &self.dashboards {
+            runs.push(("no dashboard", compared.yardstick.iter().collect()));
+            runs.push(("five dashboards", compared.postrider.iter().collect()));
+        }
         runs
     }
 
@@ -251,6 +257,14 @@ fn targets(results: &Results, integrity: &Integrity) -> Vec<Target> {
             measured: format!("{alone_mib:.0} → {attacked_mib:.0} MiB"),
             verdict: verdict(more - HOSTILE_MAX_MIB, HOSTILE_MAX_MIB, " MiB"),
         });
+    }
+    for Dashboards { mode, compared } in &results.dashboards {
+        let name = match *mode {
+            "fleet" => "fleet, 1→1 beside dashboards, of the rate alone",
+            _ => "embedded, 1→1 beside dashboards, of the rate alone",
+        };
+        let ratio = compared.ratio(|run| run.per_second);
+        targets.extend(ratio.map(|ratio| at_least(name, DASHBOARDS_MIN, ratio)));
     }
     targets
 }

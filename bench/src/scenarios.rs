@@ -10,6 +10,7 @@ use tokio::time::sleep;
 
 use crate::Result;
 use crate::control::Role;
+use crate::dashboards::{Dashboards, dashboards};
 use crate::event::now_micros;
 use crate::fairness::{Fairness, fairness};
 use crate::growth::{Growth, growth};
@@ -63,6 +64,8 @@ pub enum Scenario {
     Hostile,
     /// The lists, the overview and the statistics over a month of ten million deliveries.
     Views,
+    /// One webhook, while dashboards are open and while none is.
+    Dashboards,
 }
 
 #[derive(Debug, Clone)]
@@ -83,6 +86,14 @@ pub struct Settings {
     pub deliveries: u64,
     pub webhooks: usize,
     pub views: String,
+    pub mode: Option<String>,
+}
+
+impl Settings {
+    /// Whether a mode, `embedded` or `fleet`, is measured where both could be.
+    pub fn is_wanted(&self, mode: &str) -> bool {
+        self.mode.as_deref().is_none_or(|wanted| wanted == mode)
+    }
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -99,6 +110,7 @@ pub struct Results {
     pub fairness: Vec<Fairness>,
     pub hostile: Vec<Hostile>,
     pub views: Vec<Views>,
+    pub dashboards: Vec<Dashboards>,
 }
 
 /// Many processes on this one machine.
@@ -176,6 +188,7 @@ pub async fn run(
         Scenario::Fairness => results.fairness = fairness(bench, settings).await?,
         Scenario::Hostile => results.hostile = hostile(bench, settings).await?,
         Scenario::Views => results.views = views(settings).await?,
+        Scenario::Dashboards => results.dashboards = dashboards(bench, settings).await?,
     }
     Ok(())
 }
@@ -410,7 +423,7 @@ async fn fan_out_rate(
 }
 
 impl Compared {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { yardstick: Vec::new(), postrider: Vec::new() }
     }
 

@@ -76,8 +76,13 @@ fn phases(attempt: &Attempt) -> [Option<i64>; 4] {
 }
 
 pub async fn views(settings: &Settings) -> Result<Vec<Views>> {
-    let mut all = vec![of(settings, None).await?];
-    if let Some(services) = Services::given() {
+    let mut all = Vec::new();
+    if settings.is_wanted("embedded") {
+        all.push(of(settings, None).await?);
+    }
+    if settings.is_wanted("fleet")
+        && let Some(services) = Services::given()
+    {
         all.push(of(settings, Some(&services)).await?);
     }
     Ok(all)
@@ -143,16 +148,15 @@ pub fn write(text: &mut String, all: &[Views]) -> std::fmt::Result {
             text,
             "\n{mode}: {deliveries} deliveries, {webhooks} webhooks, load {before} to {after}; ms"
         )?;
-        writeln!(
-            text,
-            "{:<44}{:>9}{:>9}{:>9}{:>8}{:>7}",
-            "", "p50", "p95", "max", "limit", "short"
-        )?;
-        for Asked { name, limit_ms, took, short } in asked {
+        let header = ["p50", "p95", "max", "CPU", "limit", "short"];
+        write!(text, "{:<56}", "")?;
+        header.iter().try_for_each(|name| write!(text, "{name:>9}"))?;
+        writeln!(text)?;
+        for Asked { name, limit_ms, took, cpu_ms, short } in asked {
             let missed = if took.p95_ms > *limit_ms { "  missed" } else { "" };
             writeln!(
                 text,
-                "{name:<44}{:>9.1}{:>9.1}{:>9.1}{limit_ms:>8.0}{short:>7}{missed}",
+                "{name:<56}{:>9.1}{:>9.1}{:>9.1}{cpu_ms:>9.1}{limit_ms:>9.0}{short:>9}{missed}",
                 took.p50_ms, took.p95_ms, took.max_ms
             )?;
         }

@@ -40,5 +40,16 @@ CREATE INDEX webhooks_status ON webhooks (tenant, status) WHERE deleted_at IS NU
 CREATE INDEX webhooks_inactive ON webhooks (status, id)
     WHERE deleted_at IS NULL AND status <> 'active';
 
+-- The lists of a tenant and of a type, and by their events those of deliveries: 1 to 2 us an event, however
+-- many deliveries it has.
+CREATE UNIQUE INDEX events_tenant ON events (tenant, uid);
+CREATE UNIQUE INDEX events_type ON events (type, uid);
+-- The lists of what failed, was cancelled or is tried again: nothing for a delivery that succeeds at once.
+CREATE INDEX deliveries_lost ON deliveries (status, event)
+    WHERE status <> 'delivered' AND status <> 'pending';
+CREATE INDEX deliveries_tenant_lost ON deliveries (tenant, status, event)
+    WHERE status <> 'delivered' AND status <> 'pending';
+DROP INDEX deliveries_failed;
+
 ALTER TABLE workers ADD COLUMN host TEXT NOT NULL DEFAULT '';
 ALTER TABLE workers ADD COLUMN pid INTEGER NOT NULL DEFAULT 0;

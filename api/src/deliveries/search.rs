@@ -7,15 +7,15 @@ use model::attempt::ErrorClass;
 use model::id::DeliveryId;
 use model::time::Timestamp;
 use store::world::Stopwatch;
-use store::{Delivery, DeliveryFilter};
+use store::{Delivery, DeliveryFilter, Listed, Most};
 
 use crate::App;
+use crate::page::LOOK_TIME;
 use crate::problem::ApiError;
 use crate::query::Query;
 
-/// Deliveries that are looked at for one page, and for how long.
+/// Deliveries that are looked at for one page.
 const LOOKED_AT_MAX: usize = 20_000;
-const LOOK_TIME: Duration = Duration::from_millis(150);
 /// Of them, how many are read at once.
 const READ_AT_ONCE: u32 = 500;
 
@@ -121,33 +121,31 @@ pub async fn search(
     let (mut deliveries, mut looked_at) = (Vec::new(), 0);
     loop {
         // One more than is wanted says whether there are more.
-        let most = if all { u32::try_from(limit).unwrap_or(u32::MAX) + 1 } else { READ_AT_ONCE };
-        let page = app.store.list_deliveries(filter.clone(), after, most).await?;
-        let is_last = page.len() < most as usize;
-        let count = page.len();
-        for (n, delivery) in page.into_iter().enumerate() {
-            let accepted_at = delivery.accepted_at;
+        let wanted = u32::try_from(limit + 1 - deliveries.len()).unwrap_or(u32::MAX);
+        let most = Most::found(if all { wanted } else { READ_AT_ONCE });
+        let Listed { found, looked_until } =
+            app.store.list_deliveries(filter.clone(), after, most).await?;
+        let is_last = found.len() < most.found as usize && looked_until.is_none();
+        let count = found.len();
+        for (n, delivery) in found.into_iter().enumerate() {
             after = Some(delivery.id);
             looked_at += 1;
             if narrow.holds(&delivery) {
                 deliveries.push(delivery);
             }
-            let rest = !is_last || n + 1 < count;
             if deliveries.len() == limit {
-                let next = after.filter(|_| rest);
+                let next = after.filter(|_| !is_last || n + 1 < count);
                 return Ok(Found { deliveries, next, looked_until: None });
-            }
-            // Between two reads, so that each call gets ahead.
-            if !is_last
-                && n + 1 == count
-                && (looked_at >= LOOKED_AT_MAX || watch.elapsed() >= LOOK_TIME)
-            {
-                let looked_until = Some(accepted_at);
-                return Ok(Found { deliveries, next: after, looked_until });
             }
         }
         if is_last {
             return Ok(Found { deliveries, next: None, looked_until: None });
+        }
+        after = looked_until.or(after);
+        // Between two reads, so that each call gets ahead.
+        if looked_at >= LOOKED_AT_MAX || watch.elapsed() >= LOOK_TIME {
+            let looked_until = after.map(|id| Timestamp::from_millis(id.event.0.millis()));
+            return Ok(Found { deliveries, next: after, looked_until });
         }
     }
 }

@@ -35,6 +35,7 @@ const UNFINISHED_DAYS: i64 = 28;
 pub const DAY_US: i64 = 24 * 3_600 * 1_000_000;
 const MINUTE_US: i64 = 60 * 1_000_000;
 const SPAN_US: i64 = 5 * MINUTE_US;
+const HOUR_US: i64 = 60 * MINUTE_US;
 /// Counts of minutes are kept so long.
 const MINUTES_KEPT_US: i64 = 2 * DAY_US;
 /// Retries of what is finished are made within it.
@@ -433,12 +434,19 @@ struct Tally {
     until: i64,
     spans: BTreeMap<i64, HashMap<(usize, Option<WebhookId>, usize), Counts>>,
     minutes: BTreeMap<i64, HashMap<usize, Counts>>,
+    hours: BTreeMap<i64, HashMap<(usize, usize), Counts>>,
     causes: BTreeMap<(i64, usize, &'static str), (i64, i64, i64)>,
 }
 
 impl Tally {
     fn new(until: i64) -> Self {
-        Self { until, spans: BTreeMap::new(), minutes: BTreeMap::new(), causes: BTreeMap::new() }
+        Self {
+            until,
+            spans: BTreeMap::new(),
+            minutes: BTreeMap::new(),
+            hours: BTreeMap::new(),
+            causes: BTreeMap::new(),
+        }
     }
 
     fn count(
@@ -449,6 +457,8 @@ impl Tally {
     ) {
         let span = self.spans.entry(at / SPAN_US * SPAN_US).or_default();
         add(span.entry((tenant, webhook, kind)).or_default());
+        let hour = self.hours.entry(at / HOUR_US * HOUR_US).or_default();
+        add(hour.entry((tenant, kind)).or_default());
         if at > self.until - MINUTES_KEPT_US {
             let minute = self.minutes.entry(at / MINUTE_US * MINUTE_US).or_default();
             add(minute.entry(kind).or_default());
@@ -509,7 +519,16 @@ impl Tally {
             && begin.saturating_add(SPAN_US) <= before
             && let Some((begin, counted)) = self.spans.pop_first()
         {
-            tell(series(begin, counted), to)?;
+            let counted = counted.into_iter();
+            tell(series(SPAN_US, begin, counted), to)?;
+        }
+        while let Some((begin, _)) = self.hours.first_key_value()
+            && begin.saturating_add(HOUR_US) <= before
+            && let Some((begin, counted)) = self.hours.pop_first()
+        {
+            let counted = counted.into_iter();
+            let counted = counted.map(|((tenant, kind), counts)| ((tenant, None, kind), counts));
+            tell(series(HOUR_US, begin, counted), to)?;
         }
         while let Some(((begin, ..), _)) = self.causes.first_key_value()
             && begin.saturating_add(SPAN_US) <= before
@@ -540,12 +559,13 @@ impl Tally {
 }
 
 fn series(
+    span_us: i64,
     begin: i64,
-    counted: HashMap<(usize, Option<WebhookId>, usize), Counts>,
+    counted: impl Iterator<Item = ((usize, Option<WebhookId>, usize), Counts)>,
 ) -> BTreeMap<Series, Counts> {
     let mut sums: BTreeMap<Series, Counts> = BTreeMap::new();
     for ((tenant, webhook, kind), counts) in counted {
-        let of = |tenant, webhook, kind| Series { span_us: SPAN_US, begin, tenant, webhook, kind };
+        let of = |tenant, webhook, kind| Series { span_us, begin, tenant, webhook, kind };
         let mut add = |series| sums.entry(series).or_default().add(&counts);
         add(of(None, None, None));
         add(of(None, None, Some(kind)));

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::history::*;
 use crate::Result;
-use crate::measure::Percentiles;
+use crate::measure::{Percentiles, cpu_micros};
 use crate::target::Target;
 use crate::wire::Connection;
 
@@ -28,6 +28,8 @@ pub struct Asked {
     pub name: String,
     pub limit_ms: f64,
     pub took: Percentiles,
+    /// CPU time of all that is measured, for each answer: others' load is not in it.
+    pub cpu_ms: f64,
     /// Answers that said how far they had looked.
     pub short: usize,
 }
@@ -127,7 +129,7 @@ pub async fn ask_all(target: &Target, known: &Known, only: &str) -> Result<Vec<A
         if !name.contains(only) {
             continue;
         }
-        let (mut dice, mut took) = (Dice::new(3), Vec::new());
+        let (mut dice, mut took, before) = (Dice::new(3), Vec::new(), cpu(target)?);
         for _ in 0..TIMES {
             let found = get(&mut connection, target, &one(list)(&mut dice, known)).await?;
             let id = found["data"][0]["uid"].as_str().or(found["data"][0]["id"].as_str());
@@ -137,7 +139,9 @@ pub async fn ask_all(target: &Target, known: &Known, only: &str) -> Result<Vec<A
             took.push(u32::try_from(begun.elapsed().as_micros())?);
         }
         let took = Percentiles::of(&mut took);
-        asked.push(Asked { name: name.to_owned(), limit_ms: LIST_MAX_MS, took, short: 0 });
+        let cpu_ms = cpu(target)?.saturating_sub(before) as f64 / 1e3 / TIMES as f64;
+        let name = name.to_owned();
+        asked.push(Asked { name, limit_ms: LIST_MAX_MS, took, cpu_ms, short: 0 });
     }
     Ok(asked)
 }
@@ -149,6 +153,7 @@ async fn ask(
     question: &Question,
 ) -> Result<Asked> {
     let (mut dice, mut took, mut short) = (Dice::new(1), Vec::new(), 0);
+    let before = cpu(target)?;
     for _ in 0..TIMES {
         let mut path = (question.path)(&mut dice, known);
         if question.from == From::Anywhere {
@@ -173,9 +178,15 @@ async fn ask(
         short += usize::from(answer["looked_until"].is_string());
     }
     let took = Percentiles::of(&mut took);
+    let cpu_ms = cpu(target)?.saturating_sub(before) as f64 / 1e3 / TIMES as f64;
     let Percentiles { p50_ms, p95_ms, max_ms, .. } = took;
-    eprintln!("views: {:<44} {p50_ms:>9.1} {p95_ms:>9.1} {max_ms:>9.1}", question.name);
-    Ok(Asked { name: question.name.clone(), limit_ms: question.limit_ms, took, short })
+    let name = question.name.clone();
+    eprintln!("views: {name:<56} {p50_ms:>9.1} {p95_ms:>9.1} {max_ms:>9.1} {cpu_ms:>9.1}");
+    Ok(Asked { name, limit_ms: question.limit_ms, took, cpu_ms, short })
+}
+
+fn cpu(target: &Target) -> Result<u64> {
+    target.watched().iter().map(|watched| cpu_micros(watched.pid)).sum()
 }
 
 async fn get(connection: &mut Connection, target: &Target, path: &str) -> Result<Value> {
