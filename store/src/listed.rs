@@ -88,6 +88,8 @@ impl<T: Entry> Listed<T> {
             looked_until = looked_until.max(list.looked_until);
         }
         found.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.key()));
+        // It went from one to the other between two reads.
+        found.dedup_by_key(|entry| entry.key());
         if let Some(until) = looked_until {
             found.retain(|entry: &T| entry.key() >= until);
         }
