@@ -29,8 +29,9 @@ const ATTEMPTS_SHOWN_MAX: u32 = 200;
 
 /// List deliveries
 ///
-/// Newest first. `answer`, `min_attempts` and `min_duration_ms` look through what the other filters leave: a
-/// page of them may be short or empty and go on all the same; then `looked_until` says how far it came.
+/// Newest first. What no index has, such as `answer`, `min_attempts`, `min_duration_ms` or two filters at once,
+/// is looked for in what the other filters leave: then a page may be short or empty and go on all the same,
+/// and `looked_until` says how far it came.
 #[utoipa::path(
     tag = "deliveries",
     extensions(("x-verb" = json!("look"))),

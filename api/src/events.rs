@@ -3,27 +3,29 @@
 
 pub mod matching;
 mod new;
+mod search;
 pub mod view;
 
 use std::sync::atomic::Ordering;
 
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpRequest, HttpResponse, get, post};
-use model::event::{Event, EventType, NewEvent};
+use model::event::{EventType, NewEvent};
 use model::id::EventUid;
 use model::key::Verb;
 use model::tenant::Tenant;
 use model::time::Timestamp;
-use store::{Accepted, DeliveryFilter, EventFilter, Item, Lane, Push, StoreError};
+use store::{Accepted, DeliveryFilter, EventFilter, Item, Lane, Most, Push, StoreError};
 
 use self::new::{Batch, Publish};
-use self::view::{BatchResult, EventDetail, ListedEvent, Published, PublishedBatch};
+use self::search::{Found, search};
+use self::view::{BatchResult, EventDetail, EventPage, ListedEvent, Published, PublishedBatch};
 use crate::App;
 use crate::auth::Caller;
 use crate::body::Body;
 use crate::deliveries;
 use crate::metrics::EventResult;
-use crate::page::{LIMIT_MAX, Page, page};
+use crate::page::LIMIT_MAX;
 use crate::problem::{ApiError, Problem};
 use crate::query::Params;
 
@@ -120,19 +122,20 @@ pub async fn publish_batch(
 
 /// List events
 ///
-/// Newest first, without their data.
+/// Newest first, without their data. Of two filters an index has but one, and the other is looked for: then a
+/// page may be short or empty and go on all the same, and `looked_until` says how far it came.
 #[utoipa::path(
     tag = "events",
     extensions(("x-verb" = json!("look"))),
     params(view::EventQuery),
-    responses((status = 200, body = Page<ListedEvent>))
+    responses((status = 200, body = EventPage))
 )]
 #[get("/v1/events")]
 pub async fn list_events(
     app: Data<App>,
     caller: Caller,
     params: Params,
-) -> Result<Json<Page<ListedEvent>>, ApiError> {
+) -> Result<Json<EventPage>, ApiError> {
     caller.may(Verb::Look)?;
     let known = ["tenant", "type", "since", "until", "include", "limit", "cursor"];
     let query = params.read(&known)?;
@@ -147,17 +150,19 @@ pub async fn list_events(
     let limit = query.limit()?;
     let (after, list) = query.cursor("events", caller.own_tenant())?;
     let after = after.map(|bytes| EventUid(model::id::Uid(bytes)));
-    let events = app.store.list_events(filter, after, limit + 1).await?;
-    let cursor = |event: &Event| list.cursor(event.uid.0.as_bytes());
-    let Page { data, next_cursor } = page(events, limit, cursor, |event| event);
-    let uids: Vec<_> = data.iter().map(|event| event.uid).collect();
+    let Found { events, next, looked_until } = search(&app, &filter, after, limit).await?;
+    let uids: Vec<_> = events.iter().map(|event| event.uid).collect();
     let counts = match with_deliveries {
         true => app.store.statuses(&uids, COUNTED_MAX + 1).await?,
         false => Vec::new(),
     };
     let mut counts = counts.into_iter();
-    let data = data.iter().map(|event| ListedEvent::new(event, counts.next(), COUNTED_MAX));
-    Ok(Json(Page { data: data.collect(), next_cursor }))
+    let data = events.iter().map(|event| ListedEvent::new(event, counts.next(), COUNTED_MAX));
+    Ok(Json(EventPage {
+        data: data.collect(),
+        next_cursor: next.map(|uid| list.cursor(uid.0.as_bytes())),
+        looked_until: looked_until.map(|at| at.to_string()),
+    }))
 }
 
 /// Get an event
@@ -189,7 +194,7 @@ pub async fn get_event(
     caller.may_on(Verb::Look, &event.tenant)?;
 
     let filter = DeliveryFilter { event: Some(event.uid), ..DeliveryFilter::default() };
-    let deliveries = app.store.list_deliveries(filter, None, LIMIT_MAX).await?;
+    let deliveries = app.store.list_deliveries(filter, None, Most::found(LIMIT_MAX)).await?.found;
     let why_none = match deliveries.is_empty() {
         true => Some(matching::why_none(&app, &event).await?),
         false => None,

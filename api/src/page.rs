@@ -1,6 +1,8 @@
 //! Lists come in pages. A cursor is opaque: it holds the id of the last entry shown and a digest of
 //! the list it belongs to, so that it cannot be carried over to other filters unnoticed.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::Serialize;
@@ -12,6 +14,10 @@ use crate::problem::ApiError;
 /// Entries of a page unless it says otherwise, and at most.
 pub const LIMIT_DEFAULT: u32 = 50;
 pub const LIMIT_MAX: u32 = 200;
+
+/// How long a page is looked for where no index has just what is wanted. What is begun then is finished: so
+/// a page takes less than twice as long.
+pub const LOOK_TIME: Duration = Duration::from_millis(100);
 
 /// The first byte of every cursor: which layout follows.
 const VERSION: u8 = 1;

@@ -16,10 +16,10 @@ use model::key::Verb;
 use model::stats::Counts;
 use model::tenant::Tenant;
 use model::time::Timestamp;
-use store::{Backlog, Counted, DeliveryFilter, Streak, Types, WebhookFilter};
+use store::{Backlog, Counted, DeliveryFilter, Most, StatsFilter, Streak, Types, WebhookFilter};
 
 pub use self::overview::get_overview;
-use self::range::Range;
+use self::range::{Of, Range};
 use self::view::{
     BucketView, CountsView, StatsQuery, StatsView, TypeView, WebhookStatsList, WebhookStatsQuery,
     WebhookStatsView,
@@ -83,10 +83,15 @@ pub async fn get_stats(
         return Err(ApiError::not_found());
     }
     let tenant = webhook.as_ref().map(|webhook| webhook.tenant.clone()).or(tenant);
-    let range = Range::of(&query, app.clock.now(), app.limits.retention, tenant.is_none())?;
+    let of = match (&webhook, &tenant) {
+        (Some(_), _) => Of::Webhook,
+        (None, Some(_)) => Of::Tenant,
+        (None, None) => Of::All,
+    };
+    let range = Range::of(&query, app.clock.now(), app.limits.retention, of)?;
     let webhook = webhook.map(|webhook| webhook.id);
     let types = event_type.map_or(Types::Together, Types::One);
-    let found = app.store.stats(range.filter(tenant.clone(), webhook, types)).await?;
+    let found = counted(&app, range.filters(tenant.clone(), webhook, types)).await?;
     let by_event_type = match by_type {
         true => Some(by_event_type(&app, &range, tenant, webhook).await?),
         false => None,
@@ -113,6 +118,14 @@ pub async fn get_stats(
     }))
 }
 
+async fn counted(app: &App, filters: Vec<StatsFilter>) -> Result<Vec<Counted>, ApiError> {
+    let mut counted = Vec::new();
+    for filter in filters {
+        counted.extend(app.store.stats(filter).await?);
+    }
+    Ok(counted)
+}
+
 /// Those with the most attempts first.
 async fn by_event_type(
     app: &App,
@@ -121,7 +134,7 @@ async fn by_event_type(
     webhook: Option<WebhookId>,
 ) -> Result<Vec<TypeView>, ApiError> {
     let of_webhook = webhook.is_some();
-    let found = app.store.stats(range.filter(tenant, webhook, Types::Each)).await?;
+    let found = counted(app, range.filters(tenant, webhook, Types::Each)).await?;
     let mut types: BTreeMap<EventType, Counts> = BTreeMap::new();
     for Counted { event_type, counts, .. } in found {
         if let Some(event_type) = event_type {
@@ -198,10 +211,10 @@ async fn of_webhook(
     backlog: Backlog,
     streak: Option<&Streak>,
 ) -> Result<WebhookStatsView, ApiError> {
-    let filter = range.filter(Some(tenant.clone()), Some(id), Types::Together);
-    let found = app.store.stats(filter).await?;
+    let filters = range.filters(Some(tenant.clone()), Some(id), Types::Together);
+    let found = counted(app, filters).await?;
     let newest = DeliveryFilter { webhook: Some(id), ..DeliveryFilter::default() };
-    let last = app.store.list_deliveries(newest, None, 1).await?.pop();
+    let last = app.store.list_deliveries(newest, None, Most::found(1)).await?.found.pop();
     let (mut totals, mut parts) = (Counts::default(), vec![Counts::default(); SPARK_PARTS]);
     for Counted { begin, counts, .. } in found {
         totals.add(&counts);

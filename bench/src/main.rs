@@ -14,6 +14,7 @@
 )]
 
 mod control;
+mod dashboards;
 mod event;
 mod fairness;
 mod growth;
@@ -32,6 +33,7 @@ mod sender;
 mod services;
 mod size;
 mod target;
+mod views;
 mod wire;
 
 use std::path::PathBuf;
@@ -88,6 +90,18 @@ struct Options {
     /// Old events to forget.
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=4_000_000))]
     size_old: u64,
+    /// Deliveries that are looked at, of a month.
+    #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
+    deliveries: u64,
+    /// Webhooks that they go to.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1_000..=1_000_000))]
+    webhooks: u64,
+    /// The views and the dashboards only embedded, or only of a fleet.
+    #[arg(long, value_parser = ["embedded", "fleet"])]
+    mode: Option<String>,
+    /// Of the views, only those with this in their name.
+    #[arg(long, default_value = "")]
+    views: String,
     /// Only this scenario, and what it needs; may be repeated.
     #[arg(long)]
     only: Vec<Scenario>,
@@ -182,6 +196,10 @@ async fn benchmark(options: Options) -> Result<bool> {
         size_connections: usize::try_from(options.size_connections)?,
         size_fan_out: usize::try_from(options.size_fan_out)?,
         size_old: options.size_old,
+        deliveries: options.deliveries,
+        webhooks: usize::try_from(options.webhooks)?,
+        views: options.views,
+        mode: options.mode,
     };
     let connections = usize::try_from(options.connections)?;
     let machine = Machine::look(connections);

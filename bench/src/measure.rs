@@ -76,6 +76,12 @@ impl Spread {
     }
 }
 
+/// Of the last minute.
+pub fn load_average() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split(' ').next().unwrap_or_default().to_owned()
+}
+
 /// A process whose CPU time counts, and what it is.
 #[derive(Debug, Clone, Copy)]
 pub struct Watched {

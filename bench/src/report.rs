@@ -2,17 +2,18 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
-use std::fs;
 
 use serde::Serialize;
 
+use crate::dashboards::Dashboards;
 use crate::fairness::{Attack, Fairness};
 use crate::growth::Step;
 use crate::hostile::Hostile;
-use crate::measure::{Memory, Spread};
+use crate::measure::{Memory, Spread, load_average};
 use crate::run::{Integrity, Run};
 use crate::scenarios::{Fleet, Results};
 use crate::size::{Size, Started, Webhooks};
+use crate::views;
 
 const RATE_MIN: f64 = 0.50;
 const CPU_MAX: f64 = 2.8;
@@ -30,6 +31,7 @@ const REDIS_BYTES_MAX: f64 = 190.0;
 const GROWTH_MAX: f64 = 1.25;
 const START_MAX_MS: f64 = 10_000.0;
 const BACKLOG_MAX_MIB: f64 = 300.0;
+const DASHBOARDS_MIN: f64 = 0.90;
 const FAIR_MAX: f64 = 2.0;
 const FAIR_MAX_MS: f64 = 250.0;
 /// One for each slot of a worker.
@@ -62,10 +64,9 @@ pub struct Target {
 
 impl Machine {
     pub fn look(connections: usize) -> Self {
-        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
         Self {
             cores: std::thread::available_parallelism().map_or(0, usize::from),
-            load_average: load.split(' ').next().unwrap_or_default().to_owned(),
+            load_average: load_average(),
             connections,
         }
     }
@@ -95,6 +96,7 @@ impl Report {
         for (name, runs) in self.results.runs() {
             write_runs(text, name, &runs)?;
         }
+        views::write(text, &self.results.views)?;
         let Integrity { deliveries, lost, duplicated, unexpected } = self.integrity;
         writeln!(
             text,
@@ -182,6 +184,10 @@ impl Results {
         for Hostile { kind, attack, .. } in &self.hostile {
             runs.push((kind.name(), vec![&attack.alone, &attack.attacked]));
         }
+        for Dashboards { compared, .. } in &self.dashboards {
+            runs.push(("no dashboard", compared.yardstick.iter().collect()));
+            runs.push(("five dashboards", compared.postrider.iter().collect()));
+        }
         runs
     }
 
@@ -251,6 +257,14 @@ fn targets(results: &Results, integrity: &Integrity) -> Vec<Target> {
             measured: format!("{alone_mib:.0} → {attacked_mib:.0} MiB"),
             verdict: verdict(more - HOSTILE_MAX_MIB, HOSTILE_MAX_MIB, " MiB"),
         });
+    }
+    for Dashboards { mode, compared } in &results.dashboards {
+        let name = match *mode {
+            "fleet" => "fleet, 1→1 beside dashboards, of the rate alone",
+            _ => "embedded, 1→1 beside dashboards, of the rate alone",
+        };
+        let ratio = compared.ratio(|run| run.per_second);
+        targets.extend(ratio.map(|ratio| at_least(name, DASHBOARDS_MIN, ratio)));
     }
     targets
 }

@@ -10,6 +10,7 @@ use tokio::time::sleep;
 
 use crate::Result;
 use crate::control::Role;
+use crate::dashboards::{Dashboards, dashboards};
 use crate::event::now_micros;
 use crate::fairness::{Fairness, fairness};
 use crate::growth::{Growth, growth};
@@ -19,6 +20,7 @@ use crate::run::{Bench, Load, Run};
 use crate::services::Services;
 use crate::size::{Size, size};
 use crate::target::Target;
+use crate::views::{Views, views};
 
 /// Webhooks of the scenarios with many.
 const MANY: usize = 10;
@@ -60,6 +62,10 @@ pub enum Scenario {
     Fairness,
     /// One tenant beside one whose 1,000 webhooks mean harm, in each of seven ways.
     Hostile,
+    /// The lists, the overview and the statistics over a month of ten million deliveries.
+    Views,
+    /// One webhook, while dashboards are open and while none is.
+    Dashboards,
 }
 
 #[derive(Debug, Clone)]
@@ -77,6 +83,17 @@ pub struct Settings {
     pub size_connections: usize,
     pub size_fan_out: usize,
     pub size_old: u64,
+    pub deliveries: u64,
+    pub webhooks: usize,
+    pub views: String,
+    pub mode: Option<String>,
+}
+
+impl Settings {
+    /// Whether a mode, `embedded` or `fleet`, is measured where both could be.
+    pub fn is_wanted(&self, mode: &str) -> bool {
+        self.mode.as_deref().is_none_or(|wanted| wanted == mode)
+    }
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -92,6 +109,8 @@ pub struct Results {
     pub size: Option<Size>,
     pub fairness: Vec<Fairness>,
     pub hostile: Vec<Hostile>,
+    pub views: Vec<Views>,
+    pub dashboards: Vec<Dashboards>,
 }
 
 /// Many processes on this one machine.
@@ -168,6 +187,8 @@ pub async fn run(
         Scenario::Size => results.size = Some(size(bench, settings).await?),
         Scenario::Fairness => results.fairness = fairness(bench, settings).await?,
         Scenario::Hostile => results.hostile = hostile(bench, settings).await?,
+        Scenario::Views => results.views = views(settings).await?,
+        Scenario::Dashboards => results.dashboards = dashboards(bench, settings).await?,
     }
     Ok(())
 }
@@ -402,7 +423,7 @@ async fn fan_out_rate(
 }
 
 impl Compared {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { yardstick: Vec::new(), postrider: Vec::new() }
     }
 

@@ -60,7 +60,7 @@ impl Place {
         &self.services
     }
 
-    fn url(&self) -> Result<String> {
+    pub fn url(&self) -> Result<String> {
         let (server, _) = self.services.postgres.rsplit_once('/').ok_or("a URL without a name")?;
         Ok(format!("{server}/{}", self.name))
     }
@@ -91,9 +91,15 @@ impl Drop for Place {
     }
 }
 
-fn sql(url: &str, statement: &str) -> Result<()> {
+/// Runs a statement.
+pub fn sql(url: &str, statement: &str) -> Result<()> {
     let mut psql = Command::new("psql");
     said(psql.args([url, "-v", "ON_ERROR_STOP=1", "-qc", statement])).map(drop)
+}
+
+/// What a statement says, a row a line.
+pub fn ask(url: &str, statement: &str) -> Result<String> {
+    said(Command::new("psql").args([url, "-v", "ON_ERROR_STOP=1", "-qAtc", statement]))
 }
 
 fn said(command: &mut Command) -> Result<String> {

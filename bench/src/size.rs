@@ -22,7 +22,7 @@ use crate::services::Services;
 use crate::target::Target;
 use crate::wire::Connection;
 
-const TIMEOUT: Duration = Duration::from_secs(2);
+pub const TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a backlog may take to publish.
 const BACKLOG_LIMIT: Duration = Duration::from_secs(900);
 const BACKLOG_BYTES: usize = 256;

@@ -93,21 +93,34 @@ impl Target {
 
     /// Kills it and starts it again on what it kept, ready; returns when it was started.
     pub async fn start_again(&mut self, binary: &Path) -> Result<Instant> {
-        let address = self.address;
-        let since = match &mut self.running {
+        self.halt().await?;
+        self.go_on(binary).await
+    }
+
+    /// Kills it. What it kept is there.
+    pub async fn halt(&mut self) -> Result<()> {
+        match &mut self.running {
             Running::Relay(_) => return Err("a relay keeps nothing".into()),
-            Running::Postrider { process, folder } => {
-                process.kill().await?;
-                let since = Instant::now();
-                *process = start(&mut serve(binary, folder, address)?)?;
-                self.pid = process.pid;
-                since
-            }
-            Running::Fleet { api, workers, folder, place } => {
-                for process in workers.iter_mut().chain([&mut *api]) {
+            Running::Postrider { process, .. } => process.kill().await?,
+            Running::Fleet { api, workers, .. } => {
+                for process in workers.iter_mut().chain([api]) {
                     process.kill().await?;
                 }
-                let since = Instant::now();
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts what was halted on what it kept, ready; returns when it was started.
+    pub async fn go_on(&mut self, binary: &Path) -> Result<Instant> {
+        let (address, since) = (self.address, Instant::now());
+        match &mut self.running {
+            Running::Relay(_) => return Err("a relay keeps nothing".into()),
+            Running::Postrider { process, folder } => {
+                *process = start(&mut serve(binary, folder, address)?)?;
+                self.pid = process.pid;
+            }
+            Running::Fleet { api, workers, folder, place } => {
                 let part = |args: &[&str]| -> Result<Process> {
                     start(command(binary, folder)?.args(args).envs(place.env()?))
                 };
@@ -116,11 +129,18 @@ impl Target {
                     *worker = part(&["worker"])?;
                 }
                 self.pid = api.pid;
-                since
             }
-        };
+        }
         self.ready().await?;
         Ok(since)
+    }
+
+    /// The database of the embedded mode.
+    pub fn database(&self) -> Option<PathBuf> {
+        match &self.running {
+            Running::Postrider { folder, .. } => Some(folder.0.join("data/postrider.db")),
+            Running::Relay(_) | Running::Fleet { .. } => None,
+        }
     }
 
     /// Of its largest process.

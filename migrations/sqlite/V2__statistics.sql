@@ -36,11 +36,26 @@ CREATE TABLE streaks (
 ) WITHOUT ROWID;
 CREATE INDEX streaks_failures ON streaks (failures);
 
--- Counting webhooks reads nothing else.
-CREATE INDEX webhooks_status ON webhooks (tenant, status) WHERE deleted_at IS NULL;
+-- Counting webhooks reads nothing else, nor does looking for a part of a URL. They name deleted_at, since
+-- the table would be read for it otherwise.
+CREATE INDEX webhooks_status ON webhooks (tenant, status, deleted_at) WHERE deleted_at IS NULL;
+CREATE INDEX webhooks_part ON webhooks (tenant, deleted_at, url) WHERE deleted_at IS NULL;
 -- A list of those that are not active reads nothing else.
 CREATE INDEX webhooks_inactive ON webhooks (status, id)
     WHERE deleted_at IS NULL AND status <> 'active';
+
+-- A tenant's list, newest first.
+CREATE INDEX webhooks_tenant ON webhooks (tenant, id) WHERE deleted_at IS NULL;
+-- The lists of a tenant and of a type, and by their events those of deliveries: 1 to 2 us an event, however
+-- many deliveries it has.
+CREATE UNIQUE INDEX events_tenant ON events (tenant, uid);
+CREATE UNIQUE INDEX events_type ON events (type, uid);
+-- The lists of what failed, was cancelled or is tried again: nothing for a delivery that succeeds at once.
+CREATE INDEX deliveries_lost ON deliveries (status, event)
+    WHERE status <> 'delivered' AND status <> 'pending';
+CREATE INDEX deliveries_tenant_lost ON deliveries (tenant, status, event)
+    WHERE status <> 'delivered' AND status <> 'pending';
+DROP INDEX deliveries_failed;
 
 ALTER TABLE workers ADD COLUMN host TEXT NOT NULL DEFAULT '';
 ALTER TABLE workers ADD COLUMN pid INTEGER NOT NULL DEFAULT 0;

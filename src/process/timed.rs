@@ -197,18 +197,18 @@ impl Store for TimedStore {
         &self,
         filter: EventFilter,
         after: Option<EventUid>,
-        limit: u32,
-    ) -> Result<Vec<Event>, StoreError> {
-        self.time("list_events", self.inner.list_events(filter, after, limit)).await
+        most: Most,
+    ) -> Result<Listed<Event>, StoreError> {
+        self.time("list_events", self.inner.list_events(filter, after, most)).await
     }
 
     async fn list_deliveries(
         &self,
         filter: DeliveryFilter,
         after: Option<DeliveryId>,
-        limit: u32,
-    ) -> Result<Vec<Delivery>, StoreError> {
-        self.time("list_deliveries", self.inner.list_deliveries(filter, after, limit)).await
+        most: Most,
+    ) -> Result<Listed<Delivery>, StoreError> {
+        self.time("list_deliveries", self.inner.list_deliveries(filter, after, most)).await
     }
 
     async fn deliveries(&self, ids: &[DeliveryId]) -> Result<Vec<Delivery>, StoreError> {

@@ -10,6 +10,7 @@
 //! | `Store` | [`sqlite`] | [`postgres`] |
 //! | `Queue` | [`memory`] | [`redis`] |
 
+mod listed;
 mod notices;
 mod queue;
 mod sample;
@@ -29,6 +30,7 @@ mod tally;
 pub mod world;
 
 pub use begin::begin;
+pub use listed::*;
 pub use notices::*;
 pub use pace::Pace;
 pub use queue::*;

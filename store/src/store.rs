@@ -12,6 +12,7 @@ use model::tenant::Tenant;
 use model::time::Timestamp;
 use model::webhook::{Webhook, WebhookStatus};
 
+use crate::listed::{Listed, Most};
 use crate::queue::Lane;
 use crate::stats::Stats;
 
@@ -108,21 +109,23 @@ pub trait Store: Stats + Send + Sync {
     /// The event that `id` names: an `evt_…` id, else one chosen by `tenant`'s publisher.
     async fn event(&self, tenant: &Tenant, id: &str) -> Result<Option<Event>, StoreError>;
 
-    /// Newest first, from before `after`; their data is left empty.
+    /// Newest first, from before `after`; their data is left empty. Fewer than are wanted are the last ones,
+    /// unless it says how far it looked.
     async fn list_events(
         &self,
         filter: EventFilter,
         after: Option<EventUid>,
-        limit: u32,
-    ) -> Result<Vec<Event>, StoreError>;
+        most: Most,
+    ) -> Result<Listed<Event>, StoreError>;
 
-    /// Newest first, from before `after`.
+    /// Newest first, from before `after`. Fewer than are wanted are the last ones, unless it says how far
+    /// it looked.
     async fn list_deliveries(
         &self,
         filter: DeliveryFilter,
         after: Option<DeliveryId>,
-        limit: u32,
-    ) -> Result<Vec<Delivery>, StoreError>;
+        most: Most,
+    ) -> Result<Listed<Delivery>, StoreError>;
 
     /// Those of `ids` that exist, in any order.
     async fn deliveries(&self, ids: &[DeliveryId]) -> Result<Vec<Delivery>, StoreError>;

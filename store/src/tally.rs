@@ -348,9 +348,11 @@ fn series(counted: HashMap<Key, Counts>, of_all: &HashSet<EventType>) -> BTreeMa
             }
         }
         if tenant.is_some() {
-            add(Span::FiveMinutes, tenant.as_ref(), None, None);
-            if of_tenant.is_some() {
-                add(Span::FiveMinutes, tenant.as_ref(), None, of_tenant.clone());
+            for span in [Span::FiveMinutes, Span::Hour] {
+                add(span, tenant.as_ref(), None, None);
+                if of_tenant.is_some() {
+                    add(span, tenant.as_ref(), None, of_tenant.clone());
+                }
             }
             if webhook.is_some() {
                 add(Span::FiveMinutes, tenant.as_ref(), webhook, None);
@@ -433,7 +435,7 @@ mod tests {
                 (of, c.accepted, c.made, c.delivered, c.first_successes)
             })
             .collect();
-        use Span::{FiveMinutes, Minute};
+        use Span::{FiveMinutes, Hour, Minute};
         assert_eq!(
             shown,
             [
@@ -445,6 +447,10 @@ mod tests {
                 ((FiveMinutes, true, false, true), 1, 1, 1, 1),
                 ((FiveMinutes, true, true, false), 0, 0, 1, 1),
                 ((FiveMinutes, true, true, true), 0, 0, 1, 1),
+                ((Hour, false, false, false), 1, 1, 1, 1),
+                ((Hour, false, false, true), 1, 1, 1, 1),
+                ((Hour, true, false, false), 1, 1, 1, 1),
+                ((Hour, true, false, true), 1, 1, 1, 1),
             ]
         );
         assert_eq!(part.streaks, [StreakChange::Over(WEBHOOK)]);

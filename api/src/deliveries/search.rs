@@ -7,15 +7,15 @@ use model::attempt::ErrorClass;
 use model::id::DeliveryId;
 use model::time::Timestamp;
 use store::world::Stopwatch;
-use store::{Delivery, DeliveryFilter};
+use store::{Delivery, DeliveryFilter, Listed, Most};
 
 use crate::App;
+use crate::page::LOOK_TIME;
 use crate::problem::ApiError;
 use crate::query::Query;
 
-/// Deliveries that are looked at for one page, and for how long.
+/// Deliveries that are looked at for one page.
 const LOOKED_AT_MAX: usize = 20_000;
-const LOOK_TIME: Duration = Duration::from_millis(150);
 /// Of them, how many are read at once.
 const READ_AT_ONCE: u32 = 500;
 
@@ -122,14 +122,15 @@ pub async fn search(
     let watch = Stopwatch::start();
     let (mut deliveries, mut looked_at) = (Vec::new(), 0);
     loop {
-        let most = if all { u32::try_from(wanted).unwrap_or(u32::MAX) } else { READ_AT_ONCE };
-        let page = app.store.list_deliveries(filter.clone(), after, most).await?;
-        let is_last = page.len() < most as usize;
-        looked_at += page.len();
-        let last = page.last().map(|delivery| (delivery.id, delivery.accepted_at));
-        after = last.map(|(id, _)| id);
         let room = wanted - deliveries.len();
-        deliveries.extend(page.into_iter().filter(|delivery| narrow.holds(delivery)).take(room));
+        let most = u32::try_from(room).unwrap_or(u32::MAX);
+        let most = Most::found(if all { most } else { READ_AT_ONCE });
+        let Listed { found, looked_until } =
+            app.store.list_deliveries(filter.clone(), after, most).await?;
+        let is_last = found.len() < most.found as usize && looked_until.is_none();
+        looked_at += found.len();
+        after = looked_until.or(found.last().map(|delivery| delivery.id));
+        deliveries.extend(found.into_iter().filter(|delivery| narrow.holds(delivery)).take(room));
         if deliveries.len() == wanted {
             deliveries.pop();
             let next = deliveries.last().map(|delivery| delivery.id);
@@ -138,8 +139,9 @@ pub async fn search(
         if is_last {
             return Ok(Found { deliveries, next: None, looked_until: None });
         }
+        // Between two reads, so that each call gets ahead.
         if looked_at >= LOOKED_AT_MAX || watch.elapsed() >= LOOK_TIME {
-            let looked_until = last.map(|(_, accepted_at)| accepted_at);
+            let looked_until = after.map(|id| Timestamp::from_millis(id.event.0.millis()));
             return Ok(Found { deliveries, next: after, looked_until });
         }
     }

@@ -129,6 +129,17 @@ pub struct EventDetail {
     no_deliveries_because: Option<&'static str>,
 }
 
+/// A page of events.
+#[derive(Serialize, ToSchema)]
+pub struct EventPage {
+    pub data: Vec<ListedEvent>,
+    /// Where the next page begins; null on the last one.
+    pub next_cursor: Option<String>,
+    /// If the search was broken off: back to when events were accepted that it looked at.
+    #[schema(format = DateTime)]
+    pub looked_until: Option<String>,
+}
+
 /// An event of a list.
 #[derive(Serialize, ToSchema)]
 pub struct ListedEvent {

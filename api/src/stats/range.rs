@@ -28,19 +28,29 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 const INTERVALS_S: [i64; 14] =
     [60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800];
 
+/// What is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    All,
+    Tenant,
+    Webhook,
+}
+
 pub struct Range {
     /// The begin of the first part.
     pub since: Timestamp,
     pub until: Timestamp,
     span: Span,
+    /// A longer one, which has all of a part in fewer rows.
+    long: Option<Span>,
     interval_us: i64,
     /// From when to when there may be counts.
     kept: (Timestamp, Timestamp),
 }
 
 impl Range {
-    /// What `since`, `until` and `interval_ms` say; without them the last hour. `all`: of all tenants and
-    /// webhooks together, of which minutes are counted.
+    /// What `since`, `until` and `interval_ms` say; without them the last hour. `of`: what it is of, which
+    /// says what is counted of it.
     ///
     /// # Errors
     /// `parameter_invalid`.
@@ -48,7 +58,7 @@ impl Range {
         query: &Query,
         now: Timestamp,
         retention: Duration,
-        all: bool,
+        of: Of,
     ) -> Result<Self, ApiError> {
         let until = query.timestamp("until")?.unwrap_or(now);
         let since = query.timestamp("since")?.unwrap_or(until - HOUR);
@@ -56,7 +66,7 @@ impl Range {
         if length.is_zero() || length > RANGE_MAX {
             return Err(wrong("since must be before until, by 366 days at most".into()));
         }
-        let in_minutes = all && now.since(since) <= MINUTES_KEPT;
+        let in_minutes = of == Of::All && now.since(since) <= MINUTES_KEPT;
         let span = if in_minutes { Span::Minute } else { Span::FiveMinutes };
         let length_us = i64::try_from(length.as_micros()).unwrap_or(i64::MAX);
         let whole = |interval_us: i64| {
@@ -79,11 +89,12 @@ impl Range {
             }
             None => chosen(span, length_us),
         };
-        Ok(Self::aligned(since, until, span, interval_us).kept(now, retention))
-    }
-
-    fn kept(self, now: Timestamp, retention: Duration) -> Self {
-        Self { kept: (now - retention - DAY, now + DAY), ..self }
+        let long = Span::ALL.into_iter().rev().find(|longer| {
+            let is_counted = *longer != Span::Hour || of != Of::Webhook;
+            is_counted && longer.micros() > span.micros() && interval_us % longer.micros() == 0
+        });
+        let aligned = Self::aligned(since, until, span, interval_us);
+        Ok(Self { long, kept: (now - retention - DAY, now + DAY), ..aligned })
     }
 
     /// From `since`, or a day ago, until now; at most for so long as is looked at, and at least for a span.
@@ -98,22 +109,27 @@ impl Range {
 
     fn aligned(since: Timestamp, until: Timestamp, span: Span, interval_us: i64) -> Self {
         let since = Timestamp(since.0.div_euclid(interval_us) * interval_us);
-        Self { since, until, span, interval_us, kept: (since, until) }
+        Self { since, until, span, long: None, interval_us, kept: (since, until) }
     }
 
     pub fn interval_ms(&self) -> u64 {
         u64::try_from(self.interval_us / 1_000).unwrap_or(0)
     }
 
-    pub fn filter(
+    /// What is to be read for it, oldest first: in long spans as far as those are whole, then in short ones.
+    pub fn filters(
         &self,
         tenant: Option<Tenant>,
         webhook: Option<WebhookId>,
         types: Types,
-    ) -> StatsFilter {
+    ) -> Vec<StatsFilter> {
         let (from, to) = self.kept;
         let (span, since, until) = (self.span, self.since.max(from), self.until.min(to));
-        StatsFilter { span, since, until, tenant, webhook, types }
+        let all = StatsFilter { span, since, until, tenant, webhook, types };
+        let Some(long) = self.long else { return vec![all] };
+        let whole = long.begin(until);
+        let before = StatsFilter { span: long, until: whole, ..all.clone() };
+        vec![before, StatsFilter { since: whole.max(since), ..all }]
     }
 
     /// One for each part, with nothing in it.
@@ -159,9 +175,10 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_800_000_130_000_000);
 
     fn range(query: &str, all: bool) -> Result<Range, &'static str> {
+        let of = if all { Of::All } else { Of::Tenant };
         let known = &["since", "until", "interval_ms"];
         let query = crate::query::Params::of(query).read(known).expect("known");
-        Range::of(&query, NOW, DAY * 90, all).map_err(|e| e.code())
+        Range::of(&query, NOW, DAY * 90, of).map_err(|e| e.code())
     }
 
     fn shape(query: &str, all: bool) -> (Span, u64, usize) {
@@ -198,8 +215,9 @@ mod tests {
     #[test]
     fn nothing_is_looked_at_that_cannot_be_there() {
         let looked_at = |query: &str| {
-            let filter = range(query, false).expect("a range").filter(None, None, Types::Together);
-            filter.until.since(filter.since)
+            let filters =
+                range(query, false).expect("a range").filters(None, None, Types::Together);
+            filters.iter().map(|filter| filter.until.since(filter.since)).sum::<Duration>()
         };
         assert_eq!(
             looked_at("since=1969-06-01T00:00:00Z&until=1969-12-31T00:00:00Z"),
@@ -210,6 +228,25 @@ mod tests {
             looked_at("since=2050-01-01T00:00:00Z&until=2050-12-31T00:00:00Z"),
             Duration::ZERO
         );
+    }
+
+    #[test]
+    fn long_spans_are_read_as_far_as_they_are_whole() {
+        use Span::{FiveMinutes, Hour, Minute};
+        let read = |hours, all| {
+            let range = range(&ago(hours), all).expect("a range");
+            let filters = range.filters(None, None, Types::Together);
+            let ends: Vec<_> = filters.iter().map(|f| (f.since, f.until)).collect();
+            assert_eq!(ends.first().map(|(since, _)| *since), Some(range.since));
+            assert_eq!(ends.last().map(|(_, until)| *until), Some(NOW));
+            assert!(ends.windows(2).all(|pair| pair[0].1 == pair[1].0));
+            filters.into_iter().map(|filter| filter.span).collect::<Vec<_>>()
+        };
+        assert_eq!(read(1, true), [Minute]);
+        assert_eq!(read(24, true), [FiveMinutes, Minute]);
+        assert_eq!(read(24, false), [FiveMinutes]);
+        assert_eq!(read(30 * 24, true), [Hour, FiveMinutes]);
+        assert_eq!(read(30 * 24, false), [Hour, FiveMinutes]);
     }
 
     #[test]

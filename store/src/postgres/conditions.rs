@@ -1,10 +1,12 @@
 use deadpool_postgres::Object;
+use model::delivery::Status;
 use model::tenant::Tenant;
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use super::rows::Result;
+use crate::listed::{Entry, Listed, Most};
 
 /// The statement of a list, which ends in `WHERE …` and gains conditions as they are given. It is not
 /// kept prepared: it has many forms, and people ask rarely.
@@ -19,6 +21,36 @@ pub(super) struct Conditions {
     lead: Option<Lead>,
 }
 
+/// How a part of a list is read.
+pub(super) struct Read {
+    pub(super) newest_first: &'static str,
+    /// The columns that a list is in the order of.
+    pub(super) key: &'static str,
+    pub(super) most: Most,
+}
+
+/// What no index has together with what leads: it is looked for.
+#[derive(Clone, Default)]
+pub(super) struct Rest {
+    equal: Vec<(&'static str, Value)>,
+    raw: Vec<String>,
+}
+
+impl Rest {
+    pub(super) fn is<V: Into<Value>>(&mut self, column: &'static str, value: Option<V>) {
+        self.equal.extend(value.map(|value| (column, value.into())));
+    }
+
+    pub(super) fn is_one_of(&mut self, column: &str, statuses: &[Status]) {
+        let words: Vec<_> = statuses.iter().map(|s| format!("'{}'", s.as_str())).collect();
+        self.raw.push(format!("{column} IN ({})", words.join(", ")));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.equal.is_empty() && self.raw.is_empty()
+    }
+}
+
 struct Lead {
     column: &'static str,
     /// Where its value is.
@@ -27,6 +59,7 @@ struct Lead {
     id: &'static str,
 }
 
+#[derive(Clone)]
 pub(super) enum Value {
     Id(Uuid),
     Text(String),
@@ -129,6 +162,55 @@ impl Conditions {
         format!("${}", self.values.len())
     }
 
+    /// A part of a list: what the rest holds of, of so many that are looked at.
+    pub(super) async fn listed<T: Entry>(
+        mut self,
+        db: &Object,
+        Read { newest_first, key, most }: Read,
+        rest: Option<Rest>,
+        read: fn(&Row) -> Result<T>,
+        last: fn(&Row, usize) -> Result<Option<T::Key>>,
+    ) -> Result<Listed<T>> {
+        let Some(rest) = rest else {
+            return Ok(Listed::whole(self.query(db, newest_first, most.found, read).await?));
+        };
+        let looked_at = self.order(newest_first, most.looked_at);
+        let mut holds = String::from("true");
+        for (column, value) in rest.equal {
+            let place = self.bind(value);
+            holds.push_str(&format!(" AND {column} = {place}"));
+        }
+        rest.raw.iter().for_each(|raw| holds.push_str(&format!(" AND {raw}")));
+        let found = self.bind(Value::Number(most.found.into()));
+        let newest = key.replace(',', " DESC,");
+        // One row, at least, which says how far was looked if it was broken off.
+        self.sql = format!(
+            "WITH looked AS MATERIALIZED ({}) \
+             SELECT f.*, l.* FROM (SELECT) AS one \
+             LEFT JOIN (SELECT * FROM looked WHERE {holds} ORDER BY {newest} DESC LIMIT {found}) AS f \
+             ON true \
+             LEFT JOIN (SELECT {key} FROM looked OFFSET {looked_at} - 1 LIMIT 1) AS l ON true",
+            self.sql
+        );
+        let values: Vec<_> = self.values.iter().map(Value::typed).collect();
+        let rows = db.query_typed(&self.sql, &values).await?;
+        let columns = rows.first().map_or(0, |row| row.columns().len()) - key.split(',').count();
+        let looked_until = rows.first().map_or(Ok(None), |row| last(row, columns))?;
+        let is_one = |row: &&Row| !matches!(row.try_get::<_, Option<Uuid>>(0), Ok(None));
+        let found = rows.iter().filter(is_one).map(read).collect::<Result<Vec<_>>>()?;
+        let looked_until = looked_until.filter(|_| found.len() < most.found as usize);
+        Ok(Listed { found, looked_until })
+    }
+
+    /// Ends the statement. Returns where its limit is.
+    fn order(&mut self, newest_first: &str, limit: u32) -> String {
+        let limit = self.bind(Value::Number(limit.into()));
+        let lead = self.lead.as_ref().map(|lead| format!("{} DESC, ", lead.column));
+        let lead = lead.unwrap_or_default();
+        self.sql.push_str(&format!(" ORDER BY {lead}{newest_first} LIMIT {limit}"));
+        limit
+    }
+
     pub(super) async fn query<T>(
         mut self,
         db: &Object,
@@ -136,9 +218,7 @@ impl Conditions {
         limit: u32,
         read: fn(&Row) -> Result<T>,
     ) -> Result<Vec<T>> {
-        let limit = self.bind(Value::Number(limit.into()));
-        let lead = self.lead.map(|lead| format!("{} DESC, ", lead.column)).unwrap_or_default();
-        self.sql.push_str(&format!(" ORDER BY {lead}{newest_first} LIMIT {limit}"));
+        self.order(newest_first, limit);
         let values: Vec<_> = self.values.iter().map(Value::typed).collect();
         db.query_typed(&self.sql, &values).await?.iter().map(read).collect()
     }

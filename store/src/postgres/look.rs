@@ -2,16 +2,18 @@ use deadpool_postgres::{GenericClient, Object};
 use model::attempt::Attempt;
 use model::delivery::Status;
 use model::event::Event;
-use model::id::{DeliveryId, EventUid, Uid};
+use model::id::{DeliveryId, EventUid, Uid, WebhookId};
 use model::tenant::Tenant;
 use model::time::Timestamp;
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::batch::{Bounds, query};
-use super::conditions::Conditions;
+use super::conditions::{Conditions, Read, Rest};
 use super::failure::Failure;
 use super::rows::{self, Result};
 use super::{accept, sql};
+use crate::listed::{Listed, Most};
 use crate::store::{Delivery, DeliveryFilter, EventFilter};
 
 pub(super) async fn event(db: &Object, tenant: &Tenant, id: &str) -> Result<Option<Event>> {
@@ -29,50 +31,218 @@ pub(super) async fn list_events(
     db: &Object,
     filter: &EventFilter,
     after: Option<EventUid>,
-    limit: u32,
-) -> Result<Vec<Event>> {
+    most: Most,
+) -> Result<Listed<Event>> {
     if filter.event_type.as_deref().is_some_and(|kind| !rows::may_be_stored(kind)) {
-        return Ok(Vec::new());
+        return Ok(Listed::whole(Vec::new()));
     }
+    let leads: &[Lead] = match (&filter.tenant, &filter.event_type) {
+        (Some(_), Some(_)) => &[Lead::Tenant, Lead::Type],
+        (Some(_), None) => &[Lead::Tenant],
+        (None, Some(_)) => &[Lead::Type],
+        (None, None) => &[Lead::All],
+    };
+    let mut best: Option<Listed<Event>> = None;
+    'looking: for most in most.steps() {
+        for lead in leads {
+            let listed = events_by_lead(db, filter, *lead, after, most).await?;
+            if Listed::keep_further(&mut best, listed) {
+                break 'looking;
+            }
+        }
+    }
+    Ok(best.unwrap_or_else(|| Listed::whole(Vec::new())))
+}
+
+async fn events_by_lead(
+    db: &Object,
+    filter: &EventFilter,
+    lead: Lead,
+    after: Option<EventUid>,
+    most: Most,
+) -> Result<Listed<Event>> {
     let mut conditions = Conditions::new(const { sql("list_events") });
-    conditions.filter("e.tenant", "e.uid", filter.tenant.as_ref());
-    conditions.filter("e.type", "e.uid", filter.event_type.clone());
+    let mut rest = Rest::default();
+    if lead == Lead::Type {
+        conditions.filter("e.type", "e.uid", filter.event_type.clone());
+        rest.is("tenant", filter.tenant.as_ref());
+    } else {
+        conditions.filter("e.tenant", "e.uid", filter.tenant.as_ref());
+        rest.is("type", filter.event_type.clone());
+    }
     conditions.bound("e.uid", ">=", filter.since.map(floor));
     conditions.bound("e.uid", "<", filter.until.map(floor));
     conditions.bound("e.uid", "<", after.map(|uid| rows::uuid(uid.0)));
-    conditions.query(db, "e.uid DESC", limit, rows::event).await
+    let read = Read { newest_first: "e.uid DESC", key: "uid", most };
+    let rest = Some(rest).filter(|rest| !rest.is_empty());
+    conditions.listed(db, read, rest, rows::event, last_event).await
+}
+
+fn last_event(row: &Row, column: usize) -> Result<Option<EventUid>> {
+    Ok(rows::get::<Option<Uuid>>(row, column)?.map(|uid| EventUid(Uid(uid.into_bytes()))))
+}
+
+/// What a list of deliveries is read by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lead {
+    /// Those of an event are few.
+    Event,
+    Webhook,
+    Tenant,
+    Type,
+    All,
+}
+
+/// Statuses that are in the same part of the tables.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Any,
+    Unfinished,
+    Delivered,
+    /// Partial indexes have them.
+    Lost,
+}
+
+impl Part {
+    fn of(status: Status) -> Self {
+        match status {
+            Status::Pending | Status::Retrying => Part::Unfinished,
+            Status::Delivered => Part::Delivered,
+            Status::Failed | Status::Cancelled => Part::Lost,
+        }
+    }
 }
 
 pub(super) async fn list_deliveries(
     db: &Object,
     filter: &DeliveryFilter,
     after: Option<DeliveryId>,
-    limit: u32,
-) -> Result<Vec<Delivery>> {
+    most: Most,
+) -> Result<Listed<Delivery>> {
     if filter.event_type.as_deref().is_some_and(|kind| !rows::may_be_stored(kind)) {
-        return Ok(Vec::new());
+        return Ok(Listed::whole(Vec::new()));
     }
+    let mut lists = Vec::new();
+    for part in [Part::Unfinished, Part::Delivered, Part::Lost] {
+        let of_part = filter.statuses.iter().copied().filter(|status| Part::of(*status) == part);
+        let of_part: Vec<_> = of_part.collect();
+        if !of_part.is_empty() {
+            lists.push((part, of_part));
+        }
+    }
+    if lists.is_empty() {
+        lists.push((Part::Any, Vec::new()));
+    }
+    let mut parts = Vec::new();
+    for (part, statuses) in &lists {
+        let mut best: Option<Listed<Delivery>> = None;
+        'looking: for most in most.steps() {
+            for lead in leads(filter, *part) {
+                let listed = by_lead(db, filter, (*part, statuses), lead, after, most).await?;
+                if Listed::keep_further(&mut best, listed) {
+                    break 'looking;
+                }
+            }
+        }
+        parts.extend(best);
+    }
+    Ok(Listed::merged(parts, most.found))
+}
+
+fn leads(filter: &DeliveryFilter, part: Part) -> Vec<Lead> {
+    if filter.event.is_some() {
+        return vec![Lead::Event];
+    }
+    if filter.webhook.is_some() {
+        return vec![Lead::Webhook];
+    }
+    match (&filter.tenant, &filter.event_type) {
+        (Some(_), Some(_)) => vec![Lead::Tenant, Lead::Type],
+        (Some(_), None) => vec![Lead::Tenant],
+        // Of those that failed or were cancelled there are fewer than of a type.
+        (None, Some(_)) if part == Part::Lost => vec![Lead::All, Lead::Type],
+        (None, Some(_)) => vec![Lead::Type],
+        (None, None) => vec![Lead::All],
+    }
+}
+
+async fn by_lead(
+    db: &Object,
+    filter: &DeliveryFilter,
+    (part, statuses): (Part, &[Status]),
+    lead: Lead,
+    after: Option<DeliveryId>,
+    most: Most,
+) -> Result<Listed<Delivery>> {
+    let mut rest = Rest::default();
+    if lead != Lead::Tenant {
+        rest.is("tenant", filter.tenant.as_ref());
+    }
+    if lead != Lead::Type {
+        rest.is("type", filter.event_type.clone());
+    }
+    // By a type the deliveries of its events are looked at, whatever their status.
+    let has_all = match part {
+        Part::Any => true,
+        Part::Delivered => false,
+        Part::Unfinished | Part::Lost => statuses.len() > 1 && lead != Lead::Type,
+    };
+    if !has_all {
+        rest.is_one_of("status", statuses);
+    }
+    let rest = Some(rest).filter(|rest| lead != Lead::Event && !rest.is_empty());
+    let conditions = conditions(filter, (part, statuses), lead, after);
+    let read = Read { newest_first: "d.event DESC, d.webhook DESC", key: "event, webhook", most };
+    conditions.listed(db, read, rest, rows::delivery, last_delivery).await
+}
+
+fn conditions(
+    filter: &DeliveryFilter,
+    (part, statuses): (Part, &[Status]),
+    lead: Lead,
+    after: Option<DeliveryId>,
+) -> Conditions {
     let mut conditions = Conditions::new(const { sql("list_deliveries") });
-    // An event has few.
-    conditions.also("d.event =", filter.event.map(|id| rows::uuid(id.0)));
-    conditions.filter("d.webhook", "d.event", filter.webhook.map(|id| rows::uuid(id.0)));
-    conditions.filter("d.tenant", "d.event", filter.tenant.as_ref());
-    // Of those that failed or were cancelled there are fewer than of a type.
-    let lost = |status: &Status| matches!(status, Status::Failed | Status::Cancelled);
-    if !filter.statuses.is_empty() && filter.statuses.iter().all(lost) {
-        conditions.also("e.type =", filter.event_type.clone());
-    } else {
-        conditions.filter("e.type", "e.uid", filter.event_type.clone());
+    match lead {
+        Lead::Event => {
+            conditions.also("d.event =", filter.event.map(|id| rows::uuid(id.0)));
+            conditions.filter("d.webhook", "d.event", filter.webhook.map(|id| rows::uuid(id.0)));
+            conditions.filter("d.tenant", "d.event", filter.tenant.as_ref());
+            conditions.also("e.type =", filter.event_type.clone());
+            of_statuses(&mut conditions, statuses);
+        }
+        Lead::Webhook => {
+            conditions.filter("d.webhook", "d.event", filter.webhook.map(|id| rows::uuid(id.0)));
+        }
+        Lead::Tenant => conditions.filter("d.tenant", "d.event", filter.tenant.as_ref()),
+        Lead::Type => conditions.filter("e.type", "e.uid", filter.event_type.clone()),
+        Lead::All => {}
+    }
+    match part {
+        Part::Any => {}
+        Part::Unfinished => of_statuses(&mut conditions, &[Status::Pending, Status::Retrying]),
+        Part::Lost if lead == Lead::Type => of_statuses(&mut conditions, FINISHED),
+        Part::Delivered => of_statuses(&mut conditions, FINISHED),
+        Part::Lost => of_statuses(&mut conditions, &[Status::Failed, Status::Cancelled]),
     }
     conditions.bound("d.event", ">=", filter.since.map(floor));
     conditions.bound("d.event", "<", filter.until.map(floor));
-    of_statuses(&mut conditions, &filter.statuses);
     if let Some(after) = after {
         let (event, webhook) = (rows::uuid(after.event.0), rows::uuid(after.webhook.0));
         conditions.bound("d.event", "<=", Some(event));
         conditions.before("d.event, d.webhook", [event, webhook]);
     }
-    conditions.query(db, "d.event DESC, d.webhook DESC", limit, rows::delivery).await
+    conditions
+}
+
+/// So that the table of the others is passed by.
+const FINISHED: &[Status] = &[Status::Delivered, Status::Failed, Status::Cancelled];
+
+fn last_delivery(row: &Row, column: usize) -> Result<Option<DeliveryId>> {
+    let Some(event) = rows::get::<Option<Uuid>>(row, column)? else { return Ok(None) };
+    let webhook: Uuid = rows::get(row, column + 1)?;
+    let [event, webhook] = [event, webhook].map(|id| Uid(id.into_bytes()));
+    Ok(Some(DeliveryId { event: EventUid(event), webhook: WebhookId(webhook) }))
 }
 
 /// Spelled out, so that the partial indexes can serve them, and of the two tables only the one is read

@@ -50,6 +50,7 @@ use model::time::Timestamp;
 use model::webhook::Webhook;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::listed::{Listed, Most};
 use crate::queue::Lane;
 use crate::sql::named;
 use crate::stats::{
@@ -327,18 +328,18 @@ impl Store for Postgres {
         &self,
         filter: EventFilter,
         after: Option<EventUid>,
-        limit: u32,
-    ) -> Result<Vec<Event>, StoreError> {
-        list!(self, |db| look::list_events(db, &filter, after, limit))
+        most: Most,
+    ) -> Result<Listed<Event>, StoreError> {
+        list!(self, |db| look::list_events(db, &filter, after, most))
     }
 
     async fn list_deliveries(
         &self,
         filter: DeliveryFilter,
         after: Option<DeliveryId>,
-        limit: u32,
-    ) -> Result<Vec<Delivery>, StoreError> {
-        list!(self, |db| look::list_deliveries(db, &filter, after, limit))
+        most: Most,
+    ) -> Result<Listed<Delivery>, StoreError> {
+        list!(self, |db| look::list_deliveries(db, &filter, after, most))
     }
 
     async fn deliveries(&self, ids: &[DeliveryId]) -> Result<Vec<Delivery>, StoreError> {

@@ -359,12 +359,13 @@ FROM event_keys k JOIN events e ON e.uid = k.uid
 WHERE k.key = $1
 
 -- name: list_events
-SELECT e.uid, e.tenant, e.id, e.type, e.timestamp, e.accepted_at, ''::bytea FROM events e WHERE true
+SELECT e.uid, e.tenant, e.id, e.type, e.timestamp, e.accepted_at, ''::bytea AS data
+FROM events e WHERE true
 
 -- name: list_deliveries
 SELECT d.event, d.webhook, d.tenant, e.id, e.type, d.seq, d.status, d.ended_by,
-       d.attempts + d.late, d.by_hand, e.accepted_at, d.opened_at, d.due, d.ended_at, d.last_at,
-       d.last_total_us, d.last_status, d.last_error
+       d.attempts + d.late AS attempts, d.by_hand, e.accepted_at, d.opened_at, d.due, d.ended_at,
+       d.last_at, d.last_total_us, d.last_status, d.last_error
 FROM deliveries d JOIN events e ON e.uid = d.event WHERE true
 
 -- name: deliveries

@@ -175,7 +175,8 @@ pub(super) async fn forget(
     limit: u32,
 ) -> Result<bool> {
     let (mut more, most) = (false, i64::from(limit));
-    for (of, before) in [(Span::Minute, minutes_before), (Span::FiveMinutes, before)] {
+    for of in Span::ALL {
+        let before = if of == Span::Minute { minutes_before } else { before };
         let gone = const { sql("forget_stats") };
         more |= execute(db, gone, &[&span(of), &before.0, &most]).await? >= u64::from(limit);
     }

@@ -1,12 +1,14 @@
 use model::attempt::Attempt;
+use model::delivery::Status;
 use model::event::Event;
-use model::id::{DeliveryId, EventUid, Uid};
+use model::id::{DeliveryId, EventUid, Uid, WebhookId};
 use model::tenant::Tenant;
 use model::time::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params, params_from_iter};
 
 use super::{rows, sql};
+use crate::listed::{Entry, Listed, Most};
 use crate::store::{Delivery, DeliveryFilter, EventFilter};
 
 pub(super) fn event(db: &Connection, tenant: &Tenant, id: &str) -> Result<Option<Event>> {
@@ -25,42 +27,218 @@ pub(super) fn list_events(
     db: &Connection,
     filter: &EventFilter,
     after: Option<EventUid>,
-    limit: u32,
-) -> Result<Vec<Event>> {
-    let mut conditions = Conditions::new(const { sql("list_events") });
-    conditions.also("tenant =", filter.tenant.as_ref().map(|t| t.as_str().to_owned()));
-    conditions.also("type =", filter.event_type.clone());
-    conditions.also("uid >=", filter.since.map(floor));
-    conditions.also("uid <", filter.until.map(floor));
-    conditions.also("uid <", after.map(|uid| uid.0.0.to_vec()));
-    conditions.query(db, "ORDER BY uid DESC", limit, rows::event)
+    most: Most,
+) -> Result<Listed<Event>> {
+    let leads = [
+        (filter.tenant.is_some(), "INDEXED BY events_tenant"),
+        (filter.event_type.is_some(), "INDEXED BY events_type"),
+    ];
+    let mut leads: Vec<_> = leads.into_iter().filter(|(is_given, _)| *is_given).collect();
+    if leads.is_empty() {
+        leads.push((true, ""));
+    }
+    furthest(&leads, most, |(_, lead), most| {
+        let mut conditions = Conditions::new(const { sql("list_events") });
+        conditions.sql.push_str(&format!(" {lead} WHERE 1"));
+        match *lead {
+            "INDEXED BY events_tenant" => conditions.also("tenant =", tenant_of(&filter.tenant)),
+            "INDEXED BY events_type" => conditions.also("type =", filter.event_type.clone()),
+            _ => {}
+        }
+        conditions.also("uid >=", filter.since.map(floor));
+        conditions.also("uid <", filter.until.map(floor));
+        conditions.also("uid <", after.map(|uid| uid.0.0.to_vec()));
+        let is_of = |row: &Row| {
+            Ok(is(row, 1, filter.tenant.as_ref().map(Tenant::as_str))?
+                && is(row, 3, filter.event_type.as_deref())?)
+        };
+        let key = |row: &Row| rows::uid(row, 0).map(EventUid);
+        conditions.walk(db, "ORDER BY uid DESC", most, is_of, key, rows::event)
+    })
+}
+
+/// An index that a list of deliveries is read by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lead {
+    /// Those of an event: all of them are wanted, as a rule.
+    Event,
+    Webhook,
+    /// Of what failed, was cancelled or is tried again.
+    Lost,
+    TenantLost,
+    /// The events of a tenant, and of each its deliveries.
+    Tenant,
+    Type,
+    All,
+}
+
+impl Lead {
+    fn from(self) -> &'static str {
+        match self {
+            Lead::Event | Lead::All => {
+                " FROM deliveries d NOT INDEXED CROSS JOIN events e ON e.seq = d.seq WHERE 1"
+            }
+            Lead::Webhook => {
+                " FROM deliveries d INDEXED BY deliveries_webhook \
+                 CROSS JOIN events e ON e.seq = d.seq WHERE 1"
+            }
+            Lead::Lost => {
+                " FROM deliveries d INDEXED BY deliveries_lost CROSS JOIN events e ON e.seq = d.seq \
+                 WHERE d.status <> 'delivered' AND d.status <> 'pending'"
+            }
+            Lead::TenantLost => {
+                " FROM deliveries d INDEXED BY deliveries_tenant_lost \
+                 CROSS JOIN events e ON e.seq = d.seq \
+                 WHERE d.status <> 'delivered' AND d.status <> 'pending'"
+            }
+            Lead::Tenant => {
+                " FROM events e INDEXED BY events_tenant \
+                 CROSS JOIN deliveries d NOT INDEXED ON d.event = e.uid WHERE 1"
+            }
+            Lead::Type => {
+                " FROM events e INDEXED BY events_type \
+                 CROSS JOIN deliveries d NOT INDEXED ON d.event = e.uid WHERE 1"
+            }
+        }
+    }
+
+    fn is_by_events(self) -> bool {
+        matches!(self, Lead::Tenant | Lead::Type)
+    }
 }
 
 pub(super) fn list_deliveries(
     db: &Connection,
     filter: &DeliveryFilter,
     after: Option<DeliveryId>,
-    limit: u32,
-) -> Result<Vec<Delivery>> {
+    most: Most,
+) -> Result<Listed<Delivery>> {
+    let is_lost = |status: Status| !matches!(status, Status::Delivered | Status::Pending);
+    let lists = |statuses: &[Status]| {
+        let lost = matches!(*statuses, [status] if is_lost(status));
+        furthest(&leads(filter, lost), most, |lead, most| {
+            by_lead(db, filter, statuses, *lead, after, most)
+        })
+    };
+    // Each of these has its own part of an index.
+    let apart = filter.statuses.len() > 1 && !filter.statuses.contains(&Status::Delivered);
+    if !apart || filter.event.is_some() || filter.webhook.is_some() {
+        return lists(&filter.statuses);
+    }
+    let mut statuses = filter.statuses.clone();
+    statuses.sort_unstable_by_key(|status| status.as_str());
+    statuses.dedup();
+    let each = statuses.iter().map(|status| lists(&[*status])).collect::<Result<Vec<_>>>()?;
+    Ok(Listed::merged(each, most.found))
+}
+
+/// The indexes that a list may be read by.
+fn leads(filter: &DeliveryFilter, lost: bool) -> Vec<Lead> {
+    if filter.event.is_some() {
+        return vec![Lead::Event];
+    }
+    if filter.webhook.is_some() {
+        return vec![Lead::Webhook];
+    }
+    let mut leads = Vec::new();
+    match &filter.tenant {
+        Some(_) => leads.push(if lost { Lead::TenantLost } else { Lead::Tenant }),
+        None if lost => leads.push(Lead::Lost),
+        None => {}
+    }
+    if filter.event_type.is_some() {
+        leads.push(Lead::Type);
+    }
+    if leads.is_empty() {
+        leads.push(Lead::All);
+    }
+    leads
+}
+
+fn by_lead(
+    db: &Connection,
+    filter: &DeliveryFilter,
+    statuses: &[Status],
+    lead: Lead,
+    after: Option<DeliveryId>,
+    most: Most,
+) -> Result<Listed<Delivery>> {
     let mut conditions = Conditions::new(const { sql("list_deliveries") });
-    conditions.also("d.webhook =", filter.webhook.map(|id| id.0.0.to_vec()));
-    conditions.also("d.event =", filter.event.map(|id| id.0.0.to_vec()));
-    conditions.also("d.tenant =", filter.tenant.as_ref().map(|t| t.as_str().to_owned()));
-    conditions.also("e.type =", filter.event_type.clone());
-    conditions.also("d.event >=", filter.since.map(floor));
-    conditions.also("d.event <", filter.until.map(floor));
-    if let [status] = filter.statuses[..] {
-        // Spelled out, so that the partial index of the failed ones can serve it.
-        conditions.raw(&format!("d.status = '{}'", status.as_str()));
-    } else if !filter.statuses.is_empty() {
-        let words: Vec<_> = filter.statuses.iter().map(|s| format!("'{}'", s.as_str())).collect();
-        conditions.raw(&format!("d.status IN ({})", words.join(", ")));
+    conditions.sql.push_str(lead.from());
+    match lead {
+        Lead::Event => conditions.also("d.event =", filter.event.map(|id| id.0.0.to_vec())),
+        Lead::Webhook => conditions.also("d.webhook =", filter.webhook.map(|id| id.0.0.to_vec())),
+        Lead::TenantLost => conditions.also("d.tenant =", tenant_of(&filter.tenant)),
+        Lead::Tenant => conditions.also("e.tenant =", tenant_of(&filter.tenant)),
+        Lead::Type => conditions.also("e.type =", filter.event_type.clone()),
+        Lead::Lost | Lead::All => {}
     }
+    if let (Lead::Lost | Lead::TenantLost, [status]) = (lead, statuses) {
+        conditions.also("d.status =", Some(status.as_str().to_owned()));
+    }
+    let event = if lead.is_by_events() { "e.uid" } else { "d.event" };
+    conditions.also(&format!("{event} >="), filter.since.map(floor));
+    conditions.also(&format!("{event} <"), filter.until.map(floor));
     if let Some(after) = after {
-        let (event, webhook) = (after.event.0.0.to_vec(), after.webhook.0.0.to_vec());
-        conditions.also_all("(d.event, d.webhook) < (?, ?)", [event, webhook]);
+        let (uid, webhook) = (after.event.0.0.to_vec(), after.webhook.0.0.to_vec());
+        if lead.is_by_events() {
+            conditions.also("e.uid <=", Some(uid.clone()));
+        }
+        conditions.also_all("(d.event, d.webhook) < (?, ?)", [uid, webhook]);
     }
-    conditions.query(db, "ORDER BY d.event DESC, d.webhook DESC", limit, rows::delivery)
+    let [uid, webhook] = [filter.event.map(|id| id.0), filter.webhook.map(|id| id.0)];
+    let is_of = |row: &Row| {
+        let is_id = |column, id: Option<Uid>| -> Result<bool> {
+            Ok(id.is_none() || id == Some(rows::uid(row, column)?))
+        };
+        let status = rows::text(row, 6)?;
+        Ok((statuses.is_empty() || statuses.iter().any(|one| one.as_str() == status))
+            && is_id(0, uid)?
+            && is_id(1, webhook)?
+            && is(row, 2, filter.tenant.as_ref().map(Tenant::as_str))?
+            && is(row, 4, filter.event_type.as_deref())?)
+    };
+    let key = |row: &Row| {
+        Ok(DeliveryId {
+            event: EventUid(rows::uid(row, 0)?),
+            webhook: WebhookId(rows::uid(row, 1)?),
+        })
+    };
+    // What an event has is bounded, and looked at to its end.
+    let looked_at = if lead == Lead::Event { u32::MAX } else { most.looked_at };
+    let (order, most) =
+        (format!("ORDER BY {event} DESC, d.webhook DESC"), Most { looked_at, ..most });
+    conditions.walk(db, &order, most, is_of, key, rows::delivery)
+}
+
+/// Reads a list by one index after the other, until one of them has it whole; otherwise it is the list of
+/// the one that came furthest.
+fn furthest<L, T: Entry>(
+    leads: &[L],
+    most: Most,
+    read: impl Fn(&L, Most) -> Result<Listed<T>>,
+) -> Result<Listed<T>> {
+    let mut best: Option<Listed<T>> = None;
+    'looking: for most in most.steps() {
+        for lead in leads {
+            if Listed::keep_further(&mut best, read(lead, most)?) {
+                break 'looking;
+            }
+        }
+    }
+    Ok(best.unwrap_or_else(|| Listed::whole(Vec::new())))
+}
+
+fn tenant_of(tenant: &Option<Tenant>) -> Option<String> {
+    tenant.as_ref().map(|tenant| tenant.as_str().to_owned())
+}
+
+/// Whether a column is what is wanted, if something is.
+fn is(row: &Row, column: usize, wanted: Option<&str>) -> Result<bool> {
+    match wanted {
+        Some(wanted) => Ok(rows::text(row, column)? == wanted),
+        None => Ok(true),
+    }
 }
 
 pub(super) fn deliveries(db: &Connection, ids: &[DeliveryId]) -> Result<Vec<Delivery>> {
@@ -70,6 +248,7 @@ pub(super) fn deliveries(db: &Connection, ids: &[DeliveryId]) -> Result<Vec<Deli
 
 pub(super) fn delivery(db: &Connection, id: DeliveryId) -> Result<Option<Delivery>> {
     let mut conditions = Conditions::new(const { sql("list_deliveries") });
+    conditions.sql.push_str(Lead::Event.from());
     conditions.also("d.event =", Some(id.event.0.0.to_vec()));
     conditions.also("d.webhook =", Some(id.webhook.0.0.to_vec()));
     Ok(conditions.query(db, "", 1, rows::delivery)?.pop())
@@ -137,6 +316,35 @@ impl Conditions {
     pub(super) fn raw(&mut self, condition: &str) {
         self.sql.push_str(" AND ");
         self.sql.push_str(condition);
+    }
+
+    /// Reads entries in order until enough of them are what is wanted, or so many were looked at.
+    pub(super) fn walk<T: Entry>(
+        mut self,
+        db: &Connection,
+        order: &str,
+        most: Most,
+        is_wanted: impl Fn(&Row) -> Result<bool>,
+        key: impl Fn(&Row) -> Result<T::Key>,
+        read: fn(&Row) -> Result<T>,
+    ) -> Result<Listed<T>> {
+        self.sql.push_str(&format!(" {order}"));
+        let mut statement = db.prepare_cached(&self.sql)?;
+        let mut entries = statement.query(params_from_iter(self.values))?;
+        let (mut found, mut looked_at) = (Vec::new(), 0);
+        while let Some(row) = entries.next()? {
+            looked_at += 1;
+            if is_wanted(row)? {
+                found.push(read(row)?);
+            }
+            if found.len() >= most.found as usize {
+                break;
+            }
+            if looked_at >= most.looked_at {
+                return Ok(Listed { found, looked_until: Some(key(row)?) });
+            }
+        }
+        Ok(Listed::whole(found))
     }
 
     pub(super) fn query<T>(

@@ -42,6 +42,7 @@ use model::webhook::Webhook;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
+use crate::listed::{Listed, Most};
 use crate::queue::Lane;
 use crate::sql::named;
 use crate::stats::{
@@ -346,18 +347,18 @@ impl Store for Sqlite {
         &self,
         filter: EventFilter,
         after: Option<EventUid>,
-        limit: u32,
-    ) -> Result<Vec<Event>, StoreError> {
-        self.look.read(move |db| look::list_events(db, &filter, after, limit)).await
+        most: Most,
+    ) -> Result<Listed<Event>, StoreError> {
+        self.look.read(move |db| look::list_events(db, &filter, after, most)).await
     }
 
     async fn list_deliveries(
         &self,
         filter: DeliveryFilter,
         after: Option<DeliveryId>,
-        limit: u32,
-    ) -> Result<Vec<Delivery>, StoreError> {
-        self.look.read(move |db| look::list_deliveries(db, &filter, after, limit)).await
+        most: Most,
+    ) -> Result<Listed<Delivery>, StoreError> {
+        self.look.read(move |db| look::list_deliveries(db, &filter, after, most)).await
     }
 
     async fn deliveries(&self, ids: &[DeliveryId]) -> Result<Vec<Delivery>, StoreError> {

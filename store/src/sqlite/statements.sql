@@ -166,6 +166,12 @@ SELECT id, tenant, status, status_reason, registered_version, version, config, s
        created_at, updated_at
 FROM webhooks WHERE deleted_at IS NULL
 
+-- name: webhook_urls
+SELECT id, url FROM webhooks INDEXED BY webhooks_part WHERE deleted_at IS NULL
+
+-- name: webhook_urls_tenant
+SELECT id, url FROM webhooks INDEXED BY webhooks_part WHERE deleted_at IS NULL AND tenant = ?1
+
 -- name: insert_webhook
 INSERT INTO webhooks (id, tenant, url, status, status_reason, registered_version, version, config,
     secrets, created_at, updated_at, stranding)
@@ -189,7 +195,7 @@ FROM event_keys k JOIN events e ON e.uid = k.uid
 WHERE k.tenant = ?1 AND k.kind = 'id' AND k.key = ?2
 
 -- name: list_events
-SELECT uid, tenant, id, type, timestamp, accepted_at, x'' FROM events WHERE 1
+SELECT uid, tenant, id, type, timestamp, accepted_at, x'' FROM events
 
 -- name: follow_last
 SELECT seq FROM sqlite_sequence WHERE name = 'events'
@@ -205,7 +211,6 @@ WHERE seq > ?1 AND (?2 IS NULL OR tenant = ?2) ORDER BY seq LIMIT ?3
 SELECT d.event, d.webhook, d.tenant, e.id, e.type, d.seq, d.status, d.ended_by,
        d.attempts + d.late, d.by_hand, e.accepted_at, d.opened_at, d.due, d.ended_at, d.last_at, d.last_total_us,
        d.last_status, d.last_error
-FROM deliveries d JOIN events e ON e.seq = d.seq WHERE 1
 
 -- name: attempts
 SELECT n, trigger, started_at, dns_us, connect_us, first_byte_us, body_us, total_us, status, error,

@@ -148,7 +148,8 @@ pub(super) fn forget(
     limit: u32,
 ) -> Result<bool> {
     let mut more = false;
-    for (span, before) in [(Span::Minute, minutes_before), (Span::FiveMinutes, before)] {
+    for span in Span::ALL {
+        let before = if span == Span::Minute { minutes_before } else { before };
         let key = params![span.secs(), before.0, limit];
         more |= db.prepare_cached(const { sql("forget_stats") })?.execute(key)? >= limit as usize;
     }

@@ -6,7 +6,7 @@ use model::delivery::Status;
 use model::event::{Event, NewEvent};
 use model::id::DeliveryId;
 use model::webhook::WebhookStatus;
-use store::{Accepted, Chunk, DeliveryFilter, InboxEvent, InboxRow, Lane};
+use store::{Accepted, Chunk, DeliveryFilter, InboxEvent, InboxRow, Lane, Most};
 
 use super::{
     at, chunk, event, event_type, event_uid, failure, success, tenant, webhook, webhook_id,
@@ -107,7 +107,8 @@ pub async fn a_fan_out_repeated_changes_nothing(rig: &mut StoreRig) {
         let cursor = rig.row(uid).await.expect("there is more").cursor;
         assert_eq!(cursor, Some((seq, webhook_id(2))));
         let filter = DeliveryFilter { event: Some(uid), ..DeliveryFilter::default() };
-        let made = rig.list_deliveries(filter, None, 10).await.expect("a store lists");
+        let made =
+            rig.list_deliveries(filter, None, Most::found(10)).await.expect("a store lists").found;
         assert_eq!(made.len(), 2);
     }
 }
@@ -265,7 +266,8 @@ pub async fn a_fan_out_repeated_while_deliveries_finish_makes_none_anew(rig: &mu
         let lane = Lane::deliver(tenant("a"), to[0]);
         assert_eq!(rig.unfinished(&lane, 10).await.expect("a store feeds"), []);
         let filter = DeliveryFilter { event: Some(uid), ..DeliveryFilter::default() };
-        let made = rig.list_deliveries(filter, None, 100).await.expect("a store lists");
+        let made =
+            rig.list_deliveries(filter, None, Most::found(100)).await.expect("a store lists").found;
         assert_eq!(made.len(), 20);
         assert!(made.iter().all(|delivery| delivery.status == Status::Delivered));
     }
@@ -309,6 +311,6 @@ pub async fn one_event_has_one_delivery_a_webhook(rig: &mut StoreRig) {
     let row = rig.row(uid).await.expect("it is to fan out");
     let chunk = chunk(&row, &[webhook_id(1), webhook_id(1)], false);
     rig.fan_out(vec![chunk.clone(), chunk]).await.expect("a store fans out");
-    let made = rig.list_deliveries(DeliveryFilter::default(), None, 10).await;
-    assert_eq!(made.expect("a store lists").len(), 1);
+    let made = rig.list_deliveries(DeliveryFilter::default(), None, Most::found(10)).await;
+    assert_eq!(made.expect("a store lists").found.len(), 1);
 }

@@ -5,7 +5,7 @@ use model::event::NewEvent;
 use model::id::{DeliveryId, EventUid, WebhookId};
 use model::time::Timestamp;
 use model::webhook::{Webhook, WebhookStatus};
-use store::{DeliveryFilter, EventFilter, WebhookFilter};
+use store::{DeliveryFilter, EventFilter, Most, WebhookFilter};
 
 use super::{
     at, end, event, event_type, event_uid, failure, success, tenant, url, webhook, webhook_id,
@@ -13,12 +13,14 @@ use super::{
 use crate::drivers::StoreRig;
 
 async fn events(rig: &StoreRig, filter: EventFilter) -> Vec<EventUid> {
-    let listed = rig.list_events(filter, None, 100).await.expect("a store lists");
+    let listed =
+        rig.list_events(filter, None, Most::found(100)).await.expect("a store lists").found;
     listed.into_iter().map(|event| event.uid).collect()
 }
 
 async fn deliveries(rig: &StoreRig, filter: DeliveryFilter) -> Vec<DeliveryId> {
-    let listed = rig.list_deliveries(filter, None, 100).await.expect("a store lists");
+    let listed =
+        rig.list_deliveries(filter, None, Most::found(100)).await.expect("a store lists").found;
     listed.into_iter().map(|delivery| delivery.id).collect()
 }
 
@@ -34,7 +36,11 @@ pub async fn events_are_listed_newest_first(rig: &mut StoreRig) {
     for n in [2, 1, 3] {
         rig.keep(event(n)).await;
     }
-    let listed = rig.list_events(EventFilter::default(), None, 100).await.expect("a store lists");
+    let listed = rig
+        .list_events(EventFilter::default(), None, Most::found(100))
+        .await
+        .expect("a store lists")
+        .found;
     let numbers: Vec<_> = listed.iter().map(|event| event.uid).collect();
     assert_eq!(numbers, uids([3, 2, 1]));
     assert!(listed.iter().all(|event| event.data.is_empty()));
@@ -47,7 +53,11 @@ pub async fn events_are_listed_page_by_page(rig: &mut StoreRig) {
     }
     let (mut seen, mut after) = (Vec::new(), None);
     loop {
-        let page = rig.list_events(EventFilter::default(), after, 3).await.expect("a store lists");
+        let page = rig
+            .list_events(EventFilter::default(), after, Most::found(3))
+            .await
+            .expect("a store lists")
+            .found;
         assert!(page.len() <= 3);
         let Some(last) = page.last() else { break };
         after = Some(last.uid);
@@ -130,7 +140,11 @@ pub async fn deliveries_are_listed_newest_first_page_by_page(rig: &mut StoreRig)
 async fn paged(rig: &StoreRig, filter: &DeliveryFilter, limit: u32) -> Vec<DeliveryId> {
     let (mut seen, mut after) = (Vec::new(), None);
     loop {
-        let page = rig.list_deliveries(filter.clone(), after, limit).await.expect("a store lists");
+        let page = rig
+            .list_deliveries(filter.clone(), after, Most::found(limit))
+            .await
+            .expect("a store lists")
+            .found;
         assert!(page.len() <= limit as usize);
         let Some(last) = page.last() else { return seen };
         after = Some(last.id);
@@ -190,6 +204,75 @@ pub async fn deliveries_are_listed_by_their_statuses(rig: &mut StoreRig) {
         ..DeliveryFilter::default()
     };
     assert_eq!(deliveries(rig, failed_of_2).await, ids([(1, 2)]));
+}
+
+/// However few are looked at in one go, and whatever filters there are, nothing is left out or twice.
+pub async fn a_list_that_is_broken_off_says_where_it_goes_on(rig: &mut StoreRig) {
+    some_deliveries(rig).await;
+    let of = |tenants: Option<&str>, kind: Option<&str>, statuses: &[Status]| DeliveryFilter {
+        tenant: tenants.map(tenant),
+        event_type: kind.map(Into::into),
+        statuses: statuses.to_vec(),
+        ..DeliveryFilter::default()
+    };
+    for (filter, expected) in [
+        (of(Some("a"), Some("x"), &[]), ids([(2, 1), (1, 2), (1, 1)]).to_vec()),
+        (of(Some("b"), Some("y"), &[]), vec![]),
+        (of(Some("a"), None, &[Status::Failed]), ids([(1, 2)]).to_vec()),
+        (of(None, Some("x"), &[Status::Failed]), ids([(3, 3), (1, 2)]).to_vec()),
+        (of(None, Some("y"), &[Status::Delivered, Status::Pending]), ids([(4, 2)]).to_vec()),
+        (
+            of(None, None, &[Status::Failed, Status::Pending, Status::Retrying]),
+            ids([(4, 2), (3, 3), (2, 1), (1, 2)]).to_vec(),
+        ),
+        (of(Some("a"), None, &[Status::Delivered]), ids([(1, 1)]).to_vec()),
+    ] {
+        for (found, looked_at) in [(1, 1), (2, 1), (2, 2), (1, 3), (9, 3)] {
+            let most = Most { found, looked_at };
+            let (mut seen, mut after) = (Vec::new(), None);
+            loop {
+                let listed = rig.list_deliveries(filter.clone(), after, most).await;
+                let listed = listed.expect("a store lists");
+                assert!(listed.found.len() <= found as usize);
+                let last = listed.found.last().map(|delivery| delivery.id);
+                seen.extend(listed.found.iter().map(|delivery| delivery.id));
+                match listed.looked_until.or(last) {
+                    Some(next) => after = Some(next),
+                    None => break,
+                }
+            }
+            assert_eq!(seen, expected, "{filter:?} {most:?}");
+        }
+    }
+}
+
+pub async fn a_list_of_events_that_is_broken_off_says_where_it_goes_on(rig: &mut StoreRig) {
+    for (n, name, kind) in
+        [(1, "a", "x"), (2, "a", "y"), (3, "b", "x"), (4, "a", "y"), (5, "a", "x")]
+    {
+        rig.keep(typed(n, name, kind)).await;
+    }
+    for (name, kind, expected) in
+        [("a", "x", uids([5, 1]).to_vec()), ("a", "y", uids([4, 2]).to_vec()), ("b", "y", vec![])]
+    {
+        let (tenant, event_type) = (Some(tenant(name)), Some(kind.into()));
+        let filter = EventFilter { tenant, event_type, ..EventFilter::default() };
+        for (found, looked_at) in [(1, 1), (2, 1), (9, 2)] {
+            let most = Most { found, looked_at };
+            let (mut seen, mut after) = (Vec::new(), None);
+            loop {
+                let listed = rig.list_events(filter.clone(), after, most).await;
+                let listed = listed.expect("a store lists");
+                let last = listed.found.last().map(|event| event.uid);
+                seen.extend(listed.found.iter().map(|event| event.uid));
+                match listed.looked_until.or(last) {
+                    Some(next) => after = Some(next),
+                    None => break,
+                }
+            }
+            assert_eq!(seen, expected, "{name} {kind} {most:?}");
+        }
+    }
 }
 
 pub async fn deliveries_are_listed_within_bounds_of_time(rig: &mut StoreRig) {

@@ -210,6 +210,8 @@ each_store! {
         events_are_listed_within_bounds_of_time,
         deliveries_are_listed_newest_first_page_by_page,
         deliveries_are_listed_by_each_filter,
+        a_list_that_is_broken_off_says_where_it_goes_on,
+        a_list_of_events_that_is_broken_off_says_where_it_goes_on,
         deliveries_are_listed_by_filters_together,
         deliveries_are_listed_by_their_statuses,
         deliveries_are_listed_within_bounds_of_time,

@@ -9,7 +9,7 @@ use model::event::NewEvent;
 use model::id::{DeliveryId, EventUid, Uid};
 use store::postgres::{OpenError, Postgres, Settings};
 use store::world::{Clock, Stopwatch};
-use store::{Accepted, Store, StoreError};
+use store::{Accepted, Most, Store, StoreError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_postgres::NoTls;
@@ -157,7 +157,11 @@ async fn a_commit_whose_answer_is_lost_is_looked_up() {
         other => panic!("it is new, not {other:?}"),
     });
     assert_eq!(uids.collect::<Vec<_>>(), [2, 3].map(event_uid));
-    let listed = store.list_events(Default::default(), None, 10).await.expect("a store lists");
+    let listed = store
+        .list_events(Default::default(), None, Most::found(10))
+        .await
+        .expect("a store lists")
+        .found;
     assert_eq!(listed.len(), 3);
 }
 
@@ -349,5 +353,12 @@ async fn texts_that_cannot_be_kept_are_found_nowhere() {
     assert!(store.event(&tenant("a"), "a\0").await.expect("a store looks").is_none());
     assert!(store.webhook_at(&tenant("a"), "a\0").await.expect("a store looks").is_none());
     let filter = store::EventFilter { event_type: Some("a\0".into()), ..Default::default() };
-    assert!(store.list_events(filter, None, 10).await.expect("a store lists").is_empty());
+    assert!(
+        store
+            .list_events(filter, None, Most::found(10))
+            .await
+            .expect("a store lists")
+            .found
+            .is_empty()
+    );
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use model::event::NewEvent;
 use model::id::{EventUid, Uid, WebhookId};
 use store::postgres::Postgres;
-use store::{Accepted, Lane, Store, StoreError};
+use store::{Accepted, Lane, Most, Store, StoreError};
 
 use super::on_a_server::send;
 use super::{at, chunk, event, failure, success, tenant, webhook_id};
@@ -215,7 +215,11 @@ async fn a_list_of_what_is_rare_does_not_read_what_is_not() {
         store::DeliveryFilter { webhook: Some(webhook_id(1)), ..any.clone() },
         store::DeliveryFilter { event: Some(rare.event), ..any },
     ] {
-        let found = store.list_deliveries(filter, None, 10).await.expect("a store lists");
+        let found = store
+            .list_deliveries(filter, None, Most::found(10))
+            .await
+            .expect("a store lists")
+            .found;
         assert_eq!(found.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [rare]);
     }
     let read = entries_read(&url, "^(events|unfinished)").await - before;
