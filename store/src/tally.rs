@@ -60,6 +60,8 @@ struct Key {
 #[derive(Default)]
 struct Open {
     counts: HashMap<Key, Counts>,
+    /// How many of those are a tenant's.
+    held: HashMap<Option<Tenant>, usize>,
     causes: HashMap<(Timestamp, Tenant, Cause), Times>,
     streaks: HashMap<WebhookId, Running>,
     /// Types that are told apart, and since when.
@@ -183,6 +185,7 @@ impl Tally {
 
 impl Open {
     fn settle(&mut self) -> Settled {
+        self.held = HashMap::new();
         Settled {
             counts: std::mem::take(&mut self.counts),
             causes: std::mem::take(&mut self.causes),
@@ -199,16 +202,34 @@ impl Open {
         event_type: Option<&EventType>,
     ) -> &mut Counts {
         let minute = Span::Minute.begin(at);
-        let event_type = event_type.filter(|kind| {
-            self.is_told_apart(at, None, kind);
-            self.is_told_apart(at, tenant, kind)
-        });
-        let (tenant, event_type) = (tenant.cloned(), event_type.cloned());
-        let mut key = Key { minute, tenant, webhook, event_type };
-        if self.counts.len() >= KEYS_MAX && !self.counts.contains_key(&key) {
-            key = Key { minute, tenant: None, webhook: None, event_type: None };
+        let event_type = event_type.cloned();
+        let mut key = Key { minute, tenant: tenant.cloned(), webhook, event_type };
+        // Nearly always it is there: so that is looked up alone.
+        if !self.counts.contains_key(&key) {
+            key.event_type = key.event_type.filter(|kind| {
+                self.is_told_apart(at, None, kind);
+                self.is_told_apart(at, tenant, kind)
+            });
+            key = self.kept_apart(key);
         }
         self.counts.entry(key).or_default()
+    }
+
+    /// The key, or that of what it is part of. A tenant may have as many as are left to others.
+    fn kept_apart(&mut self, mut key: Key) -> Key {
+        let left = KEYS_MAX.saturating_sub(self.counts.len());
+        let held = self.held.entry(key.tenant.clone()).or_default();
+        if *held >= left {
+            (key.webhook, key.event_type) = (None, None);
+        }
+        if self.counts.contains_key(&key) {
+            return key;
+        }
+        if left == 0 {
+            return Key { tenant: None, webhook: None, event_type: None, ..key };
+        }
+        *held += 1;
+        key
     }
 
     fn attempted(&mut self, a: &Attempted<'_>) {
@@ -508,6 +529,26 @@ mod tests {
         };
         assert_eq!([of(true, false), of(true, true)], [100, 100]);
         assert_eq!([of(false, false), of(false, true)], [150, 150]);
+    }
+
+    #[test]
+    fn a_tenant_with_many_webhooks_leaves_room_for_others() {
+        let (tally, paid, many) = (Tally::default(), event_type("paid"), Tenant::default());
+        let one = Tenant::parse("one").expect("valid");
+        let count = |tenant: &Tenant, n: usize| {
+            let webhook = WebhookId(Uid((n as u128).to_be_bytes()));
+            tally.attempted([Attempted { webhook, ..attempt(tenant, &paid, &OK) }]);
+        };
+        (0..KEYS_MAX * 2).for_each(|n| count(&many, n));
+        count(&one, KEYS_MAX * 3);
+        let open = tally.lock();
+        let of = |tenant: &Tenant| {
+            let of = open.counts.iter().filter(|(key, _)| key.tenant.as_ref() == Some(tenant));
+            let apart = of.clone().filter(|(key, _)| key.webhook.is_some()).count();
+            (apart, of.map(|(_, counts)| counts.delivered).sum::<u64>())
+        };
+        assert_eq!(of(&many), (KEYS_MAX / 2, 2 * KEYS_MAX as u64));
+        assert_eq!(of(&one), (1, 1));
     }
 
     #[test]
