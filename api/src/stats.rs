@@ -9,14 +9,13 @@ use std::collections::BTreeMap;
 
 use actix_web::get;
 use actix_web::web::{Data, Json};
-use futures_util::future::try_join_all;
 use model::event::EventType;
 use model::id::WebhookId;
 use model::key::Verb;
 use model::stats::Counts;
 use model::tenant::Tenant;
 use model::time::Timestamp;
-use store::{Backlog, Counted, DeliveryFilter, Most, StatsFilter, Streak, Types, WebhookFilter};
+use store::{Counted, StatsFilter, Types, WebhookFilter};
 
 pub use self::overview::get_overview;
 use self::range::{Of, Range};
@@ -181,13 +180,24 @@ pub async fn list_webhook_stats(
         .collect();
     webhooks.sort_by_key(|webhook| ids.iter().position(|id| *id == webhook.id));
     let ids: Vec<_> = webhooks.iter().map(|webhook| webhook.id).collect();
-    let backlogs = app.store.backlogs(&ids, BACKLOG_MAX + 1).await?;
-    let streaks = app.store.streaks(&ids).await?;
-    let shown = webhooks.iter().zip(backlogs).map(|(webhook, backlog)| {
-        let streak = streaks.iter().find(|streak| streak.webhook == webhook.id);
-        of_webhook(&app, &range, (&webhook.tenant, webhook.id), backlog, streak)
+    let of = webhooks.into_iter().map(|webhook| (webhook.tenant, webhook.id)).collect::<Vec<_>>();
+    let (counted, newest, backlogs, streaks) = tokio::try_join!(
+        app.store.stats_of(&of, range.since, range.until),
+        app.store.newest(&ids),
+        app.store.backlogs(&ids, BACKLOG_MAX + 1),
+        app.store.streaks(&ids),
+    )?;
+    let shown = ids.iter().zip(counted).zip(newest).zip(backlogs);
+    let data = shown.map(|(((id, counted), newest), backlog)| {
+        let streak = streaks.iter().find(|streak| streak.webhook == *id);
+        let (mut totals, mut parts) = (Counts::default(), vec![Counts::default(); SPARK_PARTS]);
+        for Counted { begin, counts, .. } in counted {
+            totals.add(&counts);
+            parts[range.part(begin, SPARK_PARTS)].add(&counts);
+        }
+        WebhookStatsView::new(*id, &totals, &parts, backlog, streak, newest.as_ref())
     });
-    Ok(Json(WebhookStatsList { data: try_join_all(shown).await? }))
+    Ok(Json(WebhookStatsList { data: data.collect() }))
 }
 
 fn webhook_ids(query: &Query) -> Result<Option<Vec<WebhookId>>, ApiError> {
@@ -202,25 +212,6 @@ async fn newest(app: &App, caller: &Caller) -> Result<Vec<WebhookId>, ApiError> 
     let filter = WebhookFilter { tenant, ..WebhookFilter::default() };
     let webhooks = app.store.list_webhooks(filter, None, LIMIT_DEFAULT).await?;
     Ok(webhooks.into_iter().map(|webhook| webhook.id).collect())
-}
-
-async fn of_webhook(
-    app: &App,
-    range: &Range,
-    (tenant, id): (&Tenant, WebhookId),
-    backlog: Backlog,
-    streak: Option<&Streak>,
-) -> Result<WebhookStatsView, ApiError> {
-    let filters = range.filters(Some(tenant.clone()), Some(id), Types::Together);
-    let found = counted(app, filters).await?;
-    let newest = DeliveryFilter { webhook: Some(id), ..DeliveryFilter::default() };
-    let last = app.store.list_deliveries(newest, None, Most::found(1)).await?.found.pop();
-    let (mut totals, mut parts) = (Counts::default(), vec![Counts::default(); SPARK_PARTS]);
-    for Counted { begin, counts, .. } in found {
-        totals.add(&counts);
-        parts[range.part(begin, SPARK_PARTS)].add(&counts);
-    }
-    Ok(WebhookStatsView::new(id, &totals, &parts, backlog, streak, last.as_ref()))
 }
 
 /// A count that was broken off at `most`, and whether it was.

@@ -341,6 +341,19 @@ impl Stats for TimedStore {
         self.time("forget_stats", self.inner.forget_stats(minutes_before, before, limit)).await
     }
 
+    async fn stats_of(
+        &self,
+        webhooks: &[(Tenant, WebhookId)],
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<Vec<Counted>>, StoreError> {
+        self.time("stats_of", self.inner.stats_of(webhooks, since, until)).await
+    }
+
+    async fn newest(&self, ids: &[WebhookId]) -> Result<Vec<Option<Delivery>>, StoreError> {
+        self.time("newest", self.inner.newest(ids)).await
+    }
+
     async fn webhook_totals(&self, tenant: Option<&Tenant>) -> Result<WebhookTotals, StoreError> {
         self.time("webhook_totals", self.inner.webhook_totals(tenant)).await
     }

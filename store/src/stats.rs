@@ -7,7 +7,7 @@ use model::stats::Counts;
 use model::tenant::Tenant;
 use model::time::Timestamp;
 
-use crate::StoreError;
+use crate::{Delivery, StoreError};
 
 /// Statistics: what is counted beside the truth, so that nobody has to count deliveries to know how many
 /// there are. They are kept a moment after what they count: a crash may cost that moment, and a connection
@@ -19,6 +19,18 @@ pub trait Stats: Send + Sync {
 
     /// The counts that are kept of a series, by their begin, then by type.
     async fn stats(&self, of: StatsFilter) -> Result<Vec<Counted>, StoreError>;
+
+    /// The counts of each of `webhooks`, in their order: of all types together, by their begin, of spans of
+    /// five minutes that begin at or after `since` and before `until`.
+    async fn stats_of(
+        &self,
+        webhooks: &[(Tenant, WebhookId)],
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<Vec<Counted>>, StoreError>;
+
+    /// The newest delivery to each of `ids`, in their order.
+    async fn newest(&self, ids: &[WebhookId]) -> Result<Vec<Option<Delivery>>, StoreError>;
 
     /// What attempts failed by since the begin of a span, the most frequent first. Of a cause the counts
     /// of all spans are one.

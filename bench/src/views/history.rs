@@ -429,10 +429,13 @@ fn data(n: u64, random: u64) -> String {
     format!(r#"{begin}{note}"}}"#)
 }
 
+/// Tenant, webhook and type; a number that no other has is all of them.
+type Of = (usize, Option<WebhookId>, usize);
+
 /// Counts as the processes do, of what is told apart and of all that it is part of.
 struct Tally {
     until: i64,
-    spans: BTreeMap<i64, HashMap<(usize, Option<WebhookId>, usize), Counts>>,
+    spans: BTreeMap<i64, HashMap<Of, Counts>>,
     minutes: BTreeMap<i64, HashMap<usize, Counts>>,
     hours: BTreeMap<i64, HashMap<(usize, usize), Counts>>,
     causes: BTreeMap<(i64, usize, &'static str), (i64, i64, i64)>,

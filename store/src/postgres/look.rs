@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use deadpool_postgres::{GenericClient, Object};
 use model::attempt::Attempt;
 use model::delivery::Status;
@@ -254,6 +256,14 @@ fn of_statuses(conditions: &mut Conditions, statuses: &[Status]) {
         [word] => conditions.raw(&format!("d.status = {word}")),
         words => conditions.raw(&format!("d.status IN ({})", words.join(", "))),
     }
+}
+
+pub(super) async fn newest(db: &Object, ids: &[WebhookId]) -> Result<Vec<Option<Delivery>>> {
+    let webhooks: Vec<_> = ids.iter().map(|id| rows::uuid(id.0)).collect();
+    let found = query(db, const { sql("newest") }, &[&webhooks]).await?;
+    let found = found.iter().map(rows::delivery).collect::<Result<Vec<_>>>()?;
+    let of: HashMap<_, _> = found.into_iter().map(|one| (one.id.webhook, one)).collect();
+    Ok(ids.iter().map(|id| of.get(id).cloned()).collect())
 }
 
 pub(super) async fn deliveries(db: &Object, ids: &[DeliveryId]) -> Result<Vec<Delivery>> {

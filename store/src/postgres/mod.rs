@@ -481,6 +481,19 @@ impl Stats for Postgres {
         call!(self, |db| stats::forget(db, minutes_before, before, limit))
     }
 
+    async fn stats_of(
+        &self,
+        webhooks: &[(Tenant, WebhookId)],
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<Vec<Counted>>, StoreError> {
+        list!(self, |db| stats::stats_of(db, webhooks, since, until))
+    }
+
+    async fn newest(&self, ids: &[WebhookId]) -> Result<Vec<Option<Delivery>>, StoreError> {
+        list!(self, |db| look::newest(db, ids))
+    }
+
     async fn webhook_totals(&self, tenant: Option<&Tenant>) -> Result<WebhookTotals, StoreError> {
         list!(self, |db| stats::webhook_totals(db, tenant))
     }

@@ -590,6 +590,27 @@ CROSS JOIN LATERAL (
 ) s
 LIMIT $8
 
+-- name: stats_of
+SELECT s.begin, s.counts, k.n
+FROM generate_series($2::bigint, $3::bigint, $4::bigint) AS at
+CROSS JOIN unnest($5::text[], $6::uuid[]) WITH ORDINALITY AS k (tenant, webhook, n)
+CROSS JOIN LATERAL (
+    SELECT begin, counts FROM stats
+    WHERE span = $1 AND begin = at AND tenant = k.tenant AND webhook = k.webhook AND type = '' LIMIT 1
+) s
+
+-- name: newest
+SELECT d.event, d.webhook, d.tenant, e.id, e.type, d.seq, d.status, d.ended_by,
+       d.attempts + d.late, d.by_hand, e.accepted_at, d.opened_at, d.due, d.ended_at, d.last_at,
+       d.last_total_us, d.last_status, d.last_error
+FROM unnest($1::uuid[]) AS k (webhook)
+CROSS JOIN LATERAL (
+    SELECT * FROM deliveries
+    WHERE webhook >= k.webhook AND webhook <= k.webhook AND seq > 0
+    ORDER BY webhook DESC, event DESC LIMIT 1
+) d
+JOIN events e ON e.uid = d.event
+
 -- name: add_causes
 INSERT INTO causes (begin, tenant, cause, count, first_at, last_at)
 SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])

@@ -108,16 +108,14 @@ async fn change_streaks(db: &Transaction<'_>, changes: &[StreakChange]) -> Resul
 }
 
 pub(super) async fn stats(db: &Object, of: &StatsFilter) -> Result<Vec<Counted>> {
-    let (tenant, step) = (name(of.tenant.as_ref()), of.span.micros());
-    let webhook = webhook_or_all(of.webhook);
+    let (tenant, webhook) = (name(of.tenant.as_ref()), webhook_or_all(of.webhook));
     // None: each.
     let one = match &of.types {
         Types::One(event_type) => Some(event_type.as_str()),
         Types::Together => Some(""),
         Types::Each => None,
     };
-    let first = of.span.begin(Timestamp(of.since.0.saturating_add(step - 1))).0;
-    let last = of.span.begin(Timestamp(of.until.0.saturating_sub(1))).0;
+    let (first, last, step) = begins(of.span, of.since, of.until);
     let most = i64::from(STATS_ROWS_MAX);
     let values: super::batch::Values<'_, 8> =
         [&span(of.span), &last, &first, &-step, &tenant, &webhook, &one, &most];
@@ -127,6 +125,37 @@ pub(super) async fn stats(db: &Object, of: &StatsFilter) -> Result<Vec<Counted>>
         Ok(Counted { begin: rows::time(row, 0)?, event_type, counts: counts_of(row, 2)? })
     });
     counted.collect()
+}
+
+pub(super) async fn stats_of(
+    db: &Object,
+    webhooks: &[(Tenant, WebhookId)],
+    since: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<Vec<Counted>>> {
+    let tenants: Vec<_> = webhooks.iter().map(|(tenant, _)| tenant.as_str()).collect();
+    let ids: Vec<_> = webhooks.iter().map(|(_, id)| rows::uuid(id.0)).collect();
+    let (first, last, step) = begins(Span::FiveMinutes, since, until);
+    let values: super::batch::Values<'_, 6> =
+        [&span(Span::FiveMinutes), &first, &last, &step, &tenants, &ids];
+    let mut found = vec![Vec::new(); webhooks.len()];
+    for row in query(db, const { sql("stats_of") }, &values).await? {
+        let (begin, counts) = (rows::time(&row, 0)?, counts_of(&row, 1)?);
+        let n = usize::try_from(rows::get::<i64>(&row, 2)? - 1).unwrap_or(usize::MAX);
+        if let Some(of) = found.get_mut(n) {
+            of.push(Counted { begin, event_type: None, counts });
+        }
+    }
+    found.iter_mut().for_each(|counted| counted.sort_by_key(|counted| counted.begin));
+    Ok(found)
+}
+
+/// The begins of the first and the last span in a time, and how far they are apart.
+fn begins(span: Span, since: Timestamp, until: Timestamp) -> (i64, i64, i64) {
+    let step = span.micros();
+    let first = span.begin(Timestamp(since.0.saturating_add(step - 1))).0;
+    let last = span.begin(Timestamp(until.0.saturating_sub(1))).0;
+    (first, last, step)
 }
 
 pub(super) async fn causes(

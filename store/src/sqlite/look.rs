@@ -107,6 +107,14 @@ impl Lead {
     }
 }
 
+pub(super) fn newest(db: &Connection, ids: &[WebhookId]) -> Result<Vec<Option<Delivery>>> {
+    let newest = |id: &WebhookId| {
+        let filter = DeliveryFilter { webhook: Some(*id), ..DeliveryFilter::default() };
+        Ok(list_deliveries(db, &filter, None, Most::found(1))?.found.pop())
+    };
+    ids.iter().map(newest).collect()
+}
+
 pub(super) fn list_deliveries(
     db: &Connection,
     filter: &DeliveryFilter,

@@ -518,6 +518,21 @@ impl Stats for Sqlite {
         self.writer.write(false, forget).await
     }
 
+    async fn stats_of(
+        &self,
+        webhooks: &[(Tenant, WebhookId)],
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<Vec<Counted>>, StoreError> {
+        let webhooks = webhooks.to_vec();
+        self.charts.read(move |db| stats::stats_of(db, &webhooks, since, until)).await
+    }
+
+    async fn newest(&self, ids: &[WebhookId]) -> Result<Vec<Option<Delivery>>, StoreError> {
+        let ids = ids.to_vec();
+        self.charts.read(move |db| look::newest(db, &ids)).await
+    }
+
     async fn webhook_totals(&self, tenant: Option<&Tenant>) -> Result<WebhookTotals, StoreError> {
         let tenant = tenant.cloned();
         self.charts.read(move |db| stats::webhook_totals(db, tenant.as_ref())).await

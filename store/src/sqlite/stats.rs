@@ -108,6 +108,23 @@ pub(super) fn stats(db: &Connection, of: &StatsFilter) -> Result<Vec<Counted>> {
     Ok(found)
 }
 
+pub(super) fn stats_of(
+    db: &Connection,
+    webhooks: &[(Tenant, WebhookId)],
+    since: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<Vec<Counted>>> {
+    let of = |(tenant, webhook): &(Tenant, WebhookId)| StatsFilter {
+        span: Span::FiveMinutes,
+        since,
+        until,
+        tenant: Some(tenant.clone()),
+        webhook: Some(*webhook),
+        types: Types::Together,
+    };
+    webhooks.iter().map(|webhook| stats(db, &of(webhook))).collect()
+}
+
 pub(super) fn causes(
     db: &Connection,
     tenant: Option<&Tenant>,

@@ -265,6 +265,8 @@ each_store! {
         old_counts_are_forgotten_those_of_minutes_sooner,
         webhooks_are_counted_by_what_is_up_with_them,
         what_waits_is_counted_up_to_a_bound,
+        the_counts_of_many_webhooks_are_read_at_once,
+        the_newest_delivery_of_a_webhook_is_known,
         deliveries_of_events_are_counted_by_status,
         an_event_is_to_fan_out_until_it_is_fanned_out,
     }

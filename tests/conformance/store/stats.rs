@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use model::attempt::{Answer, ErrorClass};
+use model::delivery::Status;
 use model::event::EventType;
 use model::id::WebhookId;
 use model::stats::{Counts, QueueState};
@@ -299,4 +300,50 @@ pub async fn an_event_is_to_fan_out_until_it_is_fanned_out(rig: &mut StoreRig) {
     rig.fanned_out(vec![uid]).await.expect("a fan-out ends");
     assert!(!is_to_fan_out(uid).await);
     assert!(!is_to_fan_out(event(7).uid).await);
+}
+
+pub async fn the_counts_of_many_webhooks_are_read_at_once(rig: &mut StoreRig) {
+    let (one, two, three) = (webhook_id(1), webhook_id(2), webhook_id(3));
+    add(
+        rig,
+        vec![
+            (series(0, Some(one), None), delivered(1)),
+            (series(2, Some(one), None), delivered(2)),
+            (series(2, Some(one), Some("paid")), delivered(2)),
+            (series(3, Some(two), None), delivered(4)),
+            (series(2, None, None), delivered(6)),
+        ],
+    )
+    .await;
+    // Of another tenant nothing is counted under this id.
+    let of = [("a", two), ("a", three), ("a", one), ("b", one)];
+    let of = of.map(|(name, webhook)| (tenant(name), webhook));
+    let read = async |since, until| {
+        let found = rig.stats_of(&of, span(since), span(until)).await.expect("statistics");
+        let shown = found.into_iter().map(|counted| {
+            let shown = counted.into_iter().map(|c| (c.begin, c.counts.delivered));
+            shown.collect::<Vec<_>>()
+        });
+        shown.collect::<Vec<_>>()
+    };
+    let ones = vec![(span(0), 1), (span(2), 2)];
+    assert_eq!(read(0, 10).await, [vec![(span(3), 4)], vec![], ones, vec![]]);
+    assert_eq!(read(1, 3).await, [vec![], vec![], vec![(span(2), 2)], vec![]]);
+}
+
+pub async fn the_newest_delivery_of_a_webhook_is_known(rig: &mut StoreRig) {
+    let mut sent = Vec::new();
+    for n in 1..=3 {
+        let webhooks =
+            if n == 3 { vec![webhook_id(2)] } else { vec![webhook_id(1), webhook_id(2)] };
+        sent.push(rig.send(event(n), &webhooks).await);
+    }
+    // It may have ended: that is another table in a store.
+    rig.write_down(success(sent[2][0], 0)).await;
+    let ids = [webhook_id(2), webhook_id(3), webhook_id(1), webhook_id(2)];
+    let newest = rig.newest(&ids).await.expect("a store lists");
+    let shown = newest.iter().map(|d| d.as_ref().map(|d| (d.id, d.status)));
+    let last = Some((sent[2][0], Status::Delivered));
+    let of_one = Some((sent[1][0], Status::Pending));
+    assert_eq!(shown.collect::<Vec<_>>(), [last, None, of_one, last]);
 }

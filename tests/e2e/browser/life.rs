@@ -77,7 +77,7 @@ impl Life {
         let waiting = self.server.deliveries(&query).await;
         // The one that was tried the most.
         let tried = waiting.iter().max_by_key(|one| one["attempt_count"].as_u64());
-        let key = json!({ "name": "Ada Lovelace", "role": "admin" });
+        let key = json!({ "name": "operations", "role": "admin" });
         let key = self.server.post("/v1/keys", key).await.is(201);
         let now = self.server.get("/v1/system").await.is(200);
         json!({
@@ -148,7 +148,7 @@ impl Life {
         self.published += 1;
         let data = json!({
             "number": 10_400 + n,
-            "customer": { "name": "Ada Lovelace", "country": "DE" },
+            "customer": { "id": format!("cus_{}", 100 + n % 7), "country": "DE" },
             "lines": [{ "sku": "TEA-042", "quantity": 1 + n % 3, "price": "12.90" }],
             "total": format!("{}.90", 12 + 25 * (n % 3)),
             "currency": "EUR",
