@@ -1,4 +1,4 @@
-import type { KeyboardEvent, ReactNode } from 'react';
+import { useLayoutEffect, useRef, type KeyboardEvent, type ReactNode } from 'react';
 
 interface Props<Id extends string> {
   label: string;
@@ -21,6 +21,13 @@ export function Tabs<Id extends string>({ label, tabs, value, onChange, children
 }
 
 function TabRow<Id extends string>({ label, tabs, value, onChange }: Props<Id>) {
+  const row = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    // On a phone they do not all fit: the chosen one does, without moving the page.
+    const tab = row.current?.querySelector<HTMLElement>(`#tab-${value}`);
+    if (!row.current || !tab) return;
+    row.current.scrollLeft = tab.offsetLeft - (row.current.clientWidth - tab.clientWidth) / 2;
+  }, [value]);
   const onKey = (event: KeyboardEvent<HTMLDivElement>) => {
     const at = tabs.findIndex(tab => tab.id === value);
     const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -32,7 +39,7 @@ function TabRow<Id extends string>({ label, tabs, value, onChange }: Props<Id>) 
     event.currentTarget.querySelector<HTMLElement>(`#tab-${next.id}`)?.focus();
   };
   return (
-    <div role="tablist" aria-label={label} className="tabs" onKeyDown={onKey}>
+    <div ref={row} role="tablist" aria-label={label} className="tabs" onKeyDown={onKey}>
       {tabs.map(tab => (
         <button
           key={tab.id}
