@@ -86,7 +86,9 @@ function listen<T>(address: string, message: string, take: { current: Take<T> })
       buffer.push(JSON.parse(String(event.data)) as T);
       flushing ??= window.setTimeout(flush, BATCH_EVERY_MS);
     });
-    opened.addEventListener('gap', () => take.current.gap?.());
+    for (const incomplete of ['gap', 'skipped']) {
+      opened.addEventListener(incomplete, () => take.current.gap?.());
+    }
     opened.addEventListener('end', () => {
       opened.close();
       set('polling');

@@ -95,7 +95,9 @@ export async function aForbiddenOrWrongUrlIsRefusedInWords({ open }) {
     await sees(told);
     await reads(told, words);
     equal(await url.getAttribute('aria-invalid'), 'true', 'aria-invalid');
-    holds(await url.evaluate(one => one === document.activeElement), 'the focus is elsewhere');
+    await until('what is wrong has the focus', () =>
+      url.evaluate(one => one === document.activeElement),
+    );
   }
   await button(form, 'Not now').click();
   await isAt(page, '/webhooks');

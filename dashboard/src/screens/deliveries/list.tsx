@@ -50,6 +50,10 @@ export function DeliveryList({ scope = {} }: { scope?: Scope }) {
   const tail = useTail({
     rows: page?.data,
     answeredAt: query.dataUpdatedAt,
+    asking: query.isFetching,
+    ask: () => {
+      if (!frozen) void query.refetch();
+    },
     complete: page?.next_cursor === null,
     filter,
     on: first && !frozen,

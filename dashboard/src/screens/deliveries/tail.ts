@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { useStream } from '../../api/stream';
 import type { Delivery, DeliveryFilter } from '../../api/types';
+import { useSoon } from '../../state/soon';
 import { matches } from './filter';
 
 interface Props {
@@ -9,6 +10,9 @@ interface Props {
   /** When it was answered, and that there is no more after it. */
   answeredAt: number;
   complete: boolean;
+  /** Whether it is being asked for, and how it is once more. */
+  asking: boolean;
+  ask(): void;
   filter: DeliveryFilter;
   on: boolean;
   /** What has come so far stays as it is. */
@@ -29,33 +33,48 @@ interface Tail {
 }
 
 const MOST_NEW = 500;
-/** Longer than an answer takes. */
-const ON_ITS_WAY_MS = 5_000;
+/** What was told so shortly before the list was asked for may not be in the answer. */
+const MAYBE_NEWER_MS = 1_000;
+/** Until the list is asked for once more. */
+const SOON_MS = 2_000;
 
 /**
  * Keeps the first page of a list up to date by the stream: rows that are there change in place, new
  * ones come in at their place in time, or are counted while somebody reads.
  */
-export function useTail({ rows, answeredAt, complete, filter, on, frozen, hold }: Props): Tail {
+export function useTail(props: Props): Tail {
+  const { rows, answeredAt, asking, ask, complete, filter, on, frozen, hold } = props;
   const [changed, setChanged] = useState<ReadonlyMap<string, Delivery>>(new Map());
   const [queued, setQueued] = useState<ReadonlyMap<string, Delivery>>(new Map());
   const [fresh, setFresh] = useState<ReadonlySet<string>>(new Set());
   const filterKey = JSON.stringify(filter);
   const told = useRef(new Map<string, number>());
+  const askedAt = useRef(0);
+  const owed = useRef(false);
+  const askSoon = useSoon(() => {
+    owed.current = hold;
+    if (!hold) ask();
+  }, SOON_MS);
+  useEffect(() => {
+    if (!hold && owed.current) askSoon();
+  }, [hold]);
   useEffect(() => {
     setChanged(new Map());
     setQueued(new Map());
     told.current.clear();
   }, [filterKey]);
   useEffect(() => {
-    // The answer may have been made up before what was told while it was on its way.
-    const isNewer = ([id]: [string, Delivery]) =>
-      (told.current.get(id) ?? 0) > answeredAt - ON_ITS_WAY_MS;
-    setChanged(before => new Map([...before].filter(isNewer)));
+    if (asking) askedAt.current = Date.now();
+  }, [asking]);
+  useEffect(() => {
+    // The answer may have been made up before what was told while it was on its way, or after: that
+    // stays as it was told, until the next answer says.
     for (const [id, at] of told.current) {
-      if (at <= answeredAt - ON_ITS_WAY_MS) told.current.delete(id);
+      if (at < askedAt.current - MAYBE_NEWER_MS) told.current.delete(id);
     }
+    setChanged(before => new Map([...before].filter(([id]) => told.current.has(id))));
     setQueued(new Map());
+    if (told.current.size > 0) askSoon();
   }, [answeredAt]);
 
   const known = useMemo(() => new Set(rows?.map(row => row.id)), [rows]);
@@ -80,6 +99,7 @@ export function useTail({ rows, answeredAt, complete, filter, on, frozen, hold }
         if (hold && added.length > 0) setQueued(before => put(before, added));
         setFresh(new Set(shown.map(one => one.id)));
       },
+      gap: askSoon,
     },
     on,
   );

@@ -5,6 +5,7 @@ import { useStream } from '../../api/stream';
 import type { Event } from '../../api/types';
 import { useListRange } from '../../state/range';
 import { useScrolled } from '../../state/scrolled';
+import { useSoon } from '../../state/soon';
 import { useUrlState } from '../../state/url';
 import { usePager } from '../../ui/pager';
 
@@ -31,7 +32,7 @@ export function useEvents() {
     { tenant, type, since, until, limit, cursor, include: 'deliveries' },
     { poll: followable ? POLL_MS : 3 * POLL_MS },
   );
-  const ask = useThrottled(() => void query.refetch());
+  const ask = useSoon(() => void query.refetch(), ASK_EVERY_MS);
   const streaming = useStream<Event>(
     'events',
     { tenant, event_types: type },
@@ -109,17 +110,4 @@ function useFresh(rows: Event[] | undefined, listKey: string): ReadonlySet<strin
     else if (added.length > 0) setFresh(new Set(added.map(row => row.uid)));
   }, [rows, listKey]);
   return fresh;
-}
-
-function useThrottled(run: () => void): () => void {
-  const latest = useRef(run);
-  latest.current = run;
-  const timer = useRef<number>(undefined);
-  useEffect(() => () => window.clearTimeout(timer.current), []);
-  return () => {
-    timer.current ??= window.setTimeout(() => {
-      timer.current = undefined;
-      latest.current();
-    }, ASK_EVERY_MS);
-  };
 }
