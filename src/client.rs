@@ -164,7 +164,8 @@ impl Client {
             let mut page = self.page(path, &query).await?;
             let items = page["data"].as_array_mut().map(std::mem::take).unwrap_or_default();
             cursor = page["next_cursor"].take();
-            let last = items.is_empty() || cursor.is_null();
+            // A page may be empty and not the last: it says how far was looked.
+            let last = cursor.is_null();
             data.extend(items);
             if last || data.len() >= limit {
                 return Ok(json!({ "data": data, "next_cursor": cursor }));

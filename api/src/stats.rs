@@ -5,7 +5,7 @@ mod overview;
 mod range;
 mod view;
 
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 
 use actix_web::get;
 use actix_web::web::{Data, Json};
@@ -15,7 +15,7 @@ use model::key::Verb;
 use model::stats::Counts;
 use model::tenant::Tenant;
 use model::time::Timestamp;
-use store::{Counted, StatsFilter, Types, WebhookFilter};
+use store::{Counted, CountsByType, StatsFilter, Types, WebhookFilter};
 
 pub use self::overview::get_overview;
 use self::range::{Of, Range};
@@ -133,10 +133,9 @@ async fn by_event_type(
     webhook: Option<WebhookId>,
 ) -> Result<Vec<TypeView>, ApiError> {
     let of_webhook = webhook.is_some();
-    let found = counted(app, range.filters(tenant, webhook, Types::Each)).await?;
-    let mut types: BTreeMap<EventType, Counts> = BTreeMap::new();
-    for Counted { event_type, counts, .. } in found {
-        if let Some(event_type) = event_type {
+    let mut types = CountsByType::new();
+    for filter in range.filters(tenant, webhook, Types::Together) {
+        for (event_type, counts) in app.store.stats_by_type(filter).await? {
             types.entry(event_type).or_default().add(&counts);
         }
     }
@@ -202,8 +201,10 @@ pub async fn list_webhook_stats(
 
 fn webhook_ids(query: &Query) -> Result<Option<Vec<WebhookId>>, ApiError> {
     query.parsed("webhook_ids", "up to 200 ids such as wh_…, separated by commas", |text| {
-        let ids: Option<Vec<_>> = text.split(',').map(WebhookId::parse).collect();
-        ids.filter(|ids| ids.len() <= WEBHOOKS_MAX)
+        let mut ids: Vec<_> = text.split(',').map(WebhookId::parse).collect::<Option<_>>()?;
+        let mut seen = HashSet::new();
+        ids.retain(|id| seen.insert(*id));
+        (ids.len() <= WEBHOOKS_MAX).then_some(ids)
     })
 }
 

@@ -341,6 +341,10 @@ impl Stats for TimedStore {
         self.time("forget_stats", self.inner.forget_stats(minutes_before, before, limit)).await
     }
 
+    async fn stats_by_type(&self, of: StatsFilter) -> Result<CountsByType, StoreError> {
+        self.time("stats_by_type", self.inner.stats_by_type(of)).await
+    }
+
     async fn stats_of(
         &self,
         webhooks: &[(Tenant, WebhookId)],

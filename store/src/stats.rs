@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use model::attempt::ErrorClass;
 use model::delivery::Status;
@@ -19,6 +21,9 @@ pub trait Stats: Send + Sync {
 
     /// The counts that are kept of a series, by their begin, then by type.
     async fn stats(&self, of: StatsFilter) -> Result<Vec<Counted>, StoreError>;
+
+    /// The same for each type by itself, over the whole time.
+    async fn stats_by_type(&self, of: StatsFilter) -> Result<CountsByType, StoreError>;
 
     /// The counts of each of `webhooks`, in their order: of all types together, by their begin, of spans of
     /// five minutes that begin at or after `since` and before `until`.
@@ -158,11 +163,13 @@ pub enum Types {
     /// All types together: one for each span.
     Together,
     One(EventType),
-    Each,
 }
 
-/// Rows that a look at statistics reads at most: the newest.
-pub const STATS_ROWS_MAX: u32 = 200_000;
+pub type CountsByType = BTreeMap<EventType, Counts>;
+
+/// Rows that a look at statistics reads at most, the newest: more than a year of a series has, or of a
+/// hundred types by the hour.
+pub const STATS_ROWS_MAX: u32 = 1_000_000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counted {

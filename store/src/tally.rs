@@ -64,6 +64,8 @@ struct Open {
     held: HashMap<Option<Tenant>, usize>,
     causes: HashMap<(Timestamp, Tenant, Cause), Times>,
     streaks: HashMap<WebhookId, Running>,
+    /// Types of those that are told apart among those of all tenants too, with their minute.
+    of_all: HashSet<(Timestamp, EventType)>,
     /// Types that are told apart, and since when.
     types: HashMap<Option<Tenant>, HashSet<EventType>>,
     types_since: Timestamp,
@@ -190,7 +192,7 @@ impl Open {
             counts: std::mem::take(&mut self.counts),
             causes: std::mem::take(&mut self.causes),
             streaks: std::mem::take(&mut self.streaks),
-            of_all: self.types.get(&None).cloned().unwrap_or_default(),
+            of_all: std::mem::take(&mut self.of_all),
         }
     }
 
@@ -207,7 +209,9 @@ impl Open {
         // Nearly always it is there: so that is looked up alone.
         if !self.counts.contains_key(&key) {
             key.event_type = key.event_type.filter(|kind| {
-                self.is_told_apart(at, None, kind);
+                if self.is_told_apart(at, None, kind) {
+                    self.of_all.insert((minute, kind.clone()));
+                }
                 self.is_told_apart(at, tenant, kind)
             });
             key = self.kept_apart(key);
@@ -293,7 +297,8 @@ impl Open {
     /// Whether that type is told apart from others: the first of each tenant within a span are.
     fn is_told_apart(&mut self, at: Timestamp, tenant: Option<&Tenant>, kind: &EventType) -> bool {
         let span = Span::FiveMinutes.begin(at);
-        if self.types_since != span {
+        // What is late is counted with those of now.
+        if self.types_since < span {
             (self.types_since, self.types) = (span, HashMap::new());
         }
         if self.types.len() >= KEYS_MAX && !self.types.contains_key(&tenant.cloned()) {
@@ -310,7 +315,7 @@ struct Settled {
     counts: HashMap<Key, Counts>,
     causes: HashMap<(Timestamp, Tenant, Cause), Times>,
     streaks: HashMap<WebhookId, Running>,
-    of_all: HashSet<EventType>,
+    of_all: HashSet<(Timestamp, EventType)>,
 }
 
 impl Settled {
@@ -350,12 +355,15 @@ impl Running {
 }
 
 /// Every series that something was counted of: of what is told apart, and of all it is part of.
-fn series(counted: HashMap<Key, Counts>, of_all: &HashSet<EventType>) -> BTreeMap<Series, Counts> {
+fn series(
+    counted: HashMap<Key, Counts>,
+    of_all: &HashSet<(Timestamp, EventType)>,
+) -> BTreeMap<Series, Counts> {
     let mut series: BTreeMap<Series, Counts> = BTreeMap::new();
     // In order, so that how the queue stood last is the last that is added.
     for (key, counts) in counted.into_iter().collect::<BTreeMap<_, _>>() {
         let Key { minute, tenant, webhook, event_type } = key;
-        let of_all = event_type.clone().filter(|kind| of_all.contains(kind));
+        let of_all = event_type.clone().filter(|kind| of_all.contains(&(minute, kind.clone())));
         let of_tenant = event_type;
         let mut add = |span: Span, tenant: Option<&Tenant>, webhook, event_type| {
             let begin = span.begin(minute);
@@ -529,6 +537,19 @@ mod tests {
         };
         assert_eq!([of(true, false), of(true, true)], [100, 100]);
         assert_eq!([of(false, false), of(false, true)], [150, 150]);
+    }
+
+    #[test]
+    fn a_type_is_told_apart_until_the_end_of_a_span() {
+        let (tally, tenant) = (Tally::default(), Tenant::default());
+        let (before, after) = (event_type("before"), event_type("after"));
+        let span = Span::FiveMinutes.begin(NOON);
+        tally.accepted(Timestamp(span.0 - 1), &tenant, &before);
+        tally.accepted(span, &tenant, &after);
+        let part = tally.next().expect("some");
+        let of_all = part.counts.iter().filter(|(s, _)| s.span == Span::Hour && s.tenant.is_none());
+        let types: Vec<_> = of_all.filter_map(|(s, _)| s.event_type.clone()).collect();
+        assert_eq!(types.len(), 2, "{types:?}");
     }
 
     #[test]

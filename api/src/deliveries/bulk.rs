@@ -9,7 +9,7 @@ use actix_web::web::{Data, Json};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use model::delivery::Status;
-use model::id::WebhookId;
+use model::id::{DeliveryId, WebhookId};
 use model::key::Verb;
 use model::webhook::WebhookStatus;
 use serde::Serialize;
@@ -234,15 +234,12 @@ async fn act(app: &App, caller: &Caller, body: Body, act: Act) -> Result<BulkAns
     }
     let after = after.map(delivery_id);
     if dry_run {
-        return count(app, &filter, &narrow, may_be).await;
+        return count(app, &filter, &narrow, after, (act, may_be)).await;
     }
     let Found { deliveries, next, .. } = search(app, &filter, &narrow, after, DONE_MAX).await?;
     let all = deliveries.len();
-    let able = match act {
-        Act::Retry => of_live_webhooks(app, deliveries).await?,
-        Act::Cancel => deliveries,
-    };
-    let acts = able.into_iter().map(|delivery| one(app, delivery, act));
+    let acts =
+        able(app, deliveries, act).await?.into_iter().map(|delivery| one(app, delivery, act));
     let mut acts = stream::iter(acts).buffer_unordered(AT_ONCE);
     let mut changed = Vec::new();
     while let Some(acted) = acts.next().await {
@@ -252,6 +249,14 @@ async fn act(app: &App, caller: &Caller, body: Body, act: Act) -> Result<BulkAns
     app.notice(&changed).await;
     let next = next.map(|id| list.cursor(&cursor_key(id)));
     Ok(done(count, all as u64 - count, next))
+}
+
+/// Those whose webhook may be sent to, if that is asked.
+async fn able(app: &App, deliveries: Vec<Delivery>, act: Act) -> Result<Vec<Delivery>, ApiError> {
+    match act {
+        Act::Retry => of_live_webhooks(app, deliveries).await,
+        Act::Cancel => Ok(deliveries),
+    }
 }
 
 /// The delivery as it stood before, if it was done.
@@ -290,14 +295,14 @@ async fn count(
     app: &App,
     filter: &DeliveryFilter,
     narrow: &Narrow,
-    may_be: &[Status],
+    mut after: Option<DeliveryId>,
+    (act, may_be): (Act, &[Status]),
 ) -> Result<BulkAnswer, ApiError> {
-    let watch = Stopwatch::start();
-    let (mut matched, mut after) = (0, None);
+    let (watch, mut matched) = (Stopwatch::start(), 0);
     loop {
-        let found = search(app, filter, narrow, after, DONE_MAX).await?;
-        let able = found.deliveries.iter().filter(|delivery| may_be.contains(&delivery.status));
-        matched += able.count() as u64;
+        let mut found = search(app, filter, narrow, after, DONE_MAX).await?;
+        found.deliveries.retain(|delivery| may_be.contains(&delivery.status));
+        matched += able(app, found.deliveries, act).await?.len() as u64;
         after = found.next;
         if after.is_none() {
             return Ok(counted(matched, false));

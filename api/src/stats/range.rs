@@ -66,7 +66,12 @@ impl Range {
         if length.is_zero() || length > RANGE_MAX {
             return Err(wrong("since must be before until, by 366 days at most".into()));
         }
-        let in_minutes = of == Of::All && now.since(since) <= MINUTES_KEPT;
+        let given = query.parsed("interval_ms", "a number of milliseconds", |text| {
+            text.parse::<i64>().ok()?.checked_mul(1_000)
+        })?;
+        // Parts begin at multiples of their length, so the first may begin before that time.
+        let first = given.filter(|us| *us > 0).map_or(since.0, |us| since.0.div_euclid(us) * us);
+        let in_minutes = of == Of::All && now.since(Timestamp(first)) <= MINUTES_KEPT;
         let span = if in_minutes { Span::Minute } else { Span::FiveMinutes };
         let length_us = i64::try_from(length.as_micros()).unwrap_or(i64::MAX);
         let whole = |interval_us: i64| {
@@ -75,9 +80,6 @@ impl Range {
             let fits = fits && interval_us < length_us + span.micros();
             fits && length_us.div_euclid(interval_us) < PARTS_MAX
         };
-        let given = query.parsed("interval_ms", "a number of milliseconds", |text| {
-            text.parse::<i64>().ok()?.checked_mul(1_000)
-        })?;
         let interval_us = match given {
             Some(interval_us) if whole(interval_us) => interval_us,
             Some(_) => {

@@ -190,9 +190,6 @@ impl Stream {
         let Changes { ids, skipped, missed } = self.changes().await?;
         let mut said = Vec::new();
         let unheard = self.unheard.is_some_and(|since| since.elapsed() >= HEARD_WITHIN);
-        if unheard {
-            self.unheard = None;
-        }
         if missed || unheard {
             said.push(gap(&self.app));
         }
@@ -207,6 +204,9 @@ impl Stream {
                 let text = serde_json::to_string(&view).map_err(ApiError::internal)?;
                 said.push(message::message("delivery", &text));
             }
+        }
+        if unheard {
+            self.unheard = None;
         }
         // Whoever breaks off before the last of them gets all of them again.
         let Some(last) = said.pop() else { return Ok(None) };

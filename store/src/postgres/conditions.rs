@@ -1,8 +1,7 @@
-use deadpool_postgres::Object;
 use model::delivery::Status;
 use model::tenant::Tenant;
-use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{GenericClient, Row};
 use uuid::Uuid;
 
 use super::rows::Result;
@@ -19,6 +18,8 @@ pub(super) struct Conditions {
     sql: String,
     values: Vec<Value>,
     lead: Option<Lead>,
+    /// The statement of those that the list has something of each of.
+    led: Option<String>,
 }
 
 /// How a part of a list is read.
@@ -96,7 +97,14 @@ impl Value {
 
 impl Conditions {
     pub(super) fn new(sql: &str) -> Self {
-        Self { sql: sql.to_owned(), values: Vec::new(), lead: None }
+        Self { sql: sql.to_owned(), values: Vec::new(), lead: None, led: None }
+    }
+
+    /// A list of what belongs to each that this one finds, which is called `led` there, `most` of them. It
+    /// ends in a lateral `(SELECT … WHERE …`, which gains the conditions, and is in their order.
+    pub(super) fn of_each(mut self, newest_first: &str, most: u32, sql: &str) -> Self {
+        self.order(newest_first, most);
+        Self { sql: sql.to_owned(), values: self.values, lead: None, led: Some(self.sql) }
     }
 
     /// `column` is the value, if there is one. `id`: what follows it in its index.
@@ -165,7 +173,7 @@ impl Conditions {
     /// A part of a list: what the rest holds of, of so many that are looked at.
     pub(super) async fn listed<T: Entry>(
         mut self,
-        db: &Object,
+        db: &impl GenericClient,
         Read { newest_first, key, most }: Read,
         rest: Option<Rest>,
         read: fn(&Row) -> Result<T>,
@@ -183,14 +191,26 @@ impl Conditions {
         rest.raw.iter().for_each(|raw| holds.push_str(&format!(" AND {raw}")));
         let found = self.bind(Value::Number(most.found.into()));
         let newest = key.replace(',', " DESC,");
-        // One row, at least, which says how far was looked if it was broken off.
+        // Each is asked for once, whatever is found: how far was looked, if it was broken off.
+        let until = |column: &str| {
+            let at = format!("OFFSET {looked_at} - 1 LIMIT 1");
+            let last = format!("(SELECT {column} FROM looked {at})");
+            match (&self.led, column) {
+                (None, _) => last,
+                (Some(_), "event") => format!("coalesce({last}, (SELECT uid FROM led {at}))"),
+                (Some(_), _) => format!("coalesce({last}, '{}')", Uuid::nil()),
+            }
+        };
+        let until: Vec<_> = key.split(", ").map(until).collect();
+        let led = self.led.as_ref().map(|led| format!("led AS MATERIALIZED ({led}), "));
+        // One row, at least, which says that.
         self.sql = format!(
-            "WITH looked AS MATERIALIZED ({}) \
-             SELECT f.*, l.* FROM (SELECT) AS one \
+            "WITH {}looked AS MATERIALIZED ({}) SELECT f.*, {} FROM (SELECT) AS one \
              LEFT JOIN (SELECT * FROM looked WHERE {holds} ORDER BY {newest} DESC LIMIT {found}) AS f \
-             ON true \
-             LEFT JOIN (SELECT {key} FROM looked OFFSET {looked_at} - 1 LIMIT 1) AS l ON true",
-            self.sql
+             ON true",
+            led.unwrap_or_default(),
+            self.sql,
+            until.join(", "),
         );
         let values: Vec<_> = self.values.iter().map(Value::typed).collect();
         let rows = db.query_typed(&self.sql, &values).await?;
@@ -208,12 +228,15 @@ impl Conditions {
         let lead = self.lead.as_ref().map(|lead| format!("{} DESC, ", lead.column));
         let lead = lead.unwrap_or_default();
         self.sql.push_str(&format!(" ORDER BY {lead}{newest_first} LIMIT {limit}"));
+        if self.led.is_some() {
+            self.sql.push_str(&format!(") AS d LIMIT {limit}"));
+        }
         limit
     }
 
     pub(super) async fn query<T>(
         mut self,
-        db: &Object,
+        db: &impl GenericClient,
         newest_first: &str,
         limit: u32,
         read: fn(&Row) -> Result<T>,

@@ -7,7 +7,7 @@ use model::event::Event;
 use model::id::{DeliveryId, EventUid, Uid, WebhookId};
 use model::tenant::Tenant;
 use model::time::Timestamp;
-use tokio_postgres::Row;
+use tokio_postgres::{GenericClient as Client, IsolationLevel, Row};
 use uuid::Uuid;
 
 use super::batch::{Bounds, query};
@@ -38,46 +38,37 @@ pub(super) async fn list_events(
     if filter.event_type.as_deref().is_some_and(|kind| !rows::may_be_stored(kind)) {
         return Ok(Listed::whole(Vec::new()));
     }
-    let leads: &[Lead] = match (&filter.tenant, &filter.event_type) {
-        (Some(_), Some(_)) => &[Lead::Tenant, Lead::Type],
-        (Some(_), None) => &[Lead::Tenant],
-        (None, Some(_)) => &[Lead::Type],
-        (None, None) => &[Lead::All],
-    };
     let mut best: Option<Listed<Event>> = None;
-    'looking: for most in most.steps() {
-        for lead in leads {
-            let listed = events_by_lead(db, filter, *lead, after, most).await?;
-            if Listed::keep_further(&mut best, listed) {
-                break 'looking;
-            }
+    for most in most.steps() {
+        let listed = some_events(db, filter, after, most).await?;
+        if Listed::keep_further(&mut best, listed) {
+            break;
         }
     }
     Ok(best.unwrap_or_else(|| Listed::whole(Vec::new())))
 }
 
-async fn events_by_lead(
+async fn some_events(
     db: &Object,
     filter: &EventFilter,
-    lead: Lead,
     after: Option<EventUid>,
     most: Most,
 ) -> Result<Listed<Event>> {
     let mut conditions = Conditions::new(const { sql("list_events") });
     let mut rest = Rest::default();
-    if lead == Lead::Type {
-        conditions.filter("e.type", "e.uid", filter.event_type.clone());
-        rest.is("tenant", filter.tenant.as_ref());
-    } else {
+    // How far it came tells of what was looked at: of a tenant, nothing but its own.
+    if filter.tenant.is_some() {
         conditions.filter("e.tenant", "e.uid", filter.tenant.as_ref());
         rest.is("type", filter.event_type.clone());
+    } else {
+        conditions.filter("e.type", "e.uid", filter.event_type.clone());
     }
     conditions.bound("e.uid", ">=", filter.since.map(floor));
     conditions.bound("e.uid", "<", filter.until.map(floor));
     conditions.bound("e.uid", "<", after.map(|uid| rows::uuid(uid.0)));
     let read = Read { newest_first: "e.uid DESC", key: "uid", most };
     let rest = Some(rest).filter(|rest| !rest.is_empty());
-    conditions.listed(db, read, rest, rows::event, last_event).await
+    conditions.listed(&***db, read, rest, rows::event, last_event).await
 }
 
 fn last_event(row: &Row, column: usize) -> Result<Option<EventUid>> {
@@ -116,12 +107,18 @@ impl Part {
 }
 
 pub(super) async fn list_deliveries(
-    db: &Object,
+    db: &mut Object,
     filter: &DeliveryFilter,
     after: Option<DeliveryId>,
     most: Most,
 ) -> Result<Listed<Delivery>> {
     if filter.event_type.as_deref().is_some_and(|kind| !rows::may_be_stored(kind)) {
+        return Ok(Listed::whole(Vec::new()));
+    }
+    // A webhook has one tenant: how far it was looked through is for that one alone.
+    if let (Some(id), Some(tenant)) = (filter.webhook, &filter.tenant)
+        && newest(db, &[id]).await?.pop().flatten().is_none_or(|newest| newest.tenant != *tenant)
+    {
         return Ok(Listed::whole(Vec::new()));
     }
     let mut lists = Vec::new();
@@ -135,20 +132,37 @@ pub(super) async fn list_deliveries(
     if lists.is_empty() {
         lists.push((Part::Any, Vec::new()));
     }
-    let mut parts = Vec::new();
-    for (part, statuses) in &lists {
-        let mut best: Option<Listed<Delivery>> = None;
-        'looking: for most in most.steps() {
-            for lead in leads(filter, *part) {
-                let listed = by_lead(db, filter, (*part, statuses), lead, after, most).await?;
-                if Listed::keep_further(&mut best, listed) {
-                    break 'looking;
-                }
+    let [(part, statuses)] = &lists[..] else {
+        // As of one moment: what goes from one part to the other meanwhile would be in neither.
+        let moment = db.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
+        let moment = moment.read_only(true).start().await?;
+        let mut listed = Vec::new();
+        for (part, statuses) in &lists {
+            listed.push(list_part(&*moment, filter, (*part, statuses), after, most).await?);
+        }
+        moment.commit().await?;
+        return Ok(Listed::merged(listed, most.found));
+    };
+    list_part(&***db, filter, (*part, statuses), after, most).await
+}
+
+async fn list_part(
+    db: &impl Client,
+    filter: &DeliveryFilter,
+    (part, statuses): (Part, &[Status]),
+    after: Option<DeliveryId>,
+    most: Most,
+) -> Result<Listed<Delivery>> {
+    let mut best: Option<Listed<Delivery>> = None;
+    for most in most.steps() {
+        for lead in leads(filter, part) {
+            let listed = by_lead(db, filter, (part, statuses), lead, after, most).await?;
+            if Listed::keep_further(&mut best, listed) {
+                return Ok(best.unwrap_or_else(|| Listed::whole(Vec::new())));
             }
         }
-        parts.extend(best);
     }
-    Ok(Listed::merged(parts, most.found))
+    Ok(best.unwrap_or_else(|| Listed::whole(Vec::new())))
 }
 
 fn leads(filter: &DeliveryFilter, part: Part) -> Vec<Lead> {
@@ -159,17 +173,18 @@ fn leads(filter: &DeliveryFilter, part: Part) -> Vec<Lead> {
         return vec![Lead::Webhook];
     }
     match (&filter.tenant, &filter.event_type) {
-        (Some(_), Some(_)) => vec![Lead::Tenant, Lead::Type],
-        (Some(_), None) => vec![Lead::Tenant],
-        // Of those that failed or were cancelled there are fewer than of a type.
-        (None, Some(_)) if part == Part::Lost => vec![Lead::All, Lead::Type],
+        (Some(_), _) => vec![Lead::Tenant],
+        // There are fewer of those than of a type, as a rule.
+        (None, Some(_)) if matches!(part, Part::Lost | Part::Unfinished) => {
+            vec![Lead::All, Lead::Type]
+        }
         (None, Some(_)) => vec![Lead::Type],
         (None, None) => vec![Lead::All],
     }
 }
 
 async fn by_lead(
-    db: &Object,
+    db: &impl Client,
     filter: &DeliveryFilter,
     (part, statuses): (Part, &[Status]),
     lead: Lead,
@@ -192,9 +207,13 @@ async fn by_lead(
     if !has_all {
         rest.is_one_of("status", statuses);
     }
-    let rest = Some(rest).filter(|rest| lead != Lead::Event && !rest.is_empty());
-    let conditions = conditions(filter, (part, statuses), lead, after);
-    let read = Read { newest_first: "d.event DESC, d.webhook DESC", key: "event, webhook", most };
+    // Of a type its events are looked at, and they may have no deliveries.
+    let is_looked_for = lead == Lead::Type || lead != Lead::Event && !rest.is_empty();
+    let rest = Some(rest).filter(|_| is_looked_for);
+    let conditions = conditions(filter, (part, statuses), lead, after, most);
+    let newest_first =
+        if lead == Lead::Type { "d.webhook DESC" } else { "d.event DESC, d.webhook DESC" };
+    let read = Read { newest_first, key: "event, webhook", most };
     conditions.listed(db, read, rest, rows::delivery, last_delivery).await
 }
 
@@ -203,8 +222,10 @@ fn conditions(
     (part, statuses): (Part, &[Status]),
     lead: Lead,
     after: Option<DeliveryId>,
+    most: Most,
 ) -> Conditions {
     let mut conditions = Conditions::new(const { sql("list_deliveries") });
+    let (since, until) = (filter.since.map(floor), filter.until.map(floor));
     match lead {
         Lead::Event => {
             conditions.also("d.event =", filter.event.map(|id| rows::uuid(id.0)));
@@ -217,7 +238,17 @@ fn conditions(
             conditions.filter("d.webhook", "d.event", filter.webhook.map(|id| rows::uuid(id.0)));
         }
         Lead::Tenant => conditions.filter("d.tenant", "d.event", filter.tenant.as_ref()),
-        Lead::Type => conditions.filter("e.type", "e.uid", filter.event_type.clone()),
+        Lead::Type => {
+            let mut events = Conditions::new(const { sql("events_to_look_at") });
+            events.filter("e.type", "e.uid", filter.event_type.clone());
+            events.bound("e.uid", ">=", since);
+            events.bound("e.uid", "<", until);
+            // Of an event that was looked through the mark is before all webhooks.
+            let whole = after.is_some_and(|after| after.webhook.0.0 == [0; 16]);
+            let up_to = if whole { "<" } else { "<=" };
+            events.bound("e.uid", up_to, after.map(|after| rows::uuid(after.event.0)));
+            conditions = events.of_each("e.uid DESC", most.looked_at, OF_AN_EVENT);
+        }
         Lead::All => {}
     }
     match part {
@@ -227,15 +258,25 @@ fn conditions(
         Part::Delivered => of_statuses(&mut conditions, FINISHED),
         Part::Lost => of_statuses(&mut conditions, &[Status::Failed, Status::Cancelled]),
     }
-    conditions.bound("d.event", ">=", filter.since.map(floor));
-    conditions.bound("d.event", "<", filter.until.map(floor));
+    if lead != Lead::Type {
+        conditions.bound("d.event", ">=", since);
+        conditions.bound("d.event", "<", until);
+    }
     if let Some(after) = after {
         let (event, webhook) = (rows::uuid(after.event.0), rows::uuid(after.webhook.0));
-        conditions.bound("d.event", "<=", Some(event));
+        if lead != Lead::Type {
+            conditions.bound("d.event", "<=", Some(event));
+        }
         conditions.before("d.event, d.webhook", [event, webhook]);
     }
     conditions
 }
+
+/// What a list shows, of each event that was found before; conditions are of its deliveries.
+const OF_AN_EVENT: &str = "SELECT d.event, d.webhook, d.tenant, e.id, e.type, d.seq, d.status, d.ended_by, \
+     d.attempts + d.late AS attempts, d.by_hand, e.accepted_at, d.opened_at, d.due, d.ended_at, d.last_at, \
+     d.last_total_us, d.last_status, d.last_error \
+     FROM led AS e CROSS JOIN LATERAL (SELECT * FROM deliveries AS d WHERE d.event = e.uid";
 
 /// So that the table of the others is passed by.
 const FINISHED: &[Status] = &[Status::Delivered, Status::Failed, Status::Cancelled];

@@ -54,8 +54,8 @@ use crate::listed::{Listed, Most};
 use crate::queue::Lane;
 use crate::sql::named;
 use crate::stats::{
-    Additions, Backlog, CauseCount, Counted, Stats, StatsFilter, StatusCounts, Streak,
-    UnfinishedTotals, WebhookTotals,
+    Additions, Backlog, CauseCount, Counted, CountsByType, Stats, StatsFilter, StatusCounts,
+    Streak, UnfinishedTotals, WebhookTotals,
 };
 use crate::store::*;
 use crate::world::Clock;
@@ -479,6 +479,10 @@ impl Stats for Postgres {
         limit: u32,
     ) -> Result<bool, StoreError> {
         call!(self, |db| stats::forget(db, minutes_before, before, limit))
+    }
+
+    async fn stats_by_type(&self, of: StatsFilter) -> Result<CountsByType, StoreError> {
+        list!(self, |db| stats::by_type(db, &of))
     }
 
     async fn stats_of(

@@ -368,6 +368,9 @@ SELECT d.event, d.webhook, d.tenant, e.id, e.type, d.seq, d.status, d.ended_by,
        d.last_at, d.last_total_us, d.last_status, d.last_error
 FROM deliveries d JOIN events e ON e.uid = d.event WHERE true
 
+-- name: events_to_look_at
+SELECT e.uid, e.id, e.type, e.accepted_at FROM events e WHERE true
+
 -- name: deliveries
 SELECT d.event, d.webhook, d.tenant, e.id, e.type, d.seq, d.status, d.ended_by,
        d.attempts + d.late, d.by_hand, e.accepted_at, d.opened_at, d.due, d.ended_at, d.last_at,

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 
 use deadpool_postgres::{Object, Transaction};
+use futures_util::TryStreamExt as _;
 use model::attempt::ErrorClass;
 use model::delivery::Status;
 use model::event::EventType;
@@ -8,7 +9,7 @@ use model::id::{EventUid, WebhookId};
 use model::stats::Counts;
 use model::tenant::Tenant;
 use model::time::Timestamp;
-use tokio_postgres::Row;
+use tokio_postgres::{Row, RowStream};
 use uuid::Uuid;
 
 use super::batch::{Bounds, execute, query};
@@ -108,23 +109,42 @@ async fn change_streaks(db: &Transaction<'_>, changes: &[StreakChange]) -> Resul
 }
 
 pub(super) async fn stats(db: &Object, of: &StatsFilter) -> Result<Vec<Counted>> {
-    let (tenant, webhook) = (name(of.tenant.as_ref()), webhook_or_all(of.webhook));
-    // None: each.
-    let one = match &of.types {
-        Types::One(event_type) => Some(event_type.as_str()),
-        Types::Together => Some(""),
-        Types::Each => None,
+    let (event_type, one) = match &of.types {
+        Types::One(event_type) => (Some(event_type), event_type.as_str()),
+        Types::Together => (None, ""),
     };
+    let found = rows_of(db, of, Some(one)).await?;
+    let mut found = std::pin::pin!(found);
+    let mut counted = Vec::new();
+    while let Some(row) = found.try_next().await? {
+        let (begin, counts) = (rows::time(&row, 0)?, counts_of(&row, 2)?);
+        counted.push(Counted { begin, event_type: event_type.cloned(), counts });
+    }
+    counted.reverse();
+    Ok(counted)
+}
+
+pub(super) async fn by_type(db: &Object, of: &StatsFilter) -> Result<CountsByType> {
+    let found = rows_of(db, of, None).await?;
+    let mut found = std::pin::pin!(found);
+    let mut types = CountsByType::new();
+    while let Some(row) = found.try_next().await? {
+        if let Ok(event_type) = EventType::parse(rows::get(&row, 1)?) {
+            types.entry(event_type).or_default().add(&counts_of(&row, 2)?);
+        }
+    }
+    Ok(types)
+}
+
+/// One by one, the newest first. Without `one` of each type.
+async fn rows_of(db: &Object, of: &StatsFilter, one: Option<&str>) -> Result<RowStream> {
+    let (tenant, webhook) = (name(of.tenant.as_ref()), webhook_or_all(of.webhook));
     let (first, last, step) = begins(of.span, of.since, of.until);
     let most = i64::from(STATS_ROWS_MAX);
     let values: super::batch::Values<'_, 8> =
         [&span(of.span), &last, &first, &-step, &tenant, &webhook, &one, &most];
-    let found = query(db, const { sql("stats") }, &values).await?;
-    let counted = found.iter().rev().map(|row| {
-        let event_type = EventType::parse(rows::get(row, 1)?).ok();
-        Ok(Counted { begin: rows::time(row, 0)?, event_type, counts: counts_of(row, 2)? })
-    });
-    counted.collect()
+    let statement = db.prepare_cached(const { sql("stats") }).await?;
+    Ok(db.query_raw(&statement, values).await?)
 }
 
 pub(super) async fn stats_of(

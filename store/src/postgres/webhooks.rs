@@ -72,7 +72,7 @@ pub(super) async fn list(
         conditions.holds(has, part.to_lowercase());
     }
     conditions.also("id <", after.map(|id| rows::uuid(id.0)));
-    conditions.query(db, "id DESC", limit, rows::webhook).await
+    conditions.query(&***db, "id DESC", limit, rows::webhook).await
 }
 
 /// Spelled out, so that the partial index of those that are not active can serve it.

@@ -4,7 +4,7 @@ use model::event::Event;
 use model::id::{DeliveryId, EventUid, Uid, WebhookId};
 use model::tenant::Tenant;
 use model::time::Timestamp;
-use rusqlite::types::Value;
+use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params, params_from_iter};
 
 use super::{rows, sql};
@@ -29,15 +29,13 @@ pub(super) fn list_events(
     after: Option<EventUid>,
     most: Most,
 ) -> Result<Listed<Event>> {
-    let leads = [
-        (filter.tenant.is_some(), "INDEXED BY events_tenant"),
-        (filter.event_type.is_some(), "INDEXED BY events_type"),
-    ];
-    let mut leads: Vec<_> = leads.into_iter().filter(|(is_given, _)| *is_given).collect();
-    if leads.is_empty() {
-        leads.push((true, ""));
-    }
-    furthest(&leads, most, |(_, lead), most| {
+    // How far it came tells of what was looked at: of a tenant, nothing but its own.
+    let lead = match (&filter.tenant, &filter.event_type) {
+        (Some(_), _) => "INDEXED BY events_tenant",
+        (None, Some(_)) => "INDEXED BY events_type",
+        (None, None) => "",
+    };
+    furthest(&[lead], most, |lead, most| {
         let mut conditions = Conditions::new(const { sql("list_events") });
         conditions.sql.push_str(&format!(" {lead} WHERE 1"));
         match *lead {
@@ -66,7 +64,7 @@ enum Lead {
     /// Of what failed, was cancelled or is tried again.
     Lost,
     TenantLost,
-    /// The events of a tenant, and of each its deliveries.
+    /// The events of a tenant, and of each its deliveries. One that has none is looked at too.
     Tenant,
     Type,
     All,
@@ -93,11 +91,11 @@ impl Lead {
             }
             Lead::Tenant => {
                 " FROM events e INDEXED BY events_tenant \
-                 CROSS JOIN deliveries d NOT INDEXED ON d.event = e.uid WHERE 1"
+                 LEFT JOIN deliveries d NOT INDEXED ON d.event = e.uid WHERE 1"
             }
             Lead::Type => {
                 " FROM events e INDEXED BY events_type \
-                 CROSS JOIN deliveries d NOT INDEXED ON d.event = e.uid WHERE 1"
+                 LEFT JOIN deliveries d NOT INDEXED ON d.event = e.uid WHERE 1"
             }
         }
     }
@@ -121,6 +119,12 @@ pub(super) fn list_deliveries(
     after: Option<DeliveryId>,
     most: Most,
 ) -> Result<Listed<Delivery>> {
+    // A webhook has one tenant: how far it was looked through is for that one alone.
+    if let (Some(id), Some(tenant)) = (filter.webhook, &filter.tenant)
+        && newest(db, &[id])?.pop().flatten().is_none_or(|newest| newest.tenant != *tenant)
+    {
+        return Ok(Listed::whole(Vec::new()));
+    }
     let is_lost = |status: Status| !matches!(status, Status::Delivered | Status::Pending);
     let lists = |statuses: &[Status]| {
         let lost = matches!(*statuses, [status] if is_lost(status));
@@ -136,7 +140,10 @@ pub(super) fn list_deliveries(
     let mut statuses = filter.statuses.clone();
     statuses.sort_unstable_by_key(|status| status.as_str());
     statuses.dedup();
-    let each = statuses.iter().map(|status| lists(&[*status])).collect::<Result<Vec<_>>>()?;
+    // As of one moment: what goes from one to the other meanwhile would be in neither.
+    let each = snapshot(db, || {
+        statuses.iter().map(|status| lists(&[*status])).collect::<Result<Vec<_>>>()
+    })?;
     Ok(Listed::merged(each, most.found))
 }
 
@@ -148,19 +155,14 @@ fn leads(filter: &DeliveryFilter, lost: bool) -> Vec<Lead> {
     if filter.webhook.is_some() {
         return vec![Lead::Webhook];
     }
-    let mut leads = Vec::new();
-    match &filter.tenant {
-        Some(_) => leads.push(if lost { Lead::TenantLost } else { Lead::Tenant }),
-        None if lost => leads.push(Lead::Lost),
-        None => {}
+    match (&filter.tenant, &filter.event_type) {
+        (Some(_), _) if lost => vec![Lead::TenantLost],
+        (Some(_), _) => vec![Lead::Tenant],
+        (None, Some(_)) if lost => vec![Lead::Lost, Lead::Type],
+        (None, Some(_)) => vec![Lead::Type],
+        (None, None) if lost => vec![Lead::Lost],
+        (None, None) => vec![Lead::All],
     }
-    if filter.event_type.is_some() {
-        leads.push(Lead::Type);
-    }
-    if leads.is_empty() {
-        leads.push(Lead::All);
-    }
-    leads
 }
 
 fn by_lead(
@@ -191,14 +193,20 @@ fn by_lead(
         let (uid, webhook) = (after.event.0.0.to_vec(), after.webhook.0.0.to_vec());
         if lead.is_by_events() {
             conditions.also("e.uid <=", Some(uid.clone()));
+            let first = "(e.uid, coalesce(d.webhook, zeroblob(16))) < (?, ?)";
+            conditions.also_all(first, [uid, webhook]);
+        } else {
+            conditions.also_all("(d.event, d.webhook) < (?, ?)", [uid, webhook]);
         }
-        conditions.also_all("(d.event, d.webhook) < (?, ?)", [uid, webhook]);
     }
     let [uid, webhook] = [filter.event.map(|id| id.0), filter.webhook.map(|id| id.0)];
     let is_of = |row: &Row| {
         let is_id = |column, id: Option<Uid>| -> Result<bool> {
             Ok(id.is_none() || id == Some(rows::uid(row, column)?))
         };
+        if !has_delivery(row)? {
+            return Ok(false);
+        }
         let status = rows::text(row, 6)?;
         Ok((statuses.is_empty() || statuses.iter().any(|one| one.as_str() == status))
             && is_id(0, uid)?
@@ -207,10 +215,9 @@ fn by_lead(
             && is(row, 4, filter.event_type.as_deref())?)
     };
     let key = |row: &Row| {
-        Ok(DeliveryId {
-            event: EventUid(rows::uid(row, 0)?),
-            webhook: WebhookId(rows::uid(row, 1)?),
-        })
+        // After all that the event could have.
+        let webhook = if has_delivery(row)? { rows::uid(row, 1)? } else { Uid([0; 16]) };
+        Ok(DeliveryId { event: EventUid(rows::uid(row, UID)?), webhook: WebhookId(webhook) })
     };
     // What an event has is bounded, and looked at to its end.
     let looked_at = if lead == Lead::Event { u32::MAX } else { most.looked_at };
@@ -235,6 +242,13 @@ fn furthest<L, T: Entry>(
         }
     }
     Ok(best.unwrap_or_else(|| Listed::whole(Vec::new())))
+}
+
+/// The event of a row, which has a delivery or none.
+const UID: usize = 18;
+
+fn has_delivery(row: &Row) -> Result<bool> {
+    Ok(row.get_ref(0)? != ValueRef::Null)
 }
 
 fn tenant_of(tenant: &Option<Tenant>) -> Option<String> {

@@ -210,7 +210,7 @@ WHERE seq > ?1 AND (?2 IS NULL OR tenant = ?2) ORDER BY seq LIMIT ?3
 -- name: list_deliveries
 SELECT d.event, d.webhook, d.tenant, e.id, e.type, d.seq, d.status, d.ended_by,
        d.attempts + d.late, d.by_hand, e.accepted_at, d.opened_at, d.due, d.ended_at, d.last_at, d.last_total_us,
-       d.last_status, d.last_error
+       d.last_status, d.last_error, e.uid
 
 -- name: attempts
 SELECT n, trigger, started_at, dns_us, connect_us, first_byte_us, body_us, total_us, status, error,

@@ -75,37 +75,54 @@ fn add_counts(db: &Connection, more: &[(Series, Counts)]) -> Result<()> {
 
 pub(super) fn stats(db: &Connection, of: &StatsFilter) -> Result<Vec<Counted>> {
     let mut found = Vec::new();
-    let (tenant, step) = (name(of.tenant.as_ref()), of.span.micros());
-    let webhook = of.webhook.map_or(ALL_WEBHOOKS, |id| id.0.0);
-    let one = match &of.types {
-        Types::One(event_type) => event_type.as_str(),
-        Types::Together | Types::Each => "",
+    let event_type = match &of.types {
+        Types::One(event_type) => Some(event_type.clone()),
+        Types::Together => None,
     };
-    let each = of.types == Types::Each;
-    let statement = if each { const { sql("stats_types") } } else { const { sql("stats_one") } };
-    let mut statement = db.prepare_cached(statement)?;
-    let first = of.span.begin(Timestamp(of.since.0.saturating_add(step - 1)));
-    let mut begin = of.span.begin(Timestamp(of.until.0.saturating_sub(1)));
-    // From the newest on, so that it is the oldest that are left out.
-    while begin >= first && found.len() < STATS_ROWS_MAX as usize {
-        if each {
-            let mut read = statement.query(params![of.span.secs(), begin.0, tenant, webhook])?;
-            while let Some(row) = read.next()? {
-                if let Ok(event_type) = EventType::parse(rows::text(row, 1)?) {
-                    let (event_type, counts) = (Some(event_type), counts_of(row, 0)?);
-                    found.push(Counted { begin, event_type, counts });
-                }
-            }
-        } else {
-            let key = params![of.span.secs(), begin.0, tenant, webhook, one];
-            let counts = statement.query_row(key, |row| counts_of(row, 0)).optional()?;
-            let event_type = EventType::parse(one).ok();
-            found.extend(counts.map(|counts| Counted { begin, event_type, counts }));
+    let (tenant, webhook) = (name(of.tenant.as_ref()), webhook_or_all(of.webhook));
+    let one = event_type.as_ref().map_or("", EventType::as_str);
+    let mut statement = db.prepare_cached(const { sql("stats_one") })?;
+    for begin in begins(of) {
+        if found.len() >= STATS_ROWS_MAX as usize {
+            break;
         }
-        begin.0 -= step;
+        let key = params![of.span.secs(), begin.0, tenant, webhook, one];
+        let counts = statement.query_row(key, |row| counts_of(row, 0)).optional()?;
+        let event_type = event_type.clone();
+        found.extend(counts.map(|counts| Counted { begin, event_type, counts }));
     }
     found.reverse();
     Ok(found)
+}
+
+pub(super) fn by_type(db: &Connection, of: &StatsFilter) -> Result<CountsByType> {
+    let (mut types, mut left) = (CountsByType::new(), STATS_ROWS_MAX);
+    let (tenant, webhook) = (name(of.tenant.as_ref()), webhook_or_all(of.webhook));
+    let mut statement = db.prepare_cached(const { sql("stats_types") })?;
+    for begin in begins(of) {
+        let mut read = statement.query(params![of.span.secs(), begin.0, tenant, webhook])?;
+        while let Some(row) = read.next()? {
+            let Some(rest) = left.checked_sub(1) else { return Ok(types) };
+            left = rest;
+            if let Ok(event_type) = EventType::parse(rows::text(row, 1)?) {
+                types.entry(event_type).or_default().add(&counts_of(row, 0)?);
+            }
+        }
+    }
+    Ok(types)
+}
+
+/// From the newest on, so that it is the oldest that are left out.
+fn begins(of: &StatsFilter) -> impl Iterator<Item = Timestamp> {
+    let step = of.span.micros();
+    let first = of.span.begin(Timestamp(of.since.0.saturating_add(step - 1)));
+    let last = of.span.begin(Timestamp(of.until.0.saturating_sub(1)));
+    std::iter::successors(Some(last), move |begin| Some(Timestamp(begin.0 - step)))
+        .take_while(move |begin| *begin >= first)
+}
+
+fn webhook_or_all(webhook: Option<WebhookId>) -> [u8; 16] {
+    webhook.map_or(ALL_WEBHOOKS, |id| id.0.0)
 }
 
 pub(super) fn stats_of(

@@ -275,6 +275,94 @@ pub async fn a_list_of_events_that_is_broken_off_says_where_it_goes_on(rig: &mut
     }
 }
 
+/// Events that nobody wanted are looked at like all others, and no list is without an end.
+pub async fn events_without_deliveries_are_looked_at_too(rig: &mut StoreRig) {
+    let one = rig.send(typed(1, "a", "x"), &[webhook_id(1), webhook_id(2)]).await;
+    for n in 2..=9 {
+        rig.keep(typed(n, "a", "x")).await;
+    }
+    for (name, statuses) in [
+        (None, vec![]),
+        (None, vec![Status::Pending]),
+        (Some("a"), vec![]),
+        (Some("a"), vec![Status::Pending]),
+    ] {
+        let event_type = name.is_none().then(|| "x".to_owned());
+        let tenant = name.map(tenant);
+        let filter = DeliveryFilter { tenant, event_type, statuses, ..DeliveryFilter::default() };
+        let most = Most { found: 5, looked_at: 3 };
+        let (mut seen, mut after, mut reads) = (Vec::new(), None, 0);
+        loop {
+            let listed = rig.list_deliveries(filter.clone(), after, most).await;
+            let listed = listed.expect("a store lists");
+            reads += 1;
+            seen.extend(listed.found.iter().map(|delivery| delivery.id));
+            match listed.looked_until {
+                Some(until) => after = Some(until),
+                None => break,
+            }
+            assert!(reads < 20, "{filter:?} has no end");
+        }
+        assert_eq!(seen, [one[1], one[0]], "{filter:?}");
+    }
+    let quiet = DeliveryFilter { event_type: Some("x".into()), ..DeliveryFilter::default() };
+    let most = Most { found: 5, looked_at: 3 };
+    let listed = rig.list_deliveries(quiet, None, most).await.expect("a store lists");
+    let until = listed.looked_until.map(|id| id.event);
+    assert_eq!((listed.found.len(), until), (0, Some(event_uid(7))));
+}
+
+/// How far it was looked for a tenant is said of nobody else's.
+pub async fn a_list_of_a_tenant_says_nothing_of_others(rig: &mut StoreRig) {
+    for n in 1..=9 {
+        let sent = rig.send(typed(n, "b", "secret"), &[webhook_id(1)]).await;
+        rig.write_down(success(sent[0], 0)).await;
+    }
+    let most = Most { found: 5, looked_at: 2 };
+    let of = |filter: DeliveryFilter| DeliveryFilter { tenant: Some(tenant("a")), ..filter };
+    for filter in [
+        of(DeliveryFilter { event_type: Some("secret".into()), ..DeliveryFilter::default() }),
+        of(DeliveryFilter { webhook: Some(webhook_id(1)), ..DeliveryFilter::default() }),
+        of(DeliveryFilter { statuses: vec![Status::Delivered], ..DeliveryFilter::default() }),
+        of(DeliveryFilter {
+            event_type: Some("secret".into()),
+            statuses: vec![Status::Delivered, Status::Failed, Status::Pending],
+            ..DeliveryFilter::default()
+        }),
+    ] {
+        let listed = rig.list_deliveries(filter.clone(), None, most).await.expect("a store lists");
+        assert_eq!((listed.found, listed.looked_until), (vec![], None), "{filter:?}");
+    }
+    let (tenant, event_type) = (Some(tenant("a")), Some("secret".to_owned()));
+    let filter = EventFilter { tenant, event_type, ..EventFilter::default() };
+    let listed = rig.list_events(filter, None, most).await.expect("a store lists");
+    assert_eq!((listed.found, listed.looked_until), (vec![], None));
+}
+
+/// What goes from one status to another while a list is read is in it, once.
+pub async fn a_list_by_statuses_is_of_one_moment(rig: &mut StoreRig) {
+    let mut sent = Vec::new();
+    for n in 1..=40 {
+        sent.extend(rig.send(event(n), &[webhook_id(1)]).await);
+    }
+    let store = rig.shared();
+    let ids = sent.clone();
+    let changes = async move {
+        for id in ids {
+            store.record([end(id, 0, EndedBy::Age)].into()).await.expect("a store records");
+            store.retry(id, at(50_000)).await.expect("a store retries");
+        }
+    };
+    let lists = async {
+        let statuses = vec![Status::Pending, Status::Retrying, Status::Failed, Status::Cancelled];
+        let filter = DeliveryFilter { statuses, ..DeliveryFilter::default() };
+        for _ in 0..60 {
+            assert_eq!(deliveries(rig, filter.clone()).await.len(), sent.len());
+        }
+    };
+    tokio::join!(changes, lists);
+}
+
 pub async fn deliveries_are_listed_within_bounds_of_time(rig: &mut StoreRig) {
     for n in [1, 2, 3] {
         rig.send_one(event(n)).await;

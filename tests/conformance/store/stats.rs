@@ -59,6 +59,11 @@ async fn read(rig: &StoreRig, filter: StatsFilter) -> Vec<(Timestamp, Option<Str
     shown.collect()
 }
 
+async fn by_type(rig: &StoreRig, filter: StatsFilter) -> Vec<(String, u64)> {
+    let found = rig.stats_by_type(filter).await.expect("a store has statistics");
+    found.into_iter().map(|(kind, counts)| (kind.to_string(), counts.delivered)).collect()
+}
+
 fn streak(n: u16, failures: u64, since: i64) -> Streak {
     let (webhook, tenant) = (webhook_id(n), tenant("a"));
     let (since, last_at) = (at(since), at(since + 100));
@@ -82,14 +87,14 @@ pub async fn counts_are_read_by_time_and_type(rig: &mut StoreRig) {
     let of = |n, kind| (series(n, None, kind), delivered(u64::from(n) + 1));
     add(rig, vec![of(0, None), of(0, Some("a")), of(0, Some("b")), of(2, None), of(2, Some("b"))])
         .await;
-    let (a, b) = (Some("a".to_owned()), Some("b".to_owned()));
+    let b = Some("b".to_owned());
     assert_eq!(
         read(rig, filter(None, Types::Together)).await,
         [(span(0), None, 1), (span(2), None, 3)]
     );
     assert_eq!(
-        read(rig, filter(None, Types::Each)).await,
-        [(span(0), a, 1), (span(0), b.clone(), 1), (span(2), b.clone(), 3)]
+        by_type(rig, filter(None, Types::Together)).await,
+        [("a".to_owned(), 1), ("b".to_owned(), 4)]
     );
     let one = Types::One(event_type("b"));
     assert_eq!(read(rig, filter(None, one)).await, [(span(0), b.clone(), 1), (span(2), b, 3)]);
@@ -108,7 +113,7 @@ pub async fn counts_of_a_webhook_are_its_own(rig: &mut StoreRig) {
     add(rig, vec![of(w, Some("a"), 1), of(w, None, 2), of(other, None, 4), of(None, None, 8)])
         .await;
     assert_eq!(read(rig, filter(w, Types::Together)).await, [(span(0), None, 2)]);
-    assert_eq!(read(rig, filter(w, Types::Each)).await, [(span(0), Some("a".to_owned()), 1)]);
+    assert_eq!(by_type(rig, filter(w, Types::Together)).await, [("a".to_owned(), 1)]);
     assert_eq!(read(rig, filter(None, Types::Together)).await, [(span(0), None, 8)]);
     let elsewhere = StatsFilter { tenant: Some(tenant("b")), ..filter(w, Types::Together) };
     assert_eq!(read(rig, elsewhere).await, []);
