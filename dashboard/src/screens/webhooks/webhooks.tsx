@@ -1,7 +1,6 @@
 import './webhooks.css';
 import { useEffect, useMemo, useState } from 'react';
-import { usePage, useTenant, useWebhookStats } from '../../api/queries';
-import { POLL_MS } from '../../api/query-client';
+import { useTenant, useWebhookStats } from '../../api/queries';
 import { useSession } from '../../api/session';
 import type { Webhook } from '../../api/types';
 import { useShortcut } from '../../state/keys';
@@ -17,6 +16,7 @@ import { DataTable } from '../../ui/table';
 import { WebhooksBulkBar } from './bulk';
 import { webhookColumns } from './columns';
 import { EmptyWebhooks } from './empty';
+import { useWebhookList } from './list-query';
 import { RegisterDialog } from './register';
 
 const DAY_MS = 86_400_000;
@@ -41,11 +41,7 @@ export default function Webhooks() {
   const narrowed = q !== '' || status !== '';
   const filtered = narrowed || (tenant !== undefined && ownTenant === null);
 
-  const query = usePage<Webhook>(
-    '/v1/webhooks',
-    { q, status, tenant, limit, cursor },
-    { poll: 2 * POLL_MS },
-  );
+  const query = useWebhookList({ q, status, tenant, limit, cursor });
   const page = query.data;
   const rows = page?.data;
   const ids = useMemo(() => (rows ?? NONE).map(({ id }) => id), [rows]);
@@ -81,8 +77,8 @@ export default function Webhooks() {
         <div className="webhooks-search">
           <SearchField
             main
-            label="Search by URL, description or id"
-            placeholder="URL, description or id"
+            label="Search by a part of a URL, or an id"
+            placeholder="Part of a URL, or an id"
             value={q}
             onChange={next => url.set({ q: next, cursor: null })}
           />
