@@ -76,11 +76,11 @@ export default function Webhook({ id }: { id: string }) {
     <Page
       title={hostOf(webhook.webhook_url)}
       heading={
-        <>
+        <span className="webhook-url" data-tip={webhook.webhook_url}>
           {scheme !== 'https://' && <span className="webhook-rest">{scheme}</span>}
           {host}
           {rest !== '/' && <span className="webhook-rest">{rest}</span>}
-        </>
+        </span>
       }
       beside={
         <span className="row">
@@ -95,7 +95,9 @@ export default function Webhook({ id }: { id: string }) {
       about={
         <span className="row wrap webhook-about">
           {webhook.description && (
-            <span className="webhook-description">{webhook.description}</span>
+            <span className="webhook-description" data-tip={webhook.description}>
+              {webhook.description}
+            </span>
           )}
           <Id id={webhook.id} />
           <span>tenant {webhook.tenant}</span>
