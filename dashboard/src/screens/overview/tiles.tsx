@@ -43,7 +43,7 @@ export function OverviewTiles({ stats, before, overview }: Props) {
           to="/deliveries"
         />
         <Tile
-          label="Right at first try"
+          label="First try succeeded"
           about="Of the deliveries whose first attempt was made, how many were taken at once."
           value={value(firstTry, percent)}
           delta={of(firstTry, 'good', true)}
@@ -51,7 +51,7 @@ export function OverviewTiles({ stats, before, overview }: Props) {
           color="--chart-ok"
         />
         <Tile
-          label="Delivered in the end"
+          label="Delivered eventually"
           about="Of the deliveries that ended as delivered or failed, how many were delivered."
           value={value(eventual, percent)}
           delta={of(eventual, 'good', true)}
