@@ -84,8 +84,9 @@ export function OverviewTiles({ stats, before, overview }: Props) {
         />
         <Tile
           label="Waiting longest"
-          about="Of what is due now, how long the oldest has waited for its turn. What waits for its next attempt does not count."
+          about="How long the delivery has waited that could be sent now and has waited longest. What waits for a place of its webhook or for its next attempt is not in it."
           value={queue && shown(queue.oldest_waiting_ms, waited)}
+          note={queue?.oldest_waiting_ms == null ? undefined : 'ready to send'}
           spark={over(counts => counts.oldest_waiting_ms)}
           color="--chart-b"
           to="/queue"
