@@ -66,14 +66,10 @@ export async function itSaysWhyAttemptsFailAndLeadsThere({ open }) {
 
 export async function whatAChartShowsIsInATableToo({ open }) {
   const page = await open('/');
-  const chart = page.getByRole('figure', {
-    name: 'Attempts by what came back',
-  });
+  const chart = page.getByRole('figure', { name: 'Attempts by what came back' });
   await sees(chart.locator('canvas'));
   await chart.getByRole('button', { name: 'Show as table' }).click();
-  const table = page.getByRole('region', {
-    name: 'Attempts by what came back, as a table',
-  });
+  const table = page.getByRole('region', { name: 'Attempts by what came back, as a table' });
   for (const head of ['2xx', '4xx', '5xx', 'Timed out', 'Blocked']) {
     await sees(table.getByRole('columnheader', { name: head }));
   }
@@ -127,10 +123,7 @@ export async function aTenantSeesItsOwnNumbersOnly({ open }) {
 
 export async function withoutAnAnswerItSaysSoAndTriesAgain({ open }) {
   const page = await open('/login', { refused: [503] });
-  const problem = {
-    code: 'store_unavailable',
-    detail: 'The database does not answer.',
-  };
+  const problem = { code: 'store_unavailable', detail: 'The database does not answer.' };
   await page.route(/\/v1\/(stats|overview)/, route =>
     route.fulfill({ status: 503, json: problem }),
   );

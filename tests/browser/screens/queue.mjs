@@ -52,9 +52,7 @@ export async function whatIsWrongStandsFirstAndEverywhere({ open }) {
   await page.route('**/v1/system', async route => {
     const answer = await route.fetch();
     const system = await answer.json();
-    await route.fulfill({
-      json: { ...system, checks: { ...system.checks, ...checks } },
-    });
+    await route.fulfill({ json: { ...system, checks: { ...system.checks, ...checks } } });
   });
   await page.goto('/dashboard/webhooks');
   const notice = page.locator('.banner').filter({ hasText: 'does not answer' });
@@ -68,10 +66,7 @@ export async function whatIsWrongStandsFirstAndEverywhere({ open }) {
 
 export async function withoutAnAnswerItSaysSoAndTriesAgain({ open }) {
   const page = await open('/login', { refused: [503] });
-  const problem = {
-    code: 'store_unavailable',
-    detail: 'The database does not answer.',
-  };
+  const problem = { code: 'store_unavailable', detail: 'The database does not answer.' };
   await page.route(/\/v1\/(system|stats|workers)/, route =>
     route.fulfill({ status: 503, json: problem }),
   );
