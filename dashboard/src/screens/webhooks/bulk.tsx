@@ -7,6 +7,7 @@ import { plural } from '../../ui/format';
 import { say } from '../../ui/toast';
 import { actOnWebhooks, type BulkVerb } from './actions';
 import { hostOf } from '../../ui/url-parts';
+import { forgetDraft } from '../webhook/draft-kept';
 
 interface Props {
   chosen: Webhook[];
@@ -112,6 +113,7 @@ function BulkConfirm({
         `${plural(done, 'webhook')} ${words.done}.` +
         (why === undefined ? '' : ` ${plural(problems.length, 'webhook')} not: ${why}`),
     });
+    if (verb === 'delete' && why === undefined) for (const id of ids) forgetDraft(client, id);
     onDone();
     await client.invalidateQueries();
   };

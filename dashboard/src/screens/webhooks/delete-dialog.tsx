@@ -5,6 +5,7 @@ import { Confirm } from '../../ui/dialog';
 import { plural } from '../../ui/format';
 import { say } from '../../ui/toast';
 import { hostOf } from '../../ui/url-parts';
+import { forgetDraft } from '../webhook/draft-kept';
 
 interface Props {
   webhook: Webhook;
@@ -27,6 +28,7 @@ export function DeleteDialog({ webhook, stats, onDone, onClose }: Props) {
       onConfirm={async () => {
         await api.delete(`/v1/webhooks/${webhook.id}`);
         say({ text: `${host} is deleted.` });
+        forgetDraft(client, webhook.id);
         onDone?.();
         await client.invalidateQueries({ predicate: query => query.queryKey[1] !== webhook.id });
       }}
