@@ -20,7 +20,7 @@ import { Time } from '../../ui/time';
 import { DeliveryList } from '../deliveries/list';
 import { isFailing } from '../webhooks/columns';
 import { countChanges } from '../webhooks/form/body';
-import { hostOf, urlParts } from '../../ui/url-parts';
+import { hostOf, inboxOf, urlParts } from '../../ui/url-parts';
 import { forgetDraft, useKeptDraft } from './draft-kept';
 import { HeaderActions } from './header-actions';
 import { OverviewTab } from './overview';
@@ -154,7 +154,7 @@ export default function Webhook({ id }: { id: string }) {
 /** With --dev the server has inboxes of its own: what they got is to be read there. */
 function Inbox({ url }: { url: string }) {
   const { session } = useSession();
-  const path = /^\/dev\/inbox\/[^?#]+/.exec(urlParts(url).rest)?.[0];
+  const path = inboxOf(url);
   if (session?.dev !== true || path === undefined) return null;
   return (
     <a href={path} target="_blank" rel="noreferrer" className="row">

@@ -6,7 +6,7 @@ import { Confirm } from '../../ui/dialog';
 import { plural } from '../../ui/format';
 import { say } from '../../ui/toast';
 import { actOnWebhooks, type BulkVerb } from './actions';
-import { hostOf } from '../../ui/url-parts';
+import { nameOf } from '../../ui/url-parts';
 import { forgetDraft } from '../webhook/draft-kept';
 
 interface Props {
@@ -120,7 +120,7 @@ function BulkConfirm({
   return (
     <Confirm
       title={words.title}
-      action={`${words.verb} ${only ? hostOf(only.webhook_url) : plural(webhooks.length, 'webhook')}`}
+      action={`${words.verb} ${only ? nameOf(only.webhook_url) : plural(webhooks.length, 'webhook')}`}
       danger={verb === 'delete'}
       onConfirm={run}
       onClose={onClose}

@@ -2,7 +2,7 @@ import './webhooks.css';
 import { useEffect, useMemo, useState } from 'react';
 import { useTenant, useWebhookStats } from '../../api/queries';
 import { useSession } from '../../api/session';
-import type { Webhook } from '../../api/types';
+import type { Registered, Webhook } from '../../api/types';
 import { useShortcut } from '../../state/keys';
 import { serverNow } from '../../state/now';
 import { useHref, useUrlState } from '../../state/url';
@@ -18,6 +18,7 @@ import { webhookColumns } from './columns';
 import { EmptyWebhooks } from './empty';
 import { useWebhookList } from './list-query';
 import { RegisterDialog } from './register';
+import { RegisteredNow } from './registered';
 
 const DAY_MS = 86_400_000;
 const STATUSES = [
@@ -35,6 +36,7 @@ export default function Webhooks() {
   const { session, may } = useSession();
   const { cursor, rows: limit } = usePager();
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const [made, setMade] = useState<Registered | Webhook | null>(null);
   const q = url.get('q') ?? '';
   const status = url.get('status') ?? '';
   const ownTenant = session?.tenant ?? null;
@@ -128,8 +130,16 @@ export default function Webhooks() {
         />
       )}
       {url.get('new') !== null && manages && (
-        <RegisterDialog onClose={() => url.set({ new: null })} />
+        <RegisterDialog
+          onMade={webhook => {
+            setMade(webhook);
+            // Going back must not offer the form again.
+            url.set({ new: null });
+          }}
+          onClose={() => url.set({ new: null })}
+        />
       )}
+      {made !== null && <RegisteredNow webhook={made} onClose={() => setMade(null)} />}
     </Page>
   );
 }
