@@ -47,7 +47,7 @@ export function SettingsTab({ webhook, editing, onEdit }: Props) {
       client.setQueryData(['webhook', webhook.id], saved);
       onEdit(null);
       say({
-        text: `${plural(Object.keys(body).length, 'change')} saved. Deliveries that wait follow ${Object.keys(body).length === 1 ? 'it' : 'them'} too.`,
+        text: `${plural(Object.keys(body).length, 'change')} saved. Waiting deliveries use the new settings too.`,
       });
       await client.invalidateQueries();
     } catch (error) {
