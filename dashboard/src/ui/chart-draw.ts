@@ -51,7 +51,10 @@ export function draw(box: HTMLElement, shape: Shape, told: Told): Drawn {
           space: 34,
           // Of what is counted there are no halves.
           ...(stacked && shape.max === undefined ? { incrs: WHOLE } : {}),
-          values: (_, splits) => splits.map(shape.format),
+          values: (_, splits) => {
+            const step = (splits[1] ?? 0) - (splits[0] ?? 0);
+            return splits.map(at => shape.format(at, step));
+          },
         },
       ],
       // Stacked series are drawn from the highest sum down, each over the one behind it.
@@ -115,18 +118,22 @@ function line(
     return { label: one.label, fill: stroke, width: 0, points: { show: false }, paths: bars };
   }
   if (kind === 'area') {
-    return { label: one.label, stroke, fill: stroke, width: 1, points: { show: false } };
+    return { label: one.label, stroke, fill: stroke, width: 1, points: dots(stroke) };
   }
   return {
     label: one.label,
     stroke,
     width: 1.75,
     spanGaps: false,
-    points: { show: true, size: 5, width: 0, fill: stroke, filter: alone },
+    points: dots(stroke),
   };
 }
 
-/** A value between two gaps makes no line: only such ones are dots. */
+/** A value between two gaps makes no line and no area: only such ones are dots. */
+function dots(fill: string): UPlot.Series.Points {
+  return { show: true, size: 5, width: 0, fill, filter: alone };
+}
+
 function alone(u: UPlot, index: number): number[] {
   const values = u.data[index] ?? [];
   const missing = (at: number) => values[at] === null || values[at] === undefined;

@@ -23,7 +23,8 @@ export interface ChartProps {
   at: number[];
   intervalMs: number;
   series: Series[];
-  format(value: number): string;
+  /** `step` is that of the axis, which may need more decimals than a value alone. */
+  format(value: number, step?: number): string;
   height?: number;
   /** Dragging over the chart calls it with the range in ms. */
   onRange?(since: number, until: number): void;

@@ -12,9 +12,13 @@ export function Sparkline({ values, label, color = '--accent', width = 96, heigh
   const known = values.filter(value => value !== null);
   const max = Math.max(...known, 0);
   if (known.length === 0) return null;
-  const x = (index: number) => (index / Math.max(values.length - 1, 1)) * width;
+  const alone = known.length === 1;
+  // A dot is kept off the edges, which would cut it.
+  const edge = alone ? 3 : 0;
+  const x = (index: number) =>
+    Math.min(Math.max((index / Math.max(values.length - 1, 1)) * width, edge), width - edge);
   const y = (value: number) =>
-    max === 0 ? height - 1.5 : height - 1.5 - (value / max) * (height - 4);
+    max === 0 ? height - 1.5 - edge / 2 : height - 1.5 - (value / max) * (height - 4);
   // Its shape is what it tells: gaps are bridged, what comes before the first value stays empty.
   const points = values.flatMap((value, at) =>
     value === null ? [] : [[x(at), y(value)] as const],
@@ -22,7 +26,6 @@ export function Sparkline({ values, label, color = '--accent', width = 96, heigh
   const top = points.map(([left, down]) => `${left.toFixed(1)} ${down.toFixed(1)}`).join('L');
   const [from] = points[0] ?? [0];
   const [to] = points.at(-1) ?? [0];
-  const alone = points.length === 1;
   return (
     <svg
       className="sparkline"

@@ -50,8 +50,7 @@ function TabRow<Id extends string>({ label, tabs, value, onChange }: Props<Id>) 
           tabIndex={tab.id === value ? 0 : -1}
           onClick={() => onChange(tab.id)}
         >
-          {tab.label}
-          {tab.count !== undefined && <span className="count">{tab.count}</span>}
+          {tab.label} {tab.count !== undefined && <span className="count">{tab.count}</span>}
         </button>
       ))}
     </div>

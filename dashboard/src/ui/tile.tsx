@@ -41,7 +41,7 @@ export function Tile({ label, about, value, delta, spark, color, to, note }: Pro
         {delta && value !== undefined && <Delta {...delta} />}
         {note && <span className="faint small truncate">{note}</span>}
       </span>
-      {spark && spark.length > 1 && (
+      {spark && spark.length > 0 && (
         <Sparkline values={spark} label={`${label} over the range`} color={color} />
       )}
     </>

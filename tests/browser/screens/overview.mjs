@@ -15,7 +15,7 @@ export async function itCountsWhatWasPublishedAndTried({ open }) {
   await reads(tile(page, 'Events accepted'), /1[4-9]/);
   await reads(tile(page, 'Retrying'), '3');
   await reads(tile(page, 'Webhooks in trouble'), '4 failing, 1 disabled of 8');
-  for (const label of ['Attempts', 'Right at first try', 'Delivered in the end', 'latency']) {
+  for (const label of ['Attempts', 'First try succeeded', 'Delivered eventually', 'latency']) {
     await reads(tile(page, label).first(), /\d/);
   }
   await tile(page, 'Retrying').click();
@@ -28,6 +28,7 @@ export async function itNamesTheWebhooksInTrouble({ open }) {
   await reads(row(attention(page), '/slow'), 'Timed out');
   await reads(row(attention(page), '/inside'), 'Refused by the egress guard');
   await reads(row(attention(page), '/gone'), 'Disabled');
+  await reads(row(attention(page), '/gone'), '410');
   await gone(row(attention(page), '/shop'));
   await row(attention(page), '/failing').getByRole('link').first().click();
   await isAt(page, `/webhooks/${scene.webhooks.failing}`);
@@ -59,7 +60,7 @@ export async function itSaysWhyAttemptsFailAndLeadsThere({ open }) {
     await sees(row(causes(page), cause));
   }
   await row(causes(page), 'Timed out').getByRole('link').click();
-  await isAt(page, '/deliveries?answer=timeout');
+  await isAt(page, '/deliveries?answer=timeout&range=1h');
   await reads(page.getByRole('table', { name: 'deliveries' }), 'report.ready');
 }
 

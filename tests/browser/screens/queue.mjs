@@ -19,6 +19,7 @@ export async function itsNumbersAreThere({ open }) {
     await reads(tile(page, label), /\d/);
   }
   await reads(tile(page, 'Waiting longest'), /none|\d/);
+  await reads(tile(page, 'Waiting longest'), 'ready to send');
   await sees(region(page, 'Throughput'));
   await sees(page.getByRole('figure', { name: /^Throughput/ }).locator('canvas'));
   await sees(page.getByRole('region', { name: /^(Waiting longest|Oldest age)$/ }));

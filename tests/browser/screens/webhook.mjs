@@ -138,9 +138,13 @@ export async function aWrongSettingIsRefusedInWordsAndDiscarded({ open }) {
     'true',
     'aria-invalid',
   );
-  // What was typed outlives a look at another tab.
+  // What was typed outlives a look at another tab, and at another screen.
   await tab(page, 'Security').click();
-  await tab(page, 'Settings').click();
+  await page.getByRole('link', { name: 'Webhooks', exact: true }).click();
+  await isAt(page, '/webhooks');
+  await page.goBack();
+  await page.getByRole('tab', { name: /^Settings.*not saved/ }).click();
+  await reads(bar, 'not saved yet');
   equal(
     await page.getByRole('textbox', { name: 'URL' }).inputValue(),
     'http://10.1.2.3/',
@@ -257,6 +261,12 @@ export async function aViewerLooksAndChangesNothing({ open }) {
   await gone(button(page, 'Reveal'));
   await tab(page, 'Test').click();
   await reads(page.getByRole('main'), 'but not send test events');
+}
+
+export async function aViewerIsNotToldToRetry({ open }) {
+  const page = await open(path(scene.webhooks.failing, 'overview'), { as: 'viewer' });
+  await reads(page.getByRole('main'), /Its last \d+ attempts failed/);
+  await gone(page.getByText('Retry now'));
 }
 
 export async function aTenantManagesItsOwnAndSeesNoOther({ open }) {

@@ -7,7 +7,7 @@ import { copied, counts, equal, gone, holds, isAt, reads, sees } from '../waits.
 
 const table = page => page.getByRole('table', { name: 'webhooks' });
 const row = (page, text) => table(page).getByRole('row').filter({ hasText: text });
-const search = page => page.getByRole('searchbox', { name: /^Search by URL/ });
+const search = page => page.getByRole('searchbox', { name: /^Search by a part of a URL/ });
 const button = (page, name) => page.getByRole('button', { name, exact: true });
 const dialog = (page, name) => page.getByRole('dialog', { name });
 const item = (page, name) => page.getByRole('menuitem', { name, exact: true });
@@ -47,6 +47,18 @@ export async function filtersAreInTheAddressAndBackUndoesThem({ open }) {
   await sees(row(page, '/gone'));
 }
 
+export async function anIdFindsItsWebhook({ open }) {
+  const page = await open('/webhooks', { refused: [404] });
+  await sees(row(page, '/failing'));
+  await search(page).fill(scene.webhooks.shop);
+  await gone(row(page, '/failing'));
+  await sees(row(page, '/shop'));
+  const { id } = await register('/not-any-more');
+  await api('DELETE', `/v1/webhooks/${id}`);
+  await search(page).fill(id);
+  await sees(page.getByText('No webhooks match'));
+}
+
 export async function oneIsRegisteredByTheFormAndItsSecretIsShownOnce({ open }) {
   const page = await open('/webhooks');
   await button(page, 'Register webhook').first().click();
@@ -64,6 +76,7 @@ export async function oneIsRegisteredByTheFormAndItsSecretIsShownOnce({ open }) 
 
   const done = dialog(page, 'Webhook registered');
   await sees(done);
+  await isAt(page, '/webhooks');
   const secret = await copied(page, done.getByRole('button', { name: 'Copy secret' }));
   holds(/^whsec_/.test(secret), `no secret: ${secret}`);
   await done.getByRole('button', { name: 'Done' }).click();
@@ -78,6 +91,19 @@ export async function oneIsRegisteredByTheFormAndItsSecretIsShownOnce({ open }) 
   equal(data[0].event_types.join(), 'own.registered', 'its event types');
   const { secrets } = await api('GET', `/v1/webhooks/${data[0].id}/secret`);
   equal(secrets[0].secret, secret, 'its secret');
+}
+
+export async function anInboxOfTheServerIsMadeToFailAndToTakeEverything({ open }) {
+  const page = await open('/webhooks?new=1');
+  const form = dialog(page, 'Register webhook');
+  const url = form.getByLabel('URL');
+  const inbox = `${scene.url}/dev/inbox/hint`;
+  await url.fill(inbox);
+  await button(form, 'Make it answer 500').click();
+  equal(await url.inputValue(), `${inbox}?status=500`, 'the URL');
+  await button(form, 'Make it take everything').click();
+  equal(await url.inputValue(), inbox, 'the URL');
+  await button(form, 'Not now').click();
 }
 
 export async function aForbiddenOrWrongUrlIsRefusedInWords({ open }) {
@@ -144,8 +170,9 @@ export async function aRowIsDeletedAfterAQuestionThatNamesIt({ open }) {
   equal(await statusOf(id), 'active');
   await menu(page, '/delete-me').click();
   await item(page, 'Delete…').click();
-  await asked.getByRole('button', { name: /^Delete / }).click();
+  await asked.getByRole('button', { name: /^Delete .+\/delete-me$/ }).click();
   await gone(asked);
+  await sees(page.getByText(/\/delete-me is deleted/));
   await gone(row(page, '/delete-me'));
   const left = await api('GET', '/v1/webhooks?q=/delete-me');
   equal(left.data.length, 0, 'the number that is left');

@@ -6,7 +6,7 @@ import { asProblem } from '../../api/problem';
 import { useSession } from '../../api/session';
 import type { Attention } from '../../api/types';
 import { useHref, useUrlState } from '../../state/url';
-import { capped, count } from '../../ui/format';
+import { capped, count, sentence } from '../../ui/format';
 import { Url } from '../../ui/id';
 import { State } from '../../ui/list-states';
 import { Menu, type MenuItem } from '../../ui/menu';
@@ -35,7 +35,7 @@ export function AttentionTable({ rows, error, onRetry }: Props) {
       id: 'webhook',
       head: 'Webhook',
       primary: true,
-      cell: row => <Url url={row.webhook_url} copy={false} />,
+      cell: row => <Named row={row} />,
       fills: true,
     },
     {
@@ -55,7 +55,8 @@ export function AttentionTable({ rows, error, onRetry }: Props) {
       head: 'Failures in a row',
       about: 'How many attempts failed one after the other',
       align: 'end',
-      cell: row => count(row.failures),
+      // Of a disabled one nothing is counted any more.
+      cell: row => (row.status === 'disabled' ? <Nothing /> : count(row.failures)),
     },
     {
       id: 'answer',
@@ -123,6 +124,25 @@ export function AttentionTable({ rows, error, onRetry }: Props) {
       )}
     </Panel>
   );
+}
+
+/** Why a disabled one is disabled: its numbers do not tell any more. */
+function Named({ row }: { row: Attention }) {
+  const why = row.status === 'disabled' && row.status_reason ? sentence(row.status_reason) : null;
+  return (
+    <span className="attention-name">
+      <Url url={row.webhook_url} copy={false} />
+      {why !== null && (
+        <span className="muted small truncate" data-tip={why}>
+          {why}
+        </span>
+      )}
+    </span>
+  );
+}
+
+function Nothing() {
+  return <span className="faint">–</span>;
 }
 
 function Actions({ row, onRetryFailed }: { row: Attention; onRetryFailed(): void }) {

@@ -1,4 +1,5 @@
 import type { Cause } from '../../api/types';
+import { useRange } from '../../state/range';
 import { useHref } from '../../state/url';
 import { count } from '../../ui/format';
 import { State } from '../../ui/list-states';
@@ -18,6 +19,8 @@ const COLUMNS: Column<Cause>[] = [
     id: 'cause',
     head: 'Cause',
     primary: true,
+    about:
+      'Leads to deliveries accepted in this time range whose last answer it was. Those that were answered otherwise since are not among them.',
     width: '40%',
     cell: row =>
       row.kind === 'status' ? (
@@ -27,7 +30,13 @@ const COLUMNS: Column<Cause>[] = [
       ),
   },
   { id: 'count', head: 'Attempts', align: 'end', cell: row => count(row.count) },
-  { id: 'webhooks', head: 'Webhooks', align: 'end', cell: row => count(row.webhooks) },
+  {
+    id: 'webhooks',
+    head: 'Failing now',
+    about: 'Webhooks whose last attempt failed this way',
+    align: 'end',
+    cell: row => count(row.webhooks),
+  },
   { id: 'first', head: 'First', align: 'end', cell: row => <Time at={row.first_at} /> },
   { id: 'last', head: 'Last', align: 'end', cell: row => <Time at={row.last_at} /> },
 ];
@@ -35,6 +44,9 @@ const COLUMNS: Column<Cause>[] = [
 /** Failed attempts of the range by what they came to; each leads to its deliveries. */
 export function CausesTable({ rows, error, onRetry }: Props) {
   const href = useHref();
+  const range = useRange();
+  // The list of deliveries has no range of its own, so that of the overview is said, even its default.
+  const within = range.fixed ? '' : `&range=${range.key}`;
   return (
     <Panel title="Failures by cause" about="in this time range" flush>
       <DataTable
@@ -42,7 +54,7 @@ export function CausesTable({ rows, error, onRetry }: Props) {
         columns={COLUMNS}
         rows={rows}
         rowKey={row => row.cause}
-        rowHref={row => href(`/deliveries?answer=${encodeURIComponent(row.cause)}`)}
+        rowHref={row => href(`/deliveries?answer=${encodeURIComponent(row.cause)}${within}`)}
         error={error}
         onRetry={onRetry}
         skeletonRows={3}

@@ -26,7 +26,7 @@ export default function OverviewCharts({ stats }: { stats: Stats | undefined }) 
   const backlog = useMemo(
     () => [
       line(stats, 'sending', 'Being sent', '--chart-ok', counts => counts.sending),
-      line(stats, 'waiting', 'Waiting', '--chart-b', counts => counts.waiting),
+      line(stats, 'waiting', 'Queued', '--chart-b', counts => counts.waiting),
     ],
     [stats],
   );
@@ -67,10 +67,7 @@ export default function OverviewCharts({ stats }: { stats: Stats | undefined }) 
           <ChartSkeleton />
         )}
       </Panel>
-      <Panel
-        title="Backlog"
-        about="what waits, for its turn or its next attempt, and what is being sent"
-      >
+      <Panel title="Backlog" about="what is queued, due now or later, and what is being sent">
         {stats && !hasGauges ? (
           <p className="muted overview-none">
             {tenant === undefined

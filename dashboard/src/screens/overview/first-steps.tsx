@@ -1,8 +1,9 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useExample } from '../../api/example';
+import { usePage, useTenant } from '../../api/queries';
 import { useSession } from '../../api/session';
 import { useStream } from '../../api/stream';
-import type { Overview } from '../../api/types';
+import type { Overview, Webhook } from '../../api/types';
 import { CodeBlock } from '../../ui/code';
 import { Icon } from '../../ui/icons';
 import { LinkButton } from '../../ui/link';
@@ -38,9 +39,7 @@ export function FirstSteps({ webhooks }: { webhooks: Overview['webhooks'] | unde
             {registered ? (
               <div className="row wrap small muted">
                 It gets what is published from now on.
-                <LinkButton to="/webhooks" small>
-                  Look at it
-                </LinkButton>
+                <LookAtIt />
               </div>
             ) : (
               <>
@@ -82,5 +81,16 @@ export function FirstSteps({ webhooks }: { webhooks: Overview['webhooks'] | unde
         </li>
       </ol>
     </Page>
+  );
+}
+
+/** The newest webhook; while it is not known which that is, the list. */
+function LookAtIt() {
+  const tenant = useTenant();
+  const [newest] = usePage<Webhook>('/v1/webhooks', { tenant, limit: 1 }).data?.data ?? [];
+  return (
+    <LinkButton to={newest === undefined ? '/webhooks' : `/webhooks/${newest.id}`} small>
+      Look at it
+    </LinkButton>
   );
 }

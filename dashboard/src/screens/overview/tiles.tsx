@@ -43,7 +43,7 @@ export function OverviewTiles({ stats, before, overview }: Props) {
           to="/deliveries"
         />
         <Tile
-          label="Right at first try"
+          label="First try succeeded"
           about="Of the deliveries whose first attempt was made, how many were taken at once."
           value={value(firstTry, percent)}
           delta={of(firstTry, 'good', true)}
@@ -51,7 +51,7 @@ export function OverviewTiles({ stats, before, overview }: Props) {
           color="--chart-ok"
         />
         <Tile
-          label="Delivered in the end"
+          label="Delivered eventually"
           about="Of the deliveries that ended as delivered or failed, how many were delivered."
           value={value(eventual, percent)}
           delta={of(eventual, 'good', true)}
@@ -84,8 +84,9 @@ export function OverviewTiles({ stats, before, overview }: Props) {
         />
         <Tile
           label="Waiting longest"
-          about="Of what is due now, how long the oldest has waited for its turn. What waits for its next attempt does not count."
+          about="How long the delivery has waited that could be sent now and has waited longest. What waits for a place of its webhook or for its next attempt is not in it."
           value={queue && shown(queue.oldest_waiting_ms, waited)}
+          note={queue?.oldest_waiting_ms == null ? undefined : 'ready to send'}
           spark={over(counts => counts.oldest_waiting_ms)}
           color="--chart-b"
           to="/queue"

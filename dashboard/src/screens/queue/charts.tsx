@@ -26,7 +26,7 @@ export function QueueCharts({ stats, ownOnly }: { stats: Stats | undefined; ownO
   const depth = useMemo(
     () => [
       line(stats, 'sending', 'Being sent', '--chart-a', counts => counts.sending),
-      line(stats, 'waiting', 'Waiting', '--chart-b', counts => counts.waiting),
+      line(stats, 'waiting', 'Queued', '--chart-b', counts => counts.waiting),
     ],
     [stats],
   );
@@ -63,7 +63,7 @@ export function QueueCharts({ stats, ownOnly }: { stats: Stats | undefined; ownO
       </Panel>
       {!ownOnly && (
         <>
-          <Panel title="Queued" about="what waits, due now or later, and what is being sent">
+          <Panel title="Queued" about="what is queued, due now or later, and what is being sent">
             {stats && !gauges ? (
               <NotOfOne tenant={tenant} />
             ) : stats ? (
@@ -72,7 +72,7 @@ export function QueueCharts({ stats, ownOnly }: { stats: Stats | undefined; ownO
               <Space />
             )}
           </Panel>
-          <Panel title="Waiting longest" about="of what is due now and waits for its turn">
+          <Panel title="Waiting longest" about="of what could be sent now">
             {stats && !gauges ? (
               <NotOfOne tenant={tenant} />
             ) : stats ? (

@@ -39,13 +39,19 @@ export function perMinute(
 
 export const ended = (counts: Counts) => counts.delivered + counts.failed + counts.cancelled;
 
-/** 0.4, 12.5, 1,204: as exact as one reads it. */
-export function rate(value: number): string {
+/** 0.4, 12.5, 1,204: as exact as one reads it, and on an axis as its `step` needs. */
+export function rate(value: number, step?: number): string {
   if (value === 0) return '0';
-  if (value < 0.1) return '<0.1';
-  const digits = value < 100 ? 1 : 0;
+  if (step === undefined && value < 0.1) return '<0.1';
+  const digits = step === undefined ? (value < 100 ? 1 : 0) : decimals(step);
   return new Intl.NumberFormat('en-US', {
     maximumFractionDigits: digits,
+    minimumFractionDigits: step === undefined ? 0 : digits,
     notation: value >= 100_000 ? 'compact' : 'standard',
   }).format(value);
+}
+
+/** 1 of 0.5, 2 of 0.25, 0 of 20. */
+function decimals(step: number): number {
+  return Number(step.toFixed(4)).toString().split('.')[1]?.length ?? 0;
 }

@@ -53,8 +53,9 @@ export function QueueTiles({ system, stats, before, workers, sliding, ownOnly }:
           />
           <Tile
             label="Waiting longest"
-            about="Of what is due now, how long the oldest has waited for its turn. It grows if there are too few slots, or no worker."
+            about="How long the delivery has waited that could be sent now and has waited longest. What waits for a place of its webhook or for its next attempt is not in it. It grows if there are too few slots, or no worker."
             value={gauge(queue?.oldest_ready_ms, ms => (ms === 0 ? 'none' : duration(ms)))}
+            note={silent ?? (queue && 'ready to send')}
             spark={over(counts => counts.oldest_waiting_ms)}
             color="--chart-b"
           />

@@ -4,7 +4,7 @@ import type { Webhook, WebhookStats } from '../../api/types';
 import { useUrlState } from '../../state/url';
 import { Button } from '../../ui/button';
 import { Menu, type MenuItem } from '../../ui/menu';
-import { hostOf } from '../../ui/url-parts';
+import { nameOf } from '../../ui/url-parts';
 import { useWebhookActions } from '../webhooks/actions';
 import { DeleteDialog } from '../webhooks/delete-dialog';
 import { copyId } from '../webhooks/row-menu';
@@ -59,7 +59,7 @@ export function HeaderActions({ webhook, stats, onDeleted }: Props) {
         </Button>
       )}
       <Menu
-        label={`More actions for ${hostOf(webhook.webhook_url)}`}
+        label={`More actions for ${nameOf(webhook.webhook_url)}`}
         items={items}
         className="button icon-only plain"
       />

@@ -16,12 +16,7 @@ import { errorAt, errorOfForm, focusWrong } from '../webhooks/form/errors';
 import { BasicFields, RequestFields } from '../webhooks/form/fields';
 import { useKnownTypes } from '../webhooks/form/known-types';
 import { RetryFields } from '../webhooks/form/retry';
-
-/** What is being typed, and how the webhook was when that began. */
-export interface Editing {
-  draft: Draft;
-  before: Draft;
-}
+import type { Editing } from './draft-kept';
 
 interface Props {
   webhook: Webhook;
@@ -52,7 +47,7 @@ export function SettingsTab({ webhook, editing, onEdit }: Props) {
       client.setQueryData(['webhook', webhook.id], saved);
       onEdit(null);
       say({
-        text: `${plural(Object.keys(body).length, 'change')} saved. What waits is sent so too.`,
+        text: `${plural(Object.keys(body).length, 'change')} saved. Waiting deliveries use the new settings too.`,
       });
       await client.invalidateQueries();
     } catch (error) {

@@ -16,6 +16,7 @@ interface Props {
 
 /** Why it does not get everything at once, if it does not, and what that means for its deliveries. */
 export function StateBanner({ webhook, stats }: Props) {
+  const { may } = useSession();
   const { status, status_reason, updated_at } = webhook;
   const waiting = stats && stats.backlog > 0 && (
     <> {plural(stats.backlog, 'delivery waits', 'deliveries wait', stats.backlog_capped)}.</>
@@ -45,7 +46,8 @@ export function StateBanner({ webhook, stats }: Props) {
           : `Its last ${plural(stats.failures, 'attempt')} failed`}
       </b>
       , {stats.failures === 1 ? '' : 'the first of them '}
-      <Time at={stats.failing_since} />.{waiting} {stats.backlog > 0 && 'Repaired? Retry now.'}
+      <Time at={stats.failing_since} />.{waiting}{' '}
+      {stats.backlog > 0 && may('manage') && 'Repaired? Retry now.'}
     </Banner>
   );
 }

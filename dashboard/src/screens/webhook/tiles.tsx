@@ -45,7 +45,7 @@ export function WebhookTiles({ webhook, stats, before, now }: Props) {
           color="--chart-ok"
         />
         <Tile
-          label="Delivered in the end"
+          label="Delivered eventually"
           about="Of the deliveries that ended as delivered or failed, how many were delivered."
           value={value(eventual, percent)}
           delta={of(eventual, 'good', true)}

@@ -1,5 +1,6 @@
 import './webhook.css';
-import { useState } from 'react';
+import { useQueryClient } from '@tanstack/react-query';
+import { useEffect } from 'react';
 import { useLocation } from 'wouter';
 import { asProblem } from '../../api/problem';
 import { useWebhook, useWebhookStats } from '../../api/queries';
@@ -18,11 +19,13 @@ import { Tabs } from '../../ui/tabs';
 import { Time } from '../../ui/time';
 import { DeliveryList } from '../deliveries/list';
 import { isFailing } from '../webhooks/columns';
-import { hostOf, urlParts } from '../../ui/url-parts';
+import { countChanges } from '../webhooks/form/body';
+import { hostOf, inboxOf, urlParts } from '../../ui/url-parts';
+import { forgetDraft, useKeptDraft } from './draft-kept';
 import { HeaderActions } from './header-actions';
 import { OverviewTab } from './overview';
 import { SecurityTab } from './security';
-import { SettingsTab, type Editing } from './settings';
+import { SettingsTab } from './settings';
 import { StateBanner } from './state-banner';
 import { TestTab } from './test';
 
@@ -44,17 +47,21 @@ export default function Webhook({ id }: { id: string }) {
   const query = useWebhook(id, 2 * POLL_MS);
   const since = new Date(serverNow() - DAY_MS).toISOString();
   const stats = useWebhookStats([id], since, '24h').data?.get(id);
-  // Here and not in its tab, so that a look at another tab does not throw away what was typed.
-  const [editing, setEditing] = useState<Editing | null>(null);
+  const client = useQueryClient();
+  const [editing, setEditing] = useKeptDraft(id);
   const webhook = query.data;
   const tab = TABS.find(known => known.id === url.get('tab'))?.id ?? 'overview';
 
   const problem = query.error ? asProblem(query.error) : null;
-  if (webhook === undefined || problem?.status === 404) {
+  const isGone = problem?.status === 404;
+  useEffect(() => {
+    if (isGone) forgetDraft(client, id);
+  }, [client, id, isGone]);
+  if (webhook === undefined || isGone) {
     if (problem === null) return <Loading />;
     return (
       <Page title="Webhook" about={<Id id={id} full />}>
-        {problem.status === 404 ? (
+        {isGone ? (
           <State
             icon="webhook"
             title="There is no such webhook"
@@ -72,15 +79,17 @@ export default function Webhook({ id }: { id: string }) {
   }
 
   const { scheme, host, rest } = urlParts(webhook.webhook_url);
+  const unsaved =
+    tab !== 'settings' && editing !== null && countChanges(editing.draft, editing.before) > 0;
   return (
     <Page
       title={hostOf(webhook.webhook_url)}
       heading={
-        <>
+        <span className="webhook-url" data-tip={webhook.webhook_url}>
           {scheme !== 'https://' && <span className="webhook-rest">{scheme}</span>}
           {host}
           {rest !== '/' && <span className="webhook-rest">{rest}</span>}
-        </>
+        </span>
       }
       beside={
         <span className="row">
@@ -95,7 +104,9 @@ export default function Webhook({ id }: { id: string }) {
       about={
         <span className="row wrap webhook-about">
           {webhook.description && (
-            <span className="webhook-description">{webhook.description}</span>
+            <span className="webhook-description" data-tip={webhook.description}>
+              {webhook.description}
+            </span>
           )}
           <Id id={webhook.id} />
           <span>tenant {webhook.tenant}</span>
@@ -121,7 +132,12 @@ export default function Webhook({ id }: { id: string }) {
           // What narrows one tab means nothing to another.
           navigate(href(`/webhooks/${id}${next === 'overview' ? '' : `?tab=${next}`}`))
         }
-        tabs={TABS.map(({ id: name, label }) => ({ id: name, label }))}
+        tabs={TABS.map(({ id: name, label }) => ({
+          id: name,
+          label,
+          // What is not saved yet is not forgotten on another tab either.
+          count: name === 'settings' && unsaved ? 'not saved' : undefined,
+        }))}
       >
         {tab === 'overview' && <OverviewTab webhook={webhook} stats={stats} />}
         {tab === 'deliveries' && <DeliveryList scope={{ webhook_id: id }} />}
@@ -138,7 +154,7 @@ export default function Webhook({ id }: { id: string }) {
 /** With --dev the server has inboxes of its own: what they got is to be read there. */
 function Inbox({ url }: { url: string }) {
   const { session } = useSession();
-  const path = /^\/dev\/inbox\/[^?#]+/.exec(urlParts(url).rest)?.[0];
+  const path = inboxOf(url);
   if (session?.dev !== true || path === undefined) return null;
   return (
     <a href={path} target="_blank" rel="noreferrer" className="row">

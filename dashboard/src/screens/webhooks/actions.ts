@@ -6,7 +6,7 @@ import { asProblem } from '../../api/problem';
 import type { Tested, Webhook } from '../../api/types';
 import { useHref } from '../../state/url';
 import { say } from '../../ui/toast';
-import { hostOf } from '../../ui/url-parts';
+import { nameOf } from '../../ui/url-parts';
 
 export interface WebhookActions {
   pause(webhook: Webhook): Promise<void>;
@@ -36,24 +36,24 @@ export function useWebhookActions(): WebhookActions {
         change(
           webhook,
           'pause',
-          `${hostOf(webhook.webhook_url)} is paused: deliveries are made and wait.`,
+          `${nameOf(webhook.webhook_url)} is paused: deliveries are made and wait.`,
         ),
       resume: webhook =>
         change(
           webhook,
           'resume',
-          `${hostOf(webhook.webhook_url)} is active: what waited is sent now.`,
+          `${nameOf(webhook.webhook_url)} is active: what waited is sent now.`,
         ),
       test: async webhook => {
-        const host = hostOf(webhook.webhook_url);
+        const name = nameOf(webhook.webhook_url);
         try {
           const { delivery_id } = await api.post<Tested>(`/v1/webhooks/${webhook.id}/test`);
           const to = href(`/webhooks/${webhook.id}?tab=test&delivery=${delivery_id}`);
           say({
             text:
               webhook.status === 'paused'
-                ? `A test event for ${host} waits until it is resumed.`
-                : `A test event is on its way to ${host}.`,
+                ? `A test event for ${name} waits until it is resumed.`
+                : `A test event is on its way to ${name}.`,
             action: { label: 'Watch', run: () => navigate(to) },
           });
         } catch (error) {

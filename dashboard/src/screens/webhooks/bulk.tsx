@@ -6,7 +6,8 @@ import { Confirm } from '../../ui/dialog';
 import { plural } from '../../ui/format';
 import { say } from '../../ui/toast';
 import { actOnWebhooks, type BulkVerb } from './actions';
-import { hostOf } from '../../ui/url-parts';
+import { nameOf } from '../../ui/url-parts';
+import { forgetDraft } from '../webhook/draft-kept';
 
 interface Props {
   chosen: Webhook[];
@@ -112,13 +113,14 @@ function BulkConfirm({
         `${plural(done, 'webhook')} ${words.done}.` +
         (why === undefined ? '' : ` ${plural(problems.length, 'webhook')} not: ${why}`),
     });
+    if (verb === 'delete' && why === undefined) for (const id of ids) forgetDraft(client, id);
     onDone();
     await client.invalidateQueries();
   };
   return (
     <Confirm
       title={words.title}
-      action={`${words.verb} ${only ? hostOf(only.webhook_url) : plural(webhooks.length, 'webhook')}`}
+      action={`${words.verb} ${only ? nameOf(only.webhook_url) : plural(webhooks.length, 'webhook')}`}
       danger={verb === 'delete'}
       onConfirm={run}
       onClose={onClose}

@@ -4,7 +4,8 @@ import type { Webhook, WebhookStats } from '../../api/types';
 import { Confirm } from '../../ui/dialog';
 import { plural } from '../../ui/format';
 import { say } from '../../ui/toast';
-import { hostOf } from '../../ui/url-parts';
+import { nameOf } from '../../ui/url-parts';
+import { forgetDraft } from '../webhook/draft-kept';
 
 interface Props {
   webhook: Webhook;
@@ -13,20 +14,21 @@ interface Props {
   onClose(): void;
 }
 
-/** Deleting one webhook, by the name of its host. */
+/** Deleting one webhook, by the name of its host and path. */
 export function DeleteDialog({ webhook, stats, onDone, onClose }: Props) {
   const client = useQueryClient();
-  const host = hostOf(webhook.webhook_url);
+  const name = nameOf(webhook.webhook_url);
   const backlog = stats?.backlog ?? 0;
   return (
     <Confirm
       title="Delete webhook"
-      action={`Delete ${host}`}
+      action={`Delete ${name}`}
       danger
       onClose={onClose}
       onConfirm={async () => {
         await api.delete(`/v1/webhooks/${webhook.id}`);
-        say({ text: `${host} is deleted.` });
+        say({ text: `${name} is deleted.` });
+        forgetDraft(client, webhook.id);
         onDone?.();
         await client.invalidateQueries({ predicate: query => query.queryKey[1] !== webhook.id });
       }}

@@ -16,10 +16,14 @@ import { errorAt, errorOfForm, focusWrong, isAdvanced } from './form/errors';
 import { BasicFields, RequestFields } from './form/fields';
 import { useKnownTypes } from './form/known-types';
 import { RetryFields } from './form/retry';
-import { RegisteredNow } from './registered';
 
-/** Registers a webhook; when it is there, shows its secret and what comes next. */
-export function RegisterDialog({ onClose }: { onClose(): void }) {
+interface Props {
+  onMade(webhook: Registered | Webhook): void;
+  onClose(): void;
+}
+
+/** Registers a webhook. */
+export function RegisterDialog({ onMade, onClose }: Props) {
   const client = useQueryClient();
   const { session } = useSession();
   const tenant = useTenant();
@@ -28,7 +32,6 @@ export function RegisterDialog({ onClose }: { onClose(): void }) {
   const [problem, setProblem] = useState<Problem | null>(null);
   const [busy, setBusy] = useState(false);
   const [advanced, setAdvanced] = useState(false);
-  const [made, setMade] = useState<Registered | Webhook | null>(null);
   const known = useKnownTypes(draft.tenant || undefined);
   const change = (patch: Partial<Draft>) => setDraft(before => ({ ...before, ...patch }));
 
@@ -37,9 +40,7 @@ export function RegisterDialog({ onClose }: { onClose(): void }) {
     setBusy(true);
     setProblem(null);
     try {
-      setMade(
-        await api.post<Registered | Webhook>('/v1/webhooks/register', bodyOf(draft, session)),
-      );
+      onMade(await api.post<Registered | Webhook>('/v1/webhooks/register', bodyOf(draft, session)));
       await client.invalidateQueries();
     } catch (error) {
       const found = asProblem(error);
@@ -50,7 +51,6 @@ export function RegisterDialog({ onClose }: { onClose(): void }) {
     setBusy(false);
   };
 
-  if (made !== null) return <RegisteredNow webhook={made} onClose={onClose} />;
   const wrong = errorOfForm(problem);
   const inbox = `${window.location.origin}/dev/inbox/demo`;
   return (

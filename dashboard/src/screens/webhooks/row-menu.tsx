@@ -7,7 +7,7 @@ import { Menu, type MenuItem } from '../../ui/menu';
 import { say } from '../../ui/toast';
 import { useWebhookActions } from './actions';
 import { DeleteDialog } from './delete-dialog';
-import { hostOf } from '../../ui/url-parts';
+import { nameOf } from '../../ui/url-parts';
 
 const BulkDialog = lazy(() => import('../deliveries/bulk-dialog'));
 
@@ -52,7 +52,7 @@ export function WebhookMenu({
   }
   return (
     <>
-      <Menu label={`Actions for ${hostOf(webhook.webhook_url)}`} items={items} />
+      <Menu label={`Actions for ${nameOf(webhook.webhook_url)}`} items={items} />
       {asked === 'delete' && (
         <DeleteDialog webhook={webhook} stats={stats} onClose={() => setAsked(null)} />
       )}

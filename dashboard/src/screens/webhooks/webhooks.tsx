@@ -1,9 +1,8 @@
 import './webhooks.css';
 import { useEffect, useMemo, useState } from 'react';
-import { usePage, useTenant, useWebhookStats } from '../../api/queries';
-import { POLL_MS } from '../../api/query-client';
+import { useTenant, useWebhookStats } from '../../api/queries';
 import { useSession } from '../../api/session';
-import type { Webhook } from '../../api/types';
+import type { Registered, Webhook } from '../../api/types';
 import { useShortcut } from '../../state/keys';
 import { serverNow } from '../../state/now';
 import { useHref, useUrlState } from '../../state/url';
@@ -17,7 +16,9 @@ import { DataTable } from '../../ui/table';
 import { WebhooksBulkBar } from './bulk';
 import { webhookColumns } from './columns';
 import { EmptyWebhooks } from './empty';
+import { useWebhookList } from './list-query';
 import { RegisterDialog } from './register';
+import { RegisteredNow } from './registered';
 
 const DAY_MS = 86_400_000;
 const STATUSES = [
@@ -35,17 +36,14 @@ export default function Webhooks() {
   const { session, may } = useSession();
   const { cursor, rows: limit } = usePager();
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const [made, setMade] = useState<Registered | Webhook | null>(null);
   const q = url.get('q') ?? '';
   const status = url.get('status') ?? '';
   const ownTenant = session?.tenant ?? null;
   const narrowed = q !== '' || status !== '';
   const filtered = narrowed || (tenant !== undefined && ownTenant === null);
 
-  const query = usePage<Webhook>(
-    '/v1/webhooks',
-    { q, status, tenant, limit, cursor },
-    { poll: 2 * POLL_MS },
-  );
+  const query = useWebhookList({ q, status, tenant, limit, cursor });
   const page = query.data;
   const rows = page?.data;
   const ids = useMemo(() => (rows ?? NONE).map(({ id }) => id), [rows]);
@@ -81,8 +79,8 @@ export default function Webhooks() {
         <div className="webhooks-search">
           <SearchField
             main
-            label="Search by URL, description or id"
-            placeholder="URL, description or id"
+            label="Search by a part of a URL, or an id"
+            placeholder="Part of a URL, or an id"
             value={q}
             onChange={next => url.set({ q: next, cursor: null })}
           />
@@ -132,8 +130,16 @@ export default function Webhooks() {
         />
       )}
       {url.get('new') !== null && manages && (
-        <RegisterDialog onClose={() => url.set({ new: null })} />
+        <RegisterDialog
+          onMade={webhook => {
+            setMade(webhook);
+            // Going back must not offer the form again.
+            url.set({ new: null });
+          }}
+          onClose={() => url.set({ new: null })}
+        />
       )}
+      {made !== null && <RegisteredNow webhook={made} onClose={() => setMade(null)} />}
     </Page>
   );
 }

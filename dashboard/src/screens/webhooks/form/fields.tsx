@@ -4,6 +4,7 @@ import { SelectField, TextField } from '../../../ui/form';
 import type { Draft } from './draft';
 import { errorAt } from './errors';
 import { EventTypesField } from './event-types';
+import { InboxHint } from './inbox';
 
 export interface FieldsProps {
   draft: Draft;
@@ -28,6 +29,7 @@ export function BasicFields({ draft, change, problem, known }: FieldsProps & { k
         error={errorAt(problem, '/webhook_url')}
         onChange={event => change({ url: event.target.value })}
       />
+      <InboxHint url={draft.url} onChange={url => change({ url })} />
       <EventTypesField
         value={draft.eventTypes}
         known={known}

@@ -66,7 +66,7 @@ export function RetryFields({ retry, onChange, problem }: Props) {
         {text(
           'finalStatuses',
           'final_statuses',
-          'Give up at once at',
+          'Never retry on',
           'Statuses from 400 to 499, separated by commas. None: every failure is tried again.',
         )}
       </div>
@@ -74,18 +74,26 @@ export function RetryFields({ retry, onChange, problem }: Props) {
   );
 }
 
-/** "After 5 s, 15 s, 45 s, 2 min 15 s …: up to 17 attempts". The gaps of the plan, before chance. */
+/** "Again after up to 5 s, 15 s, 45 s …: about 16 attempts within 3 d." As the server draws the gaps. */
 export function planWords(retry: RetryDraft): string {
   const gaps = gapsOf(retry);
   if (gaps === undefined) return '';
   if (gaps.length === 0) return 'One attempt, no retry.';
-  const maxAge = parseDuration(retry.maxAge || DEFAULT_RETRY.maxAge) ?? Infinity;
+  const maxAgeText = retry.maxAge || DEFAULT_RETRY.maxAge;
+  const maxAge = parseDuration(maxAgeText) ?? Infinity;
+  const grows = retry.policy === 'exponential';
+  // It is drawn from half of a growing gap up to all of it, or up to a tenth above one of a list.
+  const expected = grows ? 0.75 : 1.05;
   let total = 0;
-  const within = gaps.filter(gap => (total += gap) <= maxAge);
+  const within = gaps.filter(gap => (total += gap * expected) < maxAge);
+  if (within.length === 0) return `One attempt: the first gap is longer than ${maxAgeText}.`;
   const shown = within.slice(0, 5).map(duration).join(', ');
-  if (within.length === 0) return `One attempt: the first gap is longer than ${retry.maxAge}.`;
   const more = within.length > 5 ? ' …' : '';
-  return `Again after ${shown}${more}: about ${within.length + 1} attempts within ${retry.maxAge || DEFAULT_RETRY.maxAge}.`;
+  const attempts =
+    within.length === gaps.length
+      ? `${gaps.length + 1} attempts`
+      : `about ${within.length + 1} attempts within ${maxAgeText}, never more than ${gaps.length + 1}`;
+  return `Again after ${grows ? 'up to ' : ''}${shown}${more}: ${attempts}.`;
 }
 
 function gapsOf(retry: RetryDraft): number[] | undefined {
