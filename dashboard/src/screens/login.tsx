@@ -1,8 +1,9 @@
 import { useEffect, useRef, useState, type FormEvent } from 'react';
-import { useLocation, useSearch } from 'wouter';
+import { useLocation } from 'wouter';
 import { asProblem, type Problem } from '../api/problem';
 import { useSession } from '../api/session';
 import { Mark } from '../shell/sidebar';
+import { useUrlState } from '../state/url';
 import { Banner } from '../ui/banner';
 import { Button } from '../ui/button';
 import { TextField } from '../ui/form';
@@ -11,13 +12,13 @@ import { TextField } from '../ui/form';
 export default function Login() {
   const { session, login } = useSession();
   const [, navigate] = useLocation();
-  const search = useSearch();
+  const url = useUrlState();
   const [key, setKey] = useState('');
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
   const [byLink, setByLink] = useState(false);
   const linkTaken = useRef(false);
-  const back = safeBack(new URLSearchParams(search).get('back'));
+  const back = safeBack(url.get('back'));
 
   useEffect(() => {
     document.title = 'Log in · Postrider';

@@ -49,6 +49,7 @@ export function DeliveryList({ scope = {} }: { scope?: Scope }) {
   const page = query.data;
   const tail = useTail({
     rows: page?.data,
+    limit,
     answeredAt: query.dataUpdatedAt,
     asking: query.isFetching,
     ask: () => {
@@ -102,7 +103,6 @@ export function DeliveryList({ scope = {} }: { scope?: Scope }) {
           )}
         </div>
         <DeliveryFilters list={list} scope={scope} />
-        <NewRows n={tail.waiting} onShow={tail.show} />
         {chosen.size > 0 && (
           <SelectionBar
             chosen={(rows ?? NONE).filter(row => chosen.has(row.id))}
@@ -111,6 +111,7 @@ export function DeliveryList({ scope = {} }: { scope?: Scope }) {
             onClear={() => setChosen(new Set())}
           />
         )}
+        <NewRows n={tail.waiting} onShow={tail.show} />
         {farther ? (
           <State
             icon="search"
