@@ -16,6 +16,7 @@ import { Url } from '../../ui/id';
 import { JsonViewer } from '../../ui/json';
 import { Skeleton } from '../../ui/list-states';
 import { Tabs } from '../../ui/tabs';
+import { Visible } from '../../ui/visible';
 import { Waterfall, type PhaseId } from '../../ui/waterfall';
 import { causeOf } from './causes';
 import { Changed, SignaturePanel } from './signature';
@@ -48,12 +49,20 @@ export function AttemptBody({ attempt, before, delivery, webhook }: Props) {
       {cause && (
         <div className="attempt-cause">
           <p>
-            <b>{cause.means}</b> {cause.todo}
+            <b>{cause.means}</b> <Visible text={cause.todo} />
           </p>
-          {attempt.error?.detail && <p className="mono muted break">{attempt.error.detail}</p>}
+          {attempt.error?.detail && (
+            <p className="mono muted break">
+              <Visible text={attempt.error.detail} />
+            </p>
+          )}
         </div>
       )}
-      {attempt.note && <Banner tone="warn">{attempt.note}</Banner>}
+      {attempt.note && (
+        <Banner tone="warn">
+          <Visible text={attempt.note} />
+        </Banner>
+      )}
       <div className="attempt-times">
         <Waterfall
           timings={attempt.timings}
@@ -106,7 +115,7 @@ function Response({ attempt }: { attempt: Attempt }) {
   }
   return (
     <div className="stack tight">
-      <JsonViewer text={response.body} title="Body" truncated={response.truncated} />
+      <JsonViewer text={response.body} title="Body" truncated={response.truncated} fromBytes />
       <HeaderBlock headers={Object.entries(response.headers)} />
     </div>
   );
