@@ -81,7 +81,7 @@ export function Waterfall({ timings, reachedAnswer, waitedMs, brokeOffIn }: Prop
                   <>
                     {duration(phase.ms)}
                     {phase.brokeOff && <span className="faint">, then ended</span>}
-                    {phase.id === 'wait' && phase.ms > 0 && drawnWait === 0 && (
+                    {phase.id === 'wait' && phase.ms > 0 && (
                       <span className="faint"> before it</span>
                     )}
                   </>

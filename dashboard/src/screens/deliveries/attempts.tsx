@@ -8,6 +8,7 @@ import { Time } from '../../ui/time';
 import { Visible } from '../../ui/visible';
 import { Waterfall } from '../../ui/waterfall';
 import { ERROR_ABOUT } from '../../ui/words';
+import { brokeOffIn } from '../event/broke-off';
 
 /** The attempts of a delivery, the last one first and open. */
 export function AttemptList({ attempts }: { attempts: Attempt[] }) {
@@ -53,7 +54,11 @@ function AttemptBody({ attempt }: { attempt: Attempt }) {
           <Visible text={note} />
         </p>
       )}
-      <Waterfall timings={attempt.timings} reachedAnswer={attempt.status !== null} />
+      <Waterfall
+        timings={attempt.timings}
+        reachedAnswer={attempt.status !== null}
+        brokeOffIn={brokeOffIn(attempt)}
+      />
       {response && (
         <>
           <JsonViewer

@@ -4,7 +4,7 @@ import { NextAttempt } from '../../ui/status';
 import { HELD_BACK } from '../../ui/words';
 
 /** What is known may be so old; a delivery that is due is sent within this time if nothing holds it. */
-const LATE_MS = 5_000;
+const LATE_MS = 10_000;
 
 /**
  * Its own time has come, and its webhook waits all the same: after a Retry-After, or after failures.

@@ -16,7 +16,7 @@ import { Time } from '../../ui/time';
 import { deliveryColumns } from './columns';
 import { DeliveryDrawer } from './delivery-drawer';
 import { EmptyDeliveries } from './empty';
-import { asQuery, useListFilter, VIEWS, type Scope } from './filter';
+import { asQuery, statuses, useListFilter, VIEWS, type Scope } from './filter';
 import { clearPatch, DeliveryFilters } from './filters';
 import { SelectionBar } from './selection-bar';
 import { useTail } from './tail';
@@ -62,6 +62,11 @@ export function DeliveryList({ scope = {} }: { scope?: Scope }) {
     hold: scrolled || open !== null || chosen.size > 0,
   });
   useEffect(() => setLive(tail.live), [tail.live]);
+  const asked = url.get('status');
+  useEffect(() => {
+    const known = statuses(asked)?.join(',') ?? null;
+    if (known !== asked) url.set({ status: known });
+  }, [asked]);
   const filterKey = JSON.stringify([filter, cursor]);
   useEffect(() => setChosen(new Set()), [filterKey]);
 

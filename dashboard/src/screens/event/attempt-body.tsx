@@ -17,7 +17,8 @@ import { JsonViewer } from '../../ui/json';
 import { Skeleton } from '../../ui/list-states';
 import { Tabs } from '../../ui/tabs';
 import { Visible } from '../../ui/visible';
-import { Waterfall, type PhaseId } from '../../ui/waterfall';
+import { Waterfall } from '../../ui/waterfall';
+import { brokeOffIn } from './broke-off';
 import { causeOf } from './causes';
 import { Changed, SignaturePanel } from './signature';
 import { useSentRequest } from './use-event';
@@ -180,26 +181,4 @@ function waited(attempt: Attempt, delivery: DeliveryDetail): number {
 
 function gapSince(before: Attempt, attempt: Attempt): number {
   return Date.parse(attempt.started_at) - Date.parse(before.started_at) - before.timings.total_ms;
-}
-
-function brokeOffIn({ status, error, timings }: Attempt): PhaseId | undefined {
-  if (status !== null || error === null) return undefined;
-  switch (error.class) {
-    case 'dns':
-    case 'dns_timeout':
-    case 'target_forbidden':
-      return 'dns';
-    case 'connect':
-    case 'connect_timeout':
-    case 'tls':
-      return 'connect';
-    case 'timeout':
-    case 'connection':
-    case 'protocol':
-      if (timings.first_byte_ms !== null) return 'body';
-      return timings.dns_ms !== null && timings.connect_ms === null ? 'connect' : 'first';
-    case 'forbidden':
-    case 'signing':
-      return undefined;
-  }
 }
