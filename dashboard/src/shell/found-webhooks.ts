@@ -19,7 +19,7 @@ export function useFoundWebhooks(text: string): Webhook[] {
     queryKey: ['found-webhooks', asked, tenant],
     queryFn: ({ signal }) =>
       api.get<Page<Webhook>>('/v1/webhooks', { q: asked, limit: 5, tenant }, signal),
-    enabled: asked.length > 1,
+    enabled: asked.length > 1 && asked.length <= 256,
     placeholderData: keepPreviousData,
     retry: false,
   });

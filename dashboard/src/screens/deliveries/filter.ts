@@ -120,7 +120,8 @@ export function actable(verb: 'retry' | 'cancel', filter: DeliveryFilter): Deliv
 
 /** Those that there are; of others the address is rid. */
 export function statuses(text: string | null): DeliveryStatus[] | undefined {
-  const known = text?.split(',').filter(one => one in STATUS_WORDS) as DeliveryStatus[] | undefined;
+  const known = text?.split(',').filter(one => Object.hasOwn(STATUS_WORDS, one)) as
+    DeliveryStatus[] | undefined;
   return known?.length ? known : undefined;
 }
 
