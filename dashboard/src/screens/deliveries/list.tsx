@@ -71,6 +71,13 @@ export function DeliveryList({ scope = {} }: { scope?: Scope }) {
   useEffect(() => setChosen(new Set()), [filterKey]);
 
   const rows = query.isPlaceholderData && tail.rows?.length === 0 ? undefined : tail.rows;
+  useEffect(() => {
+    // What is not on the page any more is not chosen either.
+    const there = new Set(rows?.map(row => row.id));
+    if (rows !== undefined && [...chosen].some(id => !there.has(id))) {
+      setChosen(new Set([...chosen].filter(id => there.has(id))));
+    }
+  }, [rows, chosen]);
   const columns = useMemo(
     () =>
       deliveryColumns({
