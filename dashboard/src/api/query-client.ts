@@ -24,8 +24,9 @@ export function makeQueryClient(): QueryClient {
   onReachChange(() => {
     // A stream that broke off or a request that failed asks whether the server is there, and once it
     // is there again what could not be loaded is loaded.
-    if (isReached()) void client.refetchQueries({ type: 'active' });
-    else void client.invalidateQueries({ queryKey: ['readiness'] });
+    if (isReached()) {
+      void client.refetchQueries({ type: 'active', predicate: one => one.state.error !== null });
+    } else void client.invalidateQueries({ queryKey: ['readiness'] });
   });
   onStreamLost(() => void client.invalidateQueries({ queryKey: ['readiness'] }));
   return client;

@@ -18,6 +18,9 @@ export function Palette({ onClose, onShortcuts }: { onClose(): void; onShortcuts
       if (before instanceof HTMLElement && before.isConnected) before.focus();
     };
   }, [before]);
+  useEffect(() => {
+    dialog.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: 'nearest' });
+  }, [at]);
   const run = (command: Command | undefined) => {
     if (command === undefined) return;
     onClose();
