@@ -1,8 +1,9 @@
 import { Component, lazy, Suspense, useEffect, type ReactNode } from 'react';
-import { Redirect, Route, Router, Switch, useLocation, useSearch } from 'wouter';
+import { Redirect, Route, Router, Switch, useLocation } from 'wouter';
 import { useSession } from './api/session';
 import { Shell } from './shell/shell';
 import { listenForShortcuts } from './state/keys';
+import { lastOfPath, writtenPath } from './state/path';
 import { Button } from './ui/button';
 import { ErrorState, State } from './ui/list-states';
 import { TipLayer } from './ui/tip';
@@ -42,7 +43,6 @@ export function App() {
 function LoggedIn() {
   const { session, loading, problem, retry, may } = useSession();
   const [path] = useLocation();
-  const search = useSearch();
   if (loading) return null;
   if (problem !== null) {
     return (
@@ -53,7 +53,7 @@ function LoggedIn() {
     );
   }
   if (session === null) {
-    const back = path + (search === '' ? '' : `?${search}`);
+    const back = writtenPath() + window.location.search;
     return (
       <Redirect to={back === '/' ? '/login' : `/login?back=${encodeURIComponent(back)}`} replace />
     );
@@ -68,9 +68,7 @@ function LoggedIn() {
             <Route path="/webhooks" component={Webhooks} />
             <Route path="/webhooks/:id">{({ id }) => <Webhook key={id} id={id} />}</Route>
             <Route path="/events" component={Events} />
-            <Route path="/events/:id">
-              {({ id }) => <Event key={id} id={decodeURIComponent(id)} />}
-            </Route>
+            <Route path="/events/:id">{({ id }) => <Event key={id} id={lastOfPath()} />}</Route>
             <Route path="/deliveries" component={Deliveries} />
             <Route path="/queue" component={Queue} />
             <Route path="/settings/:section?">

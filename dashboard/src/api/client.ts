@@ -1,5 +1,6 @@
 import { learnServerTime } from '../state/now';
 import { Problem, readProblem } from './problem';
+import { tellReached } from './reach';
 
 export type Query = Record<string, string | number | boolean | null | undefined>;
 
@@ -12,6 +13,9 @@ interface Options {
 
 /** Long enough for a scan of the store, short enough that nobody looks at a skeleton for ever. */
 const DEADLINE_MS = 30_000;
+
+/** Said by toasts too, which go when it is reached again. */
+export const UNREACHABLE = 'The server cannot be reached.';
 
 const lost = new Set<() => void>();
 
@@ -66,9 +70,12 @@ async function send(method: string, path: string, options: Options): Promise<Res
     response = await fetch(withQuery(path, options.query), { method, headers, body, signal });
   } catch (error) {
     if (options.signal?.aborted) throw error;
+    tellReached(false);
     if (deadline.aborted) throw new Problem(0, 'timeout', 'The server did not answer in 30 s.');
-    throw new Problem(0, 'unreachable', 'The server cannot be reached.');
+    throw new Problem(0, 'unreachable', UNREACHABLE);
   }
+  // These two are of a proxy before it, which did not reach it either.
+  tellReached(response.status !== 502 && response.status !== 504);
   learnServerTime(response.headers.get('date'));
   if (response.ok) return response;
   const problem = await readProblem(response);

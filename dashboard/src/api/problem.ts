@@ -1,3 +1,5 @@
+import { sentence } from '../ui/format';
+
 /** What the API says is wrong with one field: a JSON Pointer into the body that was sent. */
 export interface FieldProblem {
   pointer: string;
@@ -32,10 +34,15 @@ export async function readProblem(response: Response): Promise<Problem> {
   return new Problem(
     response.status,
     typeof code === 'string' ? code : `http_${response.status}`,
-    text(detail) ?? text(title) ?? `The server answered ${response.status}.`,
-    Array.isArray(errors) ? (errors as FieldProblem[]) : [],
+    sentence(text(detail) ?? text(title) ?? `The server answered ${response.status}.`),
+    Array.isArray(errors) ? (errors as FieldProblem[]).map(inWords) : [],
     retryAfterMs,
   );
+}
+
+/** The API writes for logs too; here it is read by people. */
+function inWords(field: FieldProblem): FieldProblem {
+  return { ...field, detail: sentence(field.detail) };
 }
 
 function text(value: unknown): string | undefined {

@@ -3,6 +3,7 @@ import type { TimeRange } from '../state/range';
 import { useUrlState } from '../state/url';
 import { api, type Query } from './client';
 import { POLL_MS } from './query-client';
+import { isReached } from './reach';
 import { useSession } from './session';
 import type {
   Delivery,
@@ -17,6 +18,9 @@ import type {
   WebhookStats,
   Worker,
 } from './types';
+
+/** How often a server that is away is looked for. */
+const AGAIN_MS = 2_000;
 
 /** The tenant that the header narrows to; a key of a tenant sees only its own anyway. */
 export function useTenant(): string | undefined {
@@ -75,7 +79,8 @@ export function usePage<T>(path: string, query: Query, options: { poll?: number 
 export function useDelivery(id: string | null) {
   return useQuery({
     queryKey: ['delivery', id],
-    queryFn: ({ signal }) => api.get<DeliveryDetail>(`/v1/deliveries/${id}`, undefined, signal),
+    queryFn: ({ signal }) =>
+      api.get<DeliveryDetail>(`/v1/deliveries/${encodeURIComponent(id ?? '')}`, undefined, signal),
     enabled: id !== null,
     refetchInterval: query => (query.state.data && isOver(query.state.data) ? false : POLL_MS),
   });
@@ -88,7 +93,8 @@ export function isOver(delivery: Pick<Delivery, 'status'>): boolean {
 export function useWebhook(id: string | null, poll: number | false = false) {
   return useQuery({
     queryKey: ['webhook', id],
-    queryFn: ({ signal }) => api.get<Webhook>(`/v1/webhooks/${id}`, undefined, signal),
+    queryFn: ({ signal }) =>
+      api.get<Webhook>(`/v1/webhooks/${encodeURIComponent(id ?? '')}`, undefined, signal),
     enabled: id !== null,
     staleTime: 30_000,
     refetchInterval: query => (query.state.data === undefined ? false : poll),
@@ -152,7 +158,8 @@ export function useReadiness() {
   return useQuery({
     queryKey: ['readiness'],
     queryFn: ({ signal }) => api.get<Readiness>('/readyz', undefined, signal),
-    refetchInterval: 3 * POLL_MS,
+    // Until it is reached again nothing is more wanted than to know that.
+    refetchInterval: () => (isReached() ? 3 * POLL_MS : AGAIN_MS),
     retry: false,
   });
 }

@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { createContext, useContext, useEffect, useMemo, type ReactNode } from 'react';
+import { createContext, useContext, useEffect, useMemo, useState, type ReactNode } from 'react';
 import { navigate } from 'wouter/use-browser-location';
 import { api, onSessionLost } from './client';
 import { Problem } from './problem';
@@ -18,6 +18,8 @@ const MAY: Record<Session['role'], Verb[]> = {
 interface SessionState {
   session: Session | null;
   loading: boolean;
+  /** It was over without a wish for that: its time, or its key. */
+  ended: boolean;
   /** Why it is not known whether anybody is logged in. */
   problem: Problem | null;
   retry(): void;
@@ -27,6 +29,8 @@ interface SessionState {
 }
 
 const KEY = ['session'];
+/** That somebody was logged in here, also before a reload: the cookie is not for scripts. */
+const MARK = 'postrider.session';
 const Context = createContext<SessionState | null>(null);
 
 export function useSession(): SessionState {
@@ -48,10 +52,18 @@ export function SessionProvider({ children }: { children: ReactNode }) {
 
   useEffect(() => onSessionLost(() => client.setQueryData(KEY, null)), [client]);
 
+  const [ended, setEnded] = useState(false);
+  useEffect(() => {
+    if (data === undefined) return;
+    setEnded(data === null && sessionStorage.getItem(MARK) !== null);
+    if (data !== null) sessionStorage.setItem(MARK, '1');
+  }, [data]);
+
   const state = useMemo<SessionState>(() => {
     const session = data ?? null;
     return {
       session,
+      ended,
       loading: isPending,
       problem: error instanceof Problem ? error : null,
       retry: () => void refetch(),
@@ -63,6 +75,7 @@ export function SessionProvider({ children }: { children: ReactNode }) {
       },
       logout: async () => {
         await api.delete('/v1/session');
+        sessionStorage.removeItem(MARK);
         client.removeQueries({ predicate: query => query.queryKey[0] !== KEY[0] });
         client.setQueryData(KEY, null);
         // Whoever logs in next is not led to where this one was.
@@ -70,7 +83,7 @@ export function SessionProvider({ children }: { children: ReactNode }) {
       },
       may: verb => session !== null && MAY[session.role].includes(verb),
     };
-  }, [client, data, error, isPending, refetch]);
+  }, [client, data, ended, error, isPending, refetch]);
 
   return <Context.Provider value={state}>{children}</Context.Provider>;
 }

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useSyncExternalStore } from 'react';
 import { withQuery, type Query } from './client';
+import { isReached, onReachChange, tellReached } from './reach';
 
 /**
  * `live`: a stream is open. `polling`: none can be had, lists are asked for every 5 s instead.
@@ -10,6 +11,13 @@ export type Connection = 'idle' | 'connecting' | 'live' | 'polling';
 let connection: Connection = 'idle';
 let open = 0;
 const listeners = new Set<() => void>();
+const lost = new Set<() => void>();
+
+/** Called when a stream breaks off: whether the server is still there is to be asked. */
+export function onStreamLost(tell: () => void): () => void {
+  lost.add(tell);
+  return () => lost.delete(tell);
+}
 
 /** Busy servers make more messages than a page can draw: it is told in batches, at most this big. */
 const BATCH = 500;
@@ -72,10 +80,14 @@ function listen<T>(address: string, message: string, take: { current: Take<T> })
     set('connecting');
     const opened = new EventSource(address);
     source = opened;
-    opened.onopen = () => set('live');
+    opened.onopen = () => {
+      tellReached(true);
+      set('live');
+    };
     opened.onerror = () => {
       // The browser connects again by itself unless the answer was no stream.
       set('polling');
+      lost.forEach(tell => tell());
       if (opened.readyState === EventSource.CLOSED) again = window.setTimeout(connect, AGAIN_MS);
     };
     opened.addEventListener(message, event => {
@@ -97,7 +109,15 @@ function listen<T>(address: string, message: string, take: { current: Take<T> })
   };
 
   connect();
+  // A server that is back is not waited for any longer.
+  const forget = onReachChange(() => {
+    if (!isReached() || source?.readyState === EventSource.OPEN) return;
+    window.clearTimeout(again);
+    source?.close();
+    connect();
+  });
   return () => {
+    forget();
     source?.close();
     window.clearTimeout(again);
     window.clearTimeout(flushing);

@@ -1,23 +1,24 @@
 import { useEffect, useRef, useState, type FormEvent } from 'react';
-import { useLocation, useSearch } from 'wouter';
+import { useLocation } from 'wouter';
 import { asProblem, type Problem } from '../api/problem';
 import { useSession } from '../api/session';
 import { Mark } from '../shell/sidebar';
+import { useUrlState } from '../state/url';
 import { Banner } from '../ui/banner';
 import { Button } from '../ui/button';
 import { TextField } from '../ui/form';
 
 /** By a key, or by the one-time link that the server printed when it started. */
 export default function Login() {
-  const { session, login } = useSession();
+  const { session, ended, login } = useSession();
   const [, navigate] = useLocation();
-  const search = useSearch();
+  const url = useUrlState();
   const [key, setKey] = useState('');
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
   const [byLink, setByLink] = useState(false);
   const linkTaken = useRef(false);
-  const back = safeBack(new URLSearchParams(search).get('back'));
+  const back = safeBack(url.get('back'));
 
   useEffect(() => {
     document.title = 'Log in · Postrider';
@@ -58,11 +59,22 @@ export default function Login() {
       <form className="login-box" onSubmit={submit}>
         <Mark size={40} />
         <h1>Log in to Postrider</h1>
+        {ended && problem === null && !busy && (
+          <Banner>
+            Your session has ended, or its key was revoked. After you have logged in you are back
+            where you were.
+          </Banner>
+        )}
         {byLink && problem !== null && (
           <Banner tone="warn">
-            {problem.code === 'link_used'
-              ? 'This link has been used or is too old. Log in with a key; the server prints a new link when it starts.'
-              : problem.detail}
+            {problem.code === 'link_used' ? (
+              <>
+                This link has been used or is too old. <code>postrider dashboard</code> prints
+                another, or log in with a key.
+              </>
+            ) : (
+              problem.detail
+            )}
           </Banner>
         )}
         <TextField
@@ -83,9 +95,10 @@ export default function Login() {
         <details>
           <summary>Where do I find a key?</summary>
           <p>
-            The server prints the first one, and a link that logs in once, when it starts for the
-            first time. With <code>--dev</code> it is also in <code>postrider-data/dev.key</code>.
-            An admin makes more under Settings, or with <code>postrider keys create</code>.
+            You may not need one: the server prints a link that logs in once when it starts, and{' '}
+            <code>postrider dashboard</code> prints another. With <code>--dev</code> a key is in{' '}
+            <code>dev.key</code> in the data directory. An admin makes more under Settings, or with{' '}
+            <code>postrider keys create</code>.
           </p>
         </details>
       </form>

@@ -1,6 +1,5 @@
-import { useReadiness } from '../api/queries';
+import { useReached } from '../api/reach';
 import { useConnection } from '../api/stream';
-import { asProblem } from '../api/problem';
 
 const WORDS = {
   live: ['live', 'Live', 'Changes come as they happen.'],
@@ -13,10 +12,7 @@ const WORDS = {
 /** Whether what is on the screen is fresh. */
 export function Connection() {
   const stream = useConnection();
-  const { error } = useReadiness();
-  // 503 is an answer: the server is there and says what it lacks (see Notices).
-  const offline = error !== null && asProblem(error).status === 0;
-  const [tone, word, about] = WORDS[offline ? 'offline' : stream];
+  const [tone, word, about] = WORDS[useReached() ? stream : 'offline'];
   return (
     <span className={`connection ${tone}`} data-tip={about} role="status">
       <span className="connection-dot" aria-hidden="true" />

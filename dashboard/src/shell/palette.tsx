@@ -1,26 +1,16 @@
-import { useId, useMemo, useRef, useEffect, useState, type KeyboardEvent } from 'react';
-import { useLocation } from 'wouter';
-import { useSession } from '../api/session';
-import { setPreference, usePreferences } from '../state/preferences';
-import { useHref } from '../state/url';
-import { Icon, type IconName } from '../ui/icons';
-import { SCREENS } from './screens';
+import { useId, useRef, useEffect, useState, type KeyboardEvent } from 'react';
+import { Icon } from '../ui/icons';
+import { useCommands, type Command } from './commands';
+import { useFoundWebhooks } from './found-webhooks';
 
-interface Command {
-  id: string;
-  label: string;
-  about: string;
-  icon: IconName;
-  run(): void;
-}
-
-/** Go to a screen by its name, or to a thing by its id. */
+/** Go to a screen by its name, to a thing by its id, to a webhook by a part of its URL. */
 export function Palette({ onClose, onShortcuts }: { onClose(): void; onShortcuts(): void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [text, setText] = useState('');
   const [at, setAt] = useState(0);
   const listId = useId();
-  const commands = useCommands(text.trim(), onShortcuts);
+  const wanted = text.trim();
+  const commands = useCommands(wanted, useFoundWebhooks(wanted), onShortcuts);
   const [before] = useState(() => document.activeElement);
   useEffect(() => {
     dialog.current?.showModal();
@@ -28,6 +18,9 @@ export function Palette({ onClose, onShortcuts }: { onClose(): void; onShortcuts
       if (before instanceof HTMLElement && before.isConnected) before.focus();
     };
   }, [before]);
+  useEffect(() => {
+    dialog.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: 'nearest' });
+  }, [at]);
   const run = (command: Command | undefined) => {
     if (command === undefined) return;
     onClose();
@@ -59,11 +52,11 @@ export function Palette({ onClose, onShortcuts }: { onClose(): void; onShortcuts
         <Icon name="search" />
         <input
           role="combobox"
-          aria-label="Screen or id"
+          aria-label="Screen, id or URL"
           aria-expanded="true"
           aria-controls={listId}
           aria-activedescendant={commands[at] && `${listId}-${commands[at].id}`}
-          placeholder="A screen, or an id: wh_…, evt_…, dlv_…"
+          placeholder="A screen, an id, a part of a URL"
           value={text}
           autoFocus
           spellCheck={false}
@@ -93,105 +86,9 @@ export function Palette({ onClose, onShortcuts }: { onClose(): void; onShortcuts
       </ul>
       {commands.length === 0 && (
         <p className="palette-none muted">
-          Nothing by that name. Ids begin with wh_, evt_ or dlv_.
+          Nothing by that name, and no webhook with that in its URL.
         </p>
       )}
     </dialog>
   );
-}
-
-function useCommands(text: string, onShortcuts: () => void): Command[] {
-  const [, navigate] = useLocation();
-  const href = useHref();
-  const { logout } = useSession();
-  const { theme, zone } = usePreferences();
-  return useMemo(() => {
-    const go = (to: string) => () => navigate(href(to));
-    const found = byId(text);
-    if (found !== undefined) return found.map(command => ({ ...command, run: go(command.to) }));
-    const screens = SCREENS.map(({ path, label, icon, about }) => ({
-      id: label,
-      label,
-      icon,
-      about,
-      run: go(path),
-    }));
-    const dark = theme !== 'dark';
-    const others: Command[] = [
-      {
-        id: 'failed',
-        label: 'Failed deliveries',
-        about: 'Deliveries',
-        icon: 'cross',
-        run: go('/deliveries?view=failed'),
-      },
-      {
-        id: 'retrying',
-        label: 'Retrying deliveries',
-        about: 'Deliveries',
-        icon: 'retry',
-        run: go('/deliveries?view=retrying'),
-      },
-      {
-        id: 'theme',
-        label: dark ? 'Dark theme' : 'Light theme',
-        about: 'Look',
-        icon: dark ? 'moon' : 'sun',
-        run: () => setPreference('theme', dark ? 'dark' : 'light'),
-      },
-      {
-        id: 'zone',
-        label: zone === 'utc' ? 'Times in local time' : 'Times in UTC',
-        about: 'Look',
-        icon: 'clock',
-        run: () => setPreference('zone', zone === 'utc' ? 'local' : 'utc'),
-      },
-      { id: 'shortcuts', label: 'Shortcuts', about: '?', icon: 'keyboard', run: onShortcuts },
-      { id: 'logout', label: 'Log out', about: 'Session', icon: 'out', run: () => void logout() },
-    ];
-    const wanted = text.toLowerCase();
-    return [...screens, ...others].filter(({ label, about }) =>
-      `${label} ${about}`.toLowerCase().includes(wanted),
-    );
-  }, [text, navigate, href, logout, theme, zone, onShortcuts]);
-}
-
-function byId(
-  text: string,
-): { id: string; label: string; about: string; icon: IconName; to: string }[] | undefined {
-  if (/^wh_\w+$/.test(text)) {
-    return [
-      {
-        id: 'wh',
-        label: text,
-        about: 'Open the webhook',
-        icon: 'webhook',
-        to: `/webhooks/${text}`,
-      },
-      {
-        id: 'wh-d',
-        label: text,
-        about: 'Its deliveries',
-        icon: 'delivery',
-        to: `/deliveries?webhook_id=${text}`,
-      },
-    ];
-  }
-  if (/^evt_\w+$/.test(text)) {
-    return [
-      { id: 'evt', label: text, about: 'Open the event', icon: 'event', to: `/events/${text}` },
-    ];
-  }
-  if (/^dlv_\w+$/.test(text)) {
-    return [
-      {
-        id: 'dlv',
-        label: text,
-        about: 'Open the delivery',
-        icon: 'delivery',
-        to: `/deliveries?open=${text}`,
-      },
-    ];
-  }
-  return undefined;
 }

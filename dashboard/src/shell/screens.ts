@@ -30,10 +30,21 @@ export const SCREENS: {
     label: 'Settings',
     icon: 'settings',
     key: 's',
-    about: 'Keys, event types, configuration',
+    about: 'Keys, configuration, session',
   },
 ];
 
 export function isAt(screen: string, path: string): boolean {
   return screen === '/' ? path === '/' : path === screen || path.startsWith(`${screen}/`);
 }
+
+/** In the order in which they stand in the settings. */
+export const SETTINGS_SECTIONS = [
+  { id: 'keys', label: 'Keys', icon: 'key' },
+  { id: 'retention', label: 'Retention', icon: 'calendar' },
+  { id: 'configuration', label: 'Configuration', icon: 'settings' },
+  { id: 'session', label: 'Session', icon: 'user' },
+  { id: 'about', label: 'About', icon: 'info' },
+] as const satisfies { id: string; label: string; icon: IconName }[];
+
+export type SettingsSection = (typeof SETTINGS_SECTIONS)[number]['id'];

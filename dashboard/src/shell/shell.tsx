@@ -1,8 +1,11 @@
 import { useEffect, useState, type ReactNode } from 'react';
 import { useLocation } from 'wouter';
+import { UNREACHABLE } from '../api/client';
+import { useReached } from '../api/reach';
 import { useShortcut } from '../state/keys';
 import { useHref } from '../state/url';
 import { IconButton } from '../ui/button';
+import { unsay } from '../ui/toast';
 import { Connection } from './connection';
 import { Notices } from './notices';
 import { Palette } from './palette';
@@ -26,6 +29,11 @@ export function Shell({ children }: { children: ReactNode }) {
     setOver(null);
     scrollTo({ top: 0 });
   }, [path]);
+
+  const reached = useReached();
+  useEffect(() => {
+    if (reached) unsay(UNREACHABLE);
+  }, [reached]);
 
   useShortcut('mod+k', () => setOver(over === 'palette' ? null : 'palette'));
   useShortcut('?', () => setOver('shortcuts'));

@@ -1,5 +1,6 @@
 import { useCallback, useMemo } from 'react';
 import { useLocation, useSearch } from 'wouter';
+import { writtenPath } from './path';
 
 /** What goes along from screen to screen; everything else in the query string is a screen's own. */
 const KEPT = ['range', 'since', 'until', 'tenant'] as const;
@@ -18,12 +19,20 @@ export interface UrlState {
 export function useUrlState(): UrlState {
   const search = useSearch();
   const [path, navigate] = useLocation();
-  const get = useCallback((name: string) => new URLSearchParams(search).get(name), [search]);
-  const href = useCallback((patch: Patch) => path + patched(search, patch), [path, search]);
+  const get = useCallback(
+    // The router's own is decoded in part already: %25 would be lost.
+    (name: string) => new URLSearchParams(window.location.search).get(name),
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+    [search],
+  );
+  const href = useCallback(
+    (patch: Patch) => writtenPath() + patched(search, patch),
+    [path, search],
+  );
   const set = useCallback(
     (patch: Patch, options?: { push?: boolean }) => {
       // Several changes may come before the next render: each starts from what is there now.
-      navigate(path + patched(window.location.search, patch), { replace: !options?.push });
+      navigate(writtenPath() + patched(window.location.search, patch), { replace: !options?.push });
     },
     [navigate, path],
   );

@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react';
 import { CopyButton } from './copy';
+import { Visible } from './visible';
 
 interface Props {
   text: string;
@@ -16,7 +17,9 @@ export function CodeBlock({ text, title, copyLabel = 'Copy', wrap }: Props) {
     <div className="code-block">
       {title && <div className="code-title">{title}</div>}
       <pre className={wrap ? 'wrap' : undefined} tabIndex={0}>
-        <code>{text}</code>
+        <code>
+          <Visible text={text} />
+        </code>
       </pre>
       <div className="code-copy">
         <CopyButton text={text} label={copyLabel} />
@@ -41,7 +44,7 @@ export function HeaderBlock({
       <pre className="wrap headers" tabIndex={0}>
         {headers.map(([name, value], at) => (
           <div key={at}>
-            <span className="tok-key">{name}</span>: {value}
+            <span className="tok-key">{name}</span>: <Visible text={value} />
           </div>
         ))}
       </pre>

@@ -6,6 +6,11 @@ export interface Token {
 /** More than this is shown raw: colouring it would hold up the page. */
 export const PRETTY_LIMIT = 400_000;
 
+/** The API puts U+FFFD where the bytes of an answer are no text. */
+export function isBinary(text: string): boolean {
+  return text.includes('\ufffd');
+}
+
 const TOKEN =
   /("(?:[^"\\]|\\.)*")(\s*:)?|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(true|false|null)|([{}[\],:])|(\s+)|([^])/g;
 

@@ -73,7 +73,8 @@ export function Answer({
   short?: boolean;
 }) {
   if (status !== null) {
-    const tone = status < 300 ? 'ok' : status < 400 ? 'off' : 'bad';
+    // A redirect is not followed: it has failed like the others.
+    const tone = status < 300 ? 'ok' : 'bad';
     return (
       <span className={`answer ${tone}`} data-tip={short ? statusText(status) : undefined}>
         <b>{status}</b>

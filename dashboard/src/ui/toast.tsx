@@ -73,6 +73,11 @@ function drop(key: number): void {
   put(toasts.filter(toast => toast.key !== key));
 }
 
+/** What is no longer so. */
+export function unsay(text: string): void {
+  put(toasts.filter(toast => toast.text !== text));
+}
+
 function put(changed: Shown[]): void {
   toasts = changed;
   listeners.forEach(tell => tell());

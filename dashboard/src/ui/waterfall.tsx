@@ -32,7 +32,9 @@ export function Waterfall({ timings, reachedAnswer, waitedMs, brokeOffIn }: Prop
       brokeOffIn === undefined ? reachedAnswer : order.indexOf(id) < order.indexOf(brokeOffIn);
     if (!passed || id === 'first') return 'not reached';
     if (id === 'body') return 'none';
-    return id === 'dns' && connect_ms !== null ? 'not needed' : 'reused connection';
+    return id === 'dns' && (connect_ms !== null || brokeOffIn === 'connect')
+      ? 'not needed'
+      : 'reused connection';
   };
   const spent = (dns_ms ?? 0) + (connect_ms ?? 0) + (first_byte_ms ?? 0) + (body_ms ?? 0);
   const phase = (id: PhaseId, label: string, ms: number | null): Phase =>
@@ -80,8 +82,15 @@ export function Waterfall({ timings, reachedAnswer, waitedMs, brokeOffIn }: Prop
                 ) : (
                   <>
                     {duration(phase.ms)}
-                    {phase.brokeOff && <span className="faint">, then ended</span>}
-                    {phase.id === 'wait' && phase.ms > 0 && drawnWait === 0 && (
+                    {phase.brokeOff && (
+                      <span className="faint">
+                        ,{' '}
+                        {phase.id === 'dns' || phase.id === 'connect'
+                          ? 'failed here'
+                          : 'then ended'}
+                      </span>
+                    )}
+                    {phase.id === 'wait' && phase.ms > 0 && (
                       <span className="faint"> before it</span>
                     )}
                   </>

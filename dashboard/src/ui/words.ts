@@ -89,6 +89,8 @@ export const WAITING_FOR: Record<NonNullable<Delivery['waiting_for']>, string> =
   paused: 'the webhook is paused',
 };
 
+export const HELD_BACK = 'Held back: the receiver or its failures asked to wait.';
+
 export const OUTCOMES: { id: keyof AttemptCounts; label: string; color: string }[] = [
   { id: 'success', label: '2xx', color: '--chart-ok' },
   { id: 'redirect', label: '3xx', color: '--chart-redirect' },

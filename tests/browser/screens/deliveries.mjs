@@ -246,6 +246,23 @@ export async function aDeliveryComesAndChangesWithoutAReload({ open }) {
   holds(await page.evaluate(() => window.isTheSamePage), 'it was loaded anew');
 }
 
+export async function theLiveListKeepsToItsPage({ open }) {
+  await register('/crowd');
+  const page = await open('/deliveries');
+  await page.getByRole('combobox', { name: /^Rows/ }).selectOption('25');
+  await reads(page.getByRole('banner').getByRole('status'), 'Live');
+  for (let n = 0; n < 30; n += 1) {
+    await api('POST', '/v1/events', { type: typeOf('/crowd'), data: { n } });
+  }
+  await counts(row(page, typeOf('/crowd')), 25);
+  await counts(rows(page), 25);
+}
+
+export async function aStatusThatIsNoneLeavesTheAddress({ open }) {
+  const page = await open('/deliveries?status=nonsense,failed');
+  await isAt(page, '/deliveries?status=failed');
+}
+
 export async function itsListWaitsFailsAndComesInWords(visit) {
   const page = await waitsAndFailsInWords(
     visit,

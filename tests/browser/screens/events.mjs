@@ -110,6 +110,11 @@ export async function brokenJsonAndWrongTypesAreToldBeforeAnythingIsSent({ open 
   equal(await form(page).getByLabel('Data').inputValue(), '{\n  "a": 1\n}', 'the data laid out');
   await page.keyboard.press('Escape');
   await isAt(page, '/events');
+  // What was typed is there again, until it is wished away.
+  await page.getByRole('link', { name: 'Publish event' }).click();
+  equal(await form(page).getByLabel('Type').inputValue(), 'no good', 'what was typed before');
+  await button(form(page), 'Begin anew').click();
+  equal(await form(page).getByLabel('Type').inputValue(), '', 'the type of a new one');
 }
 
 export async function aRefusalOfTheServerIsAtItsField({ open }) {

@@ -48,6 +48,7 @@ export async function aLinkLetsInOnceAndLeavesTheAddressBar({ open }) {
 
   const other = await open(path.replace('/dashboard', ''), { as: null, refused: [401] });
   await sees(other.getByText('This link has been used or is too old'));
+  await reads(other.getByRole('main'), 'postrider dashboard prints another');
   await sees(heading(other));
   equal(new URL(other.url()).hash, '', 'the fragment');
 }
@@ -72,6 +73,11 @@ export async function aRevokedKeyEndsItsSessions({ open }) {
   await api('DELETE', `/v1/keys/${made.id}`);
   await page.getByRole('link', { name: 'Webhooks', exact: true }).click();
   await sees(heading(page));
+  // It is said why, and one comes back.
+  await sees(page.getByText('Your session has ended, or its key was revoked'));
+  await key(page).fill(scene.keys.viewer);
+  await enter(page).click();
+  await isAt(page, '/webhooks');
 }
 
 export async function aKeyThatOnlyPublishesIsToldSo({ open }) {

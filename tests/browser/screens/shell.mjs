@@ -69,6 +69,26 @@ export async function thePaletteGoesToScreensAndIds({ open }) {
   await gone(palette(page));
 }
 
+export async function thePaletteFindsWebhooksActionsAndWhatPublishersNamed({ open }) {
+  const page = await open('/');
+  for (const [text, name, to] of [
+    ['/shop', /\/shop/, `/webhooks/${scene.webhooks.shop}`],
+    ['register', 'Register webhook', '/webhooks?new=1'],
+    ['retention', 'Settings: Retention', '/settings/retention'],
+  ]) {
+    await page.goto('/dashboard/');
+    await sees(title(page, 'Overview'));
+    await page.keyboard.press('Control+k');
+    await sees(palette(page));
+    await page.keyboard.insertText(text);
+    await option(page, name).click();
+    await isAt(page, to);
+  }
+  await page.keyboard.press('Control+k');
+  await page.keyboard.insertText('order-17');
+  await sees(option(page, 'Open event order-17'));
+}
+
 export async function thePaletteOpensFromItsButtonAndGivesTheFocusBack({ open }) {
   const page = await open('/');
   const jump = page.getByRole('button', { name: /^Go to/ });
@@ -201,6 +221,18 @@ export async function theDotTellsWhetherTheServerAnswers({ open }) {
   const page = await open('/deliveries');
   const dot = page.getByRole('banner').getByRole('status');
   await reads(dot, 'Live');
+}
+
+export async function theDotFollowsWhatEveryRequestMeets({ open }) {
+  const page = await open('/', { refused: [502] });
+  const dot = page.getByRole('banner').getByRole('status');
+  await reads(dot, 'Connected');
+  // What a proxy says for a server that is not there.
+  const away = route => route.fulfill({ status: 502, body: '' });
+  for (const path of ['**/v1/**', '**/readyz']) await page.route(path, away);
+  await reads(dot, 'Offline');
+  await page.unrouteAll();
+  await reads(dot, 'Connected');
 }
 
 export async function oneCanSkipToTheContent({ open }) {

@@ -5,8 +5,10 @@ import { duration } from '../../ui/format';
 import { JsonViewer } from '../../ui/json';
 import { Answer } from '../../ui/status';
 import { Time } from '../../ui/time';
+import { Visible } from '../../ui/visible';
 import { Waterfall } from '../../ui/waterfall';
 import { ERROR_ABOUT } from '../../ui/words';
+import { brokeOffIn } from '../event/broke-off';
 
 /** The attempts of a delivery, the last one first and open. */
 export function AttemptList({ attempts }: { attempts: Attempt[] }) {
@@ -40,14 +42,31 @@ function AttemptBody({ attempt }: { attempt: Attempt }) {
       {error && (
         <p>
           {ERROR_ABOUT[error.class]}{' '}
-          {error.detail && <span className="muted break">{error.detail}</span>}
+          {error.detail && (
+            <span className="muted break">
+              <Visible text={error.detail} />
+            </span>
+          )}
         </p>
       )}
-      {note && <p className="muted break">{note}</p>}
-      <Waterfall timings={attempt.timings} reachedAnswer={attempt.status !== null} />
+      {note && (
+        <p className="muted break">
+          <Visible text={note} />
+        </p>
+      )}
+      <Waterfall
+        timings={attempt.timings}
+        reachedAnswer={attempt.status !== null}
+        brokeOffIn={brokeOffIn(attempt)}
+      />
       {response && (
         <>
-          <JsonViewer text={response.body} title="Response body" truncated={response.truncated} />
+          <JsonViewer
+            text={response.body}
+            title="Response body"
+            truncated={response.truncated}
+            fromBytes
+          />
           <details>
             <summary className="muted small">Response headers</summary>
             <HeaderBlock headers={Object.entries(response.headers)} title="Response headers" />

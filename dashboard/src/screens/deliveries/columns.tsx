@@ -1,9 +1,10 @@
 import type { Delivery } from '../../api/types';
 import { count, duration } from '../../ui/format';
 import { Id, WebhookOf } from '../../ui/id';
-import { DeliveryStatusPill, LastAnswer, NextAttempt } from '../../ui/status';
+import { DeliveryStatusPill, LastAnswer } from '../../ui/status';
 import type { Column } from '../../ui/table';
 import { Time } from '../../ui/time';
+import { Next } from './held';
 import { eventPath } from './paths';
 import { RowMenu } from './row-menu';
 
@@ -75,7 +76,7 @@ export function deliveryColumns({ webhook, event, tenant }: Shown): Column<Deliv
       head: 'Next',
       about: 'When it is tried next',
       align: 'end',
-      cell: row => <NextAttempt delivery={row} />,
+      cell: row => <Next delivery={row} />,
     },
     {
       id: 'last',

@@ -3,17 +3,19 @@ import { asProblem } from '../../api/problem';
 import { isOver, useDelivery } from '../../api/queries';
 import { useSession } from '../../api/session';
 import type { DeliveryDetail } from '../../api/types';
+import { useNow } from '../../state/now';
 import { Button } from '../../ui/button';
 import { Drawer } from '../../ui/drawer';
 import { Id, WebhookOf } from '../../ui/id';
 import { LinkButton } from '../../ui/link';
 import { ErrorState, Skeleton } from '../../ui/list-states';
 import { Facts } from '../../ui/page';
-import { DeliveryStatusPill, NextAttempt } from '../../ui/status';
+import { DeliveryStatusPill } from '../../ui/status';
 import { Since, Time } from '../../ui/time';
-import { ENDED_BY, WAITING_FOR } from '../../ui/words';
+import { ENDED_BY, HELD_BACK, WAITING_FOR } from '../../ui/words';
 import { canRetry, retryLabel, useDeliveryAction } from './actions';
 import { AttemptList } from './attempts';
+import { isHeldBack, Next } from './held';
 import { eventPath } from './paths';
 import { CancelConfirm } from './row-menu';
 
@@ -44,6 +46,7 @@ export function DeliveryDrawer({ id, onClose }: { id: string; onClose(): void })
 }
 
 function Content({ delivery }: { delivery: DeliveryDetail }) {
+  const held = isHeldBack(delivery, useNow());
   const facts: [string, React.ReactNode][] = [
     ['Webhook', <WebhookOf delivery={delivery} />],
     ['Event', <Id id={delivery.event_id} to={eventPath(delivery)} />],
@@ -52,12 +55,14 @@ function Content({ delivery }: { delivery: DeliveryDetail }) {
     ['Accepted', <Time at={delivery.accepted_at} as="full" />],
   ];
   if (delivery.ended_at !== null) facts.push(['Ended', <Time at={delivery.ended_at} as="full" />]);
-  else facts.push(['Next attempt', <NextAttempt delivery={delivery} />]);
+  else facts.push(['Next attempt', <Next delivery={delivery} />]);
   return (
     <div className="stack wide">
       <p className="muted">
         {delivery.ended_by ? (
           ENDED_BY[delivery.ended_by]
+        ) : held ? (
+          HELD_BACK
         ) : delivery.waiting_for ? (
           `It ${delivery.waiting_for === 'paused' ? 'waits: ' : ''}${WAITING_FOR[delivery.waiting_for]}.`
         ) : (

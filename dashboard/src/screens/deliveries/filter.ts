@@ -3,6 +3,7 @@ import { useTenant } from '../../api/queries';
 import type { Delivery, DeliveryFilter, DeliveryStatus } from '../../api/types';
 import { useListRange } from '../../state/range';
 import { useUrlState } from '../../state/url';
+import { STATUS_WORDS } from '../../ui/words';
 
 export const VIEWS = [
   { id: 'all', label: 'All', about: undefined, filter: {} },
@@ -117,8 +118,11 @@ export function actable(verb: 'retry' | 'cancel', filter: DeliveryFilter): Deliv
   return { ...filter, status: wanted ?? BY_DEFAULT[verb] };
 }
 
-function statuses(text: string | null): DeliveryStatus[] | undefined {
-  return text === null ? undefined : (text.split(',') as DeliveryStatus[]);
+/** Those that there are; of others the address is rid. */
+export function statuses(text: string | null): DeliveryStatus[] | undefined {
+  const known = text?.split(',').filter(one => Object.hasOwn(STATUS_WORDS, one)) as
+    DeliveryStatus[] | undefined;
+  return known?.length ? known : undefined;
 }
 
 function withoutEmpty(filter: DeliveryFilter): DeliveryFilter {

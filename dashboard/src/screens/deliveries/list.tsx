@@ -16,7 +16,7 @@ import { Time } from '../../ui/time';
 import { deliveryColumns } from './columns';
 import { DeliveryDrawer } from './delivery-drawer';
 import { EmptyDeliveries } from './empty';
-import { asQuery, useListFilter, VIEWS, type Scope } from './filter';
+import { asQuery, statuses, useListFilter, VIEWS, type Scope } from './filter';
 import { clearPatch, DeliveryFilters } from './filters';
 import { SelectionBar } from './selection-bar';
 import { useTail } from './tail';
@@ -49,6 +49,7 @@ export function DeliveryList({ scope = {} }: { scope?: Scope }) {
   const page = query.data;
   const tail = useTail({
     rows: page?.data,
+    limit,
     answeredAt: query.dataUpdatedAt,
     asking: query.isFetching,
     ask: () => {
@@ -61,10 +62,22 @@ export function DeliveryList({ scope = {} }: { scope?: Scope }) {
     hold: scrolled || open !== null || chosen.size > 0,
   });
   useEffect(() => setLive(tail.live), [tail.live]);
+  const asked = url.get('status');
+  useEffect(() => {
+    const known = statuses(asked)?.join(',') ?? null;
+    if (known !== asked) url.set({ status: known });
+  }, [asked]);
   const filterKey = JSON.stringify([filter, cursor]);
   useEffect(() => setChosen(new Set()), [filterKey]);
 
   const rows = query.isPlaceholderData && tail.rows?.length === 0 ? undefined : tail.rows;
+  useEffect(() => {
+    // What is not on the page any more is not chosen either.
+    const there = new Set(rows?.map(row => row.id));
+    if (rows !== undefined && [...chosen].some(id => !there.has(id))) {
+      setChosen(new Set([...chosen].filter(id => there.has(id))));
+    }
+  }, [rows, chosen]);
   const columns = useMemo(
     () =>
       deliveryColumns({
@@ -102,7 +115,6 @@ export function DeliveryList({ scope = {} }: { scope?: Scope }) {
           )}
         </div>
         <DeliveryFilters list={list} scope={scope} />
-        <NewRows n={tail.waiting} onShow={tail.show} />
         {chosen.size > 0 && (
           <SelectionBar
             chosen={(rows ?? NONE).filter(row => chosen.has(row.id))}
@@ -111,6 +123,7 @@ export function DeliveryList({ scope = {} }: { scope?: Scope }) {
             onClear={() => setChosen(new Set())}
           />
         )}
+        <NewRows n={tail.waiting} onShow={tail.show} />
         {farther ? (
           <State
             icon="search"

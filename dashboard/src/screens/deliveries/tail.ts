@@ -7,6 +7,8 @@ import { matches } from './filter';
 interface Props {
   /** The page as it was answered. */
   rows: Delivery[] | undefined;
+  /** So many are on a page; what is pushed off it is on the next one. */
+  limit: number;
   /** When it was answered, and that there is no more after it. */
   answeredAt: number;
   complete: boolean;
@@ -43,7 +45,7 @@ const SOON_MS = 2_000;
  * ones come in at their place in time, or are counted while somebody reads.
  */
 export function useTail(props: Props): Tail {
-  const { rows, answeredAt, asking, ask, complete, filter, on, frozen, hold } = props;
+  const { rows, limit, answeredAt, asking, ask, complete, filter, on, frozen, hold } = props;
   const [changed, setChanged] = useState<ReadonlyMap<string, Delivery>>(new Map());
   const [queued, setQueued] = useState<ReadonlyMap<string, Delivery>>(new Map());
   const [fresh, setFresh] = useState<ReadonlySet<string>>(new Set());
@@ -108,8 +110,13 @@ export function useTail(props: Props): Tail {
     () => (rows === undefined ? undefined : merge(rows, changed)),
     [rows, changed],
   );
+  // The cursor of the next page follows the last row of the answer, which is no longer here.
+  const overflows = (merged?.length ?? 0) > limit;
+  useEffect(() => {
+    if (overflows && on) askSoon();
+  }, [overflows, on, askSoon]);
   return {
-    rows: on || frozen ? merged : rows,
+    rows: on || frozen ? (overflows ? merged?.slice(0, limit) : merged) : rows,
     fresh,
     waiting: on ? queued.size : 0,
     show: () => {

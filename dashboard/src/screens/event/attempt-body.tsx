@@ -16,7 +16,9 @@ import { Url } from '../../ui/id';
 import { JsonViewer } from '../../ui/json';
 import { Skeleton } from '../../ui/list-states';
 import { Tabs } from '../../ui/tabs';
-import { Waterfall, type PhaseId } from '../../ui/waterfall';
+import { Visible } from '../../ui/visible';
+import { Waterfall } from '../../ui/waterfall';
+import { brokeOffIn } from './broke-off';
 import { causeOf } from './causes';
 import { Changed, SignaturePanel } from './signature';
 import { useSentRequest } from './use-event';
@@ -48,12 +50,20 @@ export function AttemptBody({ attempt, before, delivery, webhook }: Props) {
       {cause && (
         <div className="attempt-cause">
           <p>
-            <b>{cause.means}</b> {cause.todo}
+            <b>{cause.means}</b> <Visible text={cause.todo} />
           </p>
-          {attempt.error?.detail && <p className="mono muted break">{attempt.error.detail}</p>}
+          {attempt.error?.detail && (
+            <p className="mono muted break">
+              <Visible text={attempt.error.detail} />
+            </p>
+          )}
         </div>
       )}
-      {attempt.note && <Banner tone="warn">{attempt.note}</Banner>}
+      {attempt.note && (
+        <Banner tone="warn">
+          <Visible text={attempt.note} />
+        </Banner>
+      )}
       <div className="attempt-times">
         <Waterfall
           timings={attempt.timings}
@@ -106,7 +116,7 @@ function Response({ attempt }: { attempt: Attempt }) {
   }
   return (
     <div className="stack tight">
-      <JsonViewer text={response.body} title="Body" truncated={response.truncated} />
+      <JsonViewer text={response.body} title="Body" truncated={response.truncated} fromBytes />
       <HeaderBlock headers={Object.entries(response.headers)} />
     </div>
   );
@@ -171,26 +181,4 @@ function waited(attempt: Attempt, delivery: DeliveryDetail): number {
 
 function gapSince(before: Attempt, attempt: Attempt): number {
   return Date.parse(attempt.started_at) - Date.parse(before.started_at) - before.timings.total_ms;
-}
-
-function brokeOffIn({ status, error, timings }: Attempt): PhaseId | undefined {
-  if (status !== null || error === null) return undefined;
-  switch (error.class) {
-    case 'dns':
-    case 'dns_timeout':
-    case 'target_forbidden':
-      return 'dns';
-    case 'connect':
-    case 'connect_timeout':
-    case 'tls':
-      return 'connect';
-    case 'timeout':
-    case 'connection':
-    case 'protocol':
-      if (timings.first_byte_ms !== null) return 'body';
-      return timings.dns_ms !== null && timings.connect_ms === null ? 'connect' : 'first';
-    case 'forbidden':
-    case 'signing':
-      return undefined;
-  }
 }

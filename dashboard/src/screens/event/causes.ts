@@ -111,7 +111,7 @@ const OF_STATUS: Record<number, Cause> = {
   },
   410: {
     means: 'The receiver says that it is gone for good; its webhook was disabled for that.',
-    todo: 'If it is to go on, register the URL again, which makes it active, then retry.',
+    todo: 'If it is to go on, resume the webhook, then retry.',
   },
   413: {
     means: 'The body is larger than the receiver takes.',

@@ -8,8 +8,9 @@ import { count, duration } from '../../ui/format';
 import { WebhookOf } from '../../ui/id';
 import { AppLink } from '../../ui/link';
 import { Panel } from '../../ui/page';
-import { DeliveryStatusPill, LastAnswer, NextAttempt } from '../../ui/status';
+import { DeliveryStatusPill, LastAnswer } from '../../ui/status';
 import { DataTable, type Column } from '../../ui/table';
+import { Next } from '../deliveries/held';
 import { RowActions } from './row-actions';
 import type { LoadedEvent, useEvent } from './use-event';
 
@@ -127,7 +128,7 @@ const COLUMNS: Column<Delivery>[] = [
     head: 'Next',
     about: 'When it is tried next',
     align: 'end',
-    cell: delivery => <NextAttempt delivery={delivery} />,
+    cell: delivery => <Next delivery={delivery} />,
   },
   { id: 'actions', head: '', cell: delivery => <RowActions delivery={delivery} /> },
 ];

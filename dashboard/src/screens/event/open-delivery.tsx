@@ -1,13 +1,15 @@
 import { asProblem } from '../../api/problem';
 import { useWebhook } from '../../api/queries';
 import type { DeliveryDetail } from '../../api/types';
+import { useNow } from '../../state/now';
 import { plural } from '../../ui/format';
 import { Id, WebhookOf } from '../../ui/id';
 import { ErrorState, Skeleton } from '../../ui/list-states';
 import { Panel } from '../../ui/page';
 import { DeliveryStatusPill } from '../../ui/status';
 import { Time } from '../../ui/time';
-import { ENDED_BY, STATUS_WORDS, WAITING_FOR } from '../../ui/words';
+import { ENDED_BY, HELD_BACK, STATUS_WORDS, WAITING_FOR } from '../../ui/words';
+import { isHeldBack } from '../deliveries/held';
 import { RowActions } from './row-actions';
 import { Timeline } from './timeline';
 import { useOpenDelivery } from './use-event';
@@ -43,6 +45,7 @@ export function OpenDelivery({ id }: { id: string }) {
 }
 
 function Standing({ delivery }: { delivery: DeliveryDetail }) {
+  const held = isHeldBack(delivery, useNow());
   return (
     <div className="event-standing">
       <p>
@@ -55,6 +58,8 @@ function Standing({ delivery }: { delivery: DeliveryDetail }) {
           </>
         ) : delivery.waiting_for === 'paused' ? (
           'The webhook is paused: it is sent when the webhook is resumed.'
+        ) : held ? (
+          HELD_BACK
         ) : delivery.waiting_for !== null ? (
           `It ${WAITING_FOR[delivery.waiting_for]}.`
         ) : (

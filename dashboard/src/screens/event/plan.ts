@@ -6,13 +6,15 @@ export interface Planned {
   earliest: number;
   latest: number;
   expected: number;
+  /** Only if chance makes the gaps short: else it is too old by then. */
+  perhaps: boolean;
 }
 
 export interface RetryPlan {
+  /** As many as there may be at most. */
   next: Planned[];
-  /** What ends it if none of them succeeds, and when about. */
-  givesUpBy: 'attempts' | 'age';
-  givesUpAt: number;
+  /** When about the last of them is, if all are sure to come before it is too old. */
+  lastAt: number | null;
   /** When it would be too old whatever happens. */
   tooOldAt: number;
 }
@@ -40,20 +42,25 @@ export function retryPlan(
     earliest: Math.max(due, now),
     latest: Math.max(due, now),
     expected: Math.max(due, now),
+    perhaps: false,
   };
-  while (at.expected < tooOldAt) {
+  while (at.earliest < tooOldAt) {
     next.push(at);
     made += 1;
-    if (made >= most) return { next, givesUpBy: 'attempts', givesUpAt: at.expected, tooOldAt };
+    if (made >= most) {
+      return { next, lastAt: at.latest < tooOldAt ? at.expected : null, tooOldAt };
+    }
     const [least, longest] = gapAfter(made, retry);
+    const expected = at.expected + (least + longest) / 2;
     at = {
       number: at.number + 1,
       earliest: at.earliest + least,
       latest: at.latest + longest,
-      expected: at.expected + (least + longest) / 2,
+      expected,
+      perhaps: expected >= tooOldAt,
     };
   }
-  return { next, givesUpBy: 'age', givesUpAt: next.at(-1)?.expected ?? tooOldAt, tooOldAt };
+  return { next, lastAt: null, tooOldAt };
 }
 
 export function plannedAttempts(retry: Webhook['retry']): number {

@@ -1,11 +1,15 @@
 import { useMemo, useState } from 'react';
 import type { DeliveryDetail, Webhook } from '../../api/types';
-import { serverNow } from '../../state/now';
-import { plural } from '../../ui/format';
+import { serverNow, useNow } from '../../state/now';
+import { count, plural } from '../../ui/format';
 import { Time, useFormatTime } from '../../ui/time';
+import { isHeldBack } from '../deliveries/held';
 import { retryPlan, type Planned, type RetryPlan } from './plan';
 
 const SHOWN_FIRST = 3;
+
+const PAUSED = 'as soon as the webhook is resumed';
+const HELD = 'held back: the receiver or its failures asked to wait';
 
 /** What is still to come, as hollow dots: the next one exactly, later ones about, and the end. */
 export function PlannedRows({
@@ -16,14 +20,16 @@ export function PlannedRows({
   webhook: Webhook | undefined;
 }) {
   const [all, setAll] = useState(false);
+  const now = useNow();
   const plan = useMemo(
     () => (webhook === undefined ? null : retryPlan(delivery, webhook.retry, serverNow())),
     [delivery, webhook],
   );
   if (plan === null || plan.next.length === 0) return null;
-  const paused = delivery.waiting_for === 'paused';
-  // When a paused one goes on nobody knows, so neither is known what comes after.
-  const planned = paused ? plan.next.slice(0, 1) : plan.next;
+  const holds =
+    delivery.waiting_for === 'paused' ? PAUSED : isHeldBack(delivery, now) ? HELD : null;
+  // When one that is held goes on nobody knows, so neither is known what comes after.
+  const planned = holds === null ? plan.next : plan.next.slice(0, 1);
   const shown = all ? planned : planned.slice(0, SHOWN_FIRST);
   const rest = planned.length - shown.length;
   return (
@@ -37,7 +43,7 @@ export function PlannedRows({
               <span aria-hidden="true">#</span>
               {one.number}
             </span>
-            <When planned={one} exact={at === 0} paused={paused} />
+            <When planned={one} exact={at === 0} holds={holds} until={plan.tooOldAt} />
           </p>
         </li>
       ))}
@@ -55,7 +61,7 @@ export function PlannedRows({
         <span className="timeline-dot" aria-hidden="true" />
         <p className="planned-row muted">
           <span>
-            <GivesUp plan={plan} />
+            <GivesUp plan={plan} holds={holds !== null} />
           </span>
         </p>
       </li>
@@ -63,12 +69,20 @@ export function PlannedRows({
   );
 }
 
-function When({ planned, exact, paused }: { planned: Planned; exact: boolean; paused: boolean }) {
+interface WhenProps {
+  planned: Planned;
+  exact: boolean;
+  /** What holds it, instead of a time. */
+  holds: string | null;
+  until: number;
+}
+
+function When({ planned, exact, holds, until }: WhenProps) {
   const format = useFormatTime();
   const expected = iso(planned.expected);
   if (exact) {
-    return paused ? (
-      <span>as soon as the webhook is resumed</span>
+    return holds !== null ? (
+      <span>{holds}</span>
     ) : (
       <span>
         <b>
@@ -80,32 +94,34 @@ function When({ planned, exact, paused }: { planned: Planned; exact: boolean; pa
       </span>
     );
   }
-  const sameDay = iso(planned.earliest).slice(0, 10) === iso(planned.latest).slice(0, 10);
+  if (planned.perhaps) {
+    return <span>perhaps, not before {format(planned.earliest, true)}</span>;
+  }
+  const latest = Math.min(planned.latest, until);
+  const sameDay = iso(planned.earliest).slice(0, 10) === iso(latest).slice(0, 10);
   return (
     <span>
       about <Time at={expected} />{' '}
       <span className="faint">
-        between {format(planned.earliest, !sameDay)} and {format(planned.latest, !sameDay)}
+        between {format(planned.earliest, !sameDay)} and {format(latest, !sameDay)}
       </span>
     </span>
   );
 }
 
-function GivesUp({ plan }: { plan: RetryPlan }) {
-  const n = plan.next.length;
-  const remain = n === 1 ? '1 attempt remains.' : `${n} attempts remain.`;
-  if (plan.givesUpBy === 'age') {
+function GivesUp({ plan, holds }: { plan: RetryPlan; holds: boolean }) {
+  const upTo = `Up to ${count(plan.next.length)} more`;
+  if (plan.lastAt === null) {
     return (
       <>
-        {remain} It gives up at the latest <Time at={iso(plan.tooOldAt)} />, on{' '}
-        <Time at={iso(plan.tooOldAt)} as="full" />: then it is too old.
+        {upTo}, until <Time at={iso(plan.tooOldAt)} as="full" />: then it is too old and gives up.
       </>
     );
   }
+  if (holds) return <>{upTo}. If none succeeds it gives up with the last one.</>;
   return (
     <>
-      {remain} If none succeeds it gives up with the last one, about{' '}
-      <Time at={iso(plan.givesUpAt)} />.
+      {upTo}. If none succeeds it gives up with the last one, about <Time at={iso(plan.lastAt)} />.
     </>
   );
 }

@@ -8,6 +8,7 @@ import { AppLink } from '../../ui/link';
 import { SNIPPET_LANGUAGES, verifySnippet, type SnippetLanguage } from '../../ui/snippets';
 import { Segments } from '../../ui/tabs';
 import { Time } from '../../ui/time';
+import { Visible } from '../../ui/visible';
 
 interface Props {
   sent: SentRequest;
@@ -93,11 +94,13 @@ function Signed({ text }: { text: string }) {
       </div>
       <pre className="wrap" tabIndex={0}>
         <code>
-          <span className="tok-key">{text.slice(0, first)}</span>
+          <span className="tok-key">
+            <Visible text={text.slice(0, first)} />
+          </span>
           <b>.</b>
           <span className="tok-number">{text.slice(first + 1, second)}</span>
           <b>.</b>
-          {text.slice(second + 1)}
+          <Visible text={text.slice(second + 1)} />
         </code>
       </pre>
       <div className="code-copy">

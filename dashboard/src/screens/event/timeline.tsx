@@ -5,6 +5,7 @@ import { useShortcut } from '../../state/keys';
 import { useUrlState } from '../../state/url';
 import { bytes, duration, plural } from '../../ui/format';
 import { Icon } from '../../ui/icons';
+import { isBinary } from '../../ui/json-text';
 import { Answer } from '../../ui/status';
 import { Time } from '../../ui/time';
 import { AttemptBody } from './attempt-body';
@@ -112,11 +113,7 @@ function AttemptRow({ attempt, before, delivery, webhook, open, onToggle }: RowP
         <span className="attempt-trigger">
           {trigger === 'manual' ? 'by hand' : before === undefined ? 'first try' : 'planned retry'}
         </span>
-        <span className="attempt-size">
-          {response && (response.body !== '' || response.truncated)
-            ? `${bytes(new TextEncoder().encode(response.body).length)}${response.truncated ? '+' : ''} answered`
-            : ''}
-        </span>
+        <span className="attempt-size">{response && answered(response)}</span>
         <span className="attempt-duration">{duration(timings.total_ms)}</span>
         <span className="attempt-started">
           <Time at={attempt.started_at} as="clock" />
@@ -132,4 +129,15 @@ function AttemptRow({ attempt, before, delivery, webhook, open, onToggle }: RowP
       )}
     </li>
   );
+}
+
+/** How much came; of what is not text only the headers may tell it. */
+function answered({ body, headers, truncated }: NonNullable<Attempt['response']>): string {
+  if (body === '' && !truncated) return '';
+  if (!isBinary(body)) {
+    return `${bytes(new TextEncoder().encode(body).length)}${truncated ? '+' : ''} answered`;
+  }
+  const told = headers['content-length'];
+  const isWhole = told !== undefined && /^\d+$/.test(told) && !headers['content-encoding'];
+  return isWhole ? `${bytes(Number(told))} answered` : 'answered, not text';
 }

@@ -67,7 +67,12 @@ function useEventTenant(
   const asks = chosen === undefined && !id.startsWith('evt_') && open !== null;
   const { data, isPending } = useQuery({
     queryKey: ['delivery', open],
-    queryFn: ({ signal }) => api.get<DeliveryDetail>(`/v1/deliveries/${open}`, undefined, signal),
+    queryFn: ({ signal }) =>
+      api.get<DeliveryDetail>(
+        `/v1/deliveries/${encodeURIComponent(open ?? '')}`,
+        undefined,
+        signal,
+      ),
     enabled: asks,
     retry: false,
   });
@@ -83,7 +88,8 @@ function isUnderWay(event: EventDetail): boolean {
 export function useOpenDelivery(id: string | null) {
   return useQuery({
     queryKey: ['delivery', id],
-    queryFn: ({ signal }) => api.get<DeliveryDetail>(`/v1/deliveries/${id}`, undefined, signal),
+    queryFn: ({ signal }) =>
+      api.get<DeliveryDetail>(`/v1/deliveries/${encodeURIComponent(id ?? '')}`, undefined, signal),
     enabled: id !== null,
     refetchInterval: ({ state }) => (state.data && !isOver(state.data) ? UNDER_WAY_MS : false),
   });

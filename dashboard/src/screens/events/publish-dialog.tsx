@@ -4,6 +4,7 @@ import { api } from '../../api/client';
 import { asProblem } from '../../api/problem';
 import { useTenant } from '../../api/queries';
 import { rawMember } from '../../api/raw';
+import { useSession } from '../../api/session';
 import type { EventDetail, Published } from '../../api/types';
 import { Banner } from '../../ui/banner';
 import { Button } from '../../ui/button';
@@ -13,16 +14,22 @@ import { Id } from '../../ui/id';
 import { LinkButton } from '../../ui/link';
 import { Skeleton } from '../../ui/list-states';
 import { PublishForm } from './publish-form';
-import { pretty, type Draft } from './publish-request';
+import type { Draft } from './publish-request';
+
+/** What was typed and not sent: closing the dialog by mistake must not lose it. */
+let unsent: { key: string; draft: Draft } | null = null;
 
 /** Publishes by a form. `copyOf` is an event whose type and data it begins with. */
 export function PublishDialog({ copyOf, onClose }: { copyOf: string | null; onClose(): void }) {
   const client = useQueryClient();
   const tenant = useTenant();
+  const { session } = useSession();
   const begin = useBeginning(copyOf);
+  const key = `${session?.key_name} ${copyOf}`;
+  const [left, setLeft] = useState(() => (unsent?.key === key ? unsent.draft : null));
   const [sent, setSent] = useState<{ draft: Draft; answer: Published } | null>(null);
   const [draft, setDraft] = useState<Draft | null>(null);
-  const first = draft ?? begin.data;
+  const first = draft ?? left ?? begin.data;
   return (
     <Dialog title={sent ? 'Published' : 'Publish event'} wide onClose={onClose}>
       {sent ? (
@@ -38,9 +45,23 @@ export function PublishDialog({ copyOf, onClose }: { copyOf: string | null; onCl
         />
       ) : first ? (
         <PublishForm
+          key={left === null ? 'new' : 'left'}
           begin={first}
           onClose={onClose}
+          onChange={changed => {
+            unsent = { key, draft: changed };
+          }}
+          onAnew={
+            left === null
+              ? undefined
+              : () => {
+                  unsent = null;
+                  setLeft(null);
+                }
+          }
           onSent={(sentDraft, answer) => {
+            unsent = null;
+            setLeft(null);
             setSent({ draft: sentDraft, answer });
             void client.invalidateQueries({ queryKey: ['page', '/v1/events'] });
             void client.invalidateQueries({ queryKey: ['first-event'] });
@@ -100,7 +121,7 @@ function useBeginning(copyOf: string | null) {
       const text = await api.text(`/v1/events/${encodeURIComponent(copyOf)}`, { tenant }, signal);
       const event = JSON.parse(text) as EventDetail;
       const data = rawMember(text, 'data') ?? '{}';
-      return { type: event.type, tenant: event.tenant, id: '', data: pretty(data) };
+      return { type: event.type, tenant: event.tenant, id: '', data };
     },
     staleTime: Infinity,
     gcTime: 0,

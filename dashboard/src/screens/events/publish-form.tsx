@@ -15,13 +15,16 @@ import { Receivers } from './receivers';
 
 interface Props {
   begin: Draft;
+  onChange(draft: Draft): void;
+  /** It begins with what was typed before; this begins without it. */
+  onAnew?: () => void;
   onSent(draft: Draft, answer: Published): void;
   onClose(): void;
 }
 
 const POINTERS = ['/type', '/tenant', '/id', '/data'];
 
-export function PublishForm({ begin, onSent, onClose }: Props) {
+export function PublishForm({ begin, onChange, onAnew, onSent, onClose }: Props) {
   const { session } = useSession();
   const types = useKnownTypes();
   const [draft, setDraft] = useState(begin);
@@ -35,7 +38,9 @@ export function PublishForm({ begin, onSent, onClose }: Props) {
       ? 'Words of letters, digits and _ joined by dots, such as order.paid.'
       : undefined;
   const change = (patch: Partial<Draft>) => {
-    setDraft(before => ({ ...before, ...patch }));
+    const changed = { ...draft, ...patch };
+    setDraft(changed);
+    onChange(changed);
     setProblem(null);
   };
   const submit = async (event: FormEvent) => {
@@ -53,7 +58,14 @@ export function PublishForm({ begin, onSent, onClose }: Props) {
   const top = formError(problem, POINTERS);
   return (
     <form className="stack" onSubmit={event => void submit(event)}>
-      {top !== null && <Banner tone="bad">{top}</Banner>}
+      {onAnew && (
+        <p className="muted small">
+          This is what you typed before.{' '}
+          <button type="button" className="link" onClick={onAnew}>
+            Begin anew
+          </button>
+        </p>
+      )}
       <div className="publish-fields">
         <TextField
           label="Event type"
@@ -120,7 +132,8 @@ export function PublishForm({ begin, onSent, onClose }: Props) {
       <section className="publish-receivers" aria-label="Who would receive it">
         <Who type={draft.type} tenant={draft.tenant} />
       </section>
-      <div className="dialog-actions">
+      <div className="dialog-actions publish-foot">
+        {top !== null && <Banner tone="bad">{top}</Banner>}
         <span className="publish-copy">
           <CopyTextButton
             text={() => publishCurl(draft)}

@@ -47,7 +47,7 @@ export function SettingRow({ setting }: { setting: Setting }) {
         </span>
       </dd>
       <dd className="settings-doc">
-        {setting.doc}
+        <WithCode text={setting.doc} />
         <span className="faint">
           {' '}
           {setting.flag !== null && (
@@ -66,6 +66,11 @@ export function SettingRow({ setting }: { setting: Setting }) {
       </dd>
     </div>
   );
+}
+
+/** The text of the API writes names between backticks. */
+function WithCode({ text }: { text: string }) {
+  return text.split('`').map((part, at) => (at % 2 === 0 ? part : <code key={at}>{part}</code>));
 }
 
 function Value({ setting }: { setting: Setting }) {

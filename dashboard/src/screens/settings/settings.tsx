@@ -1,7 +1,8 @@
 import './settings.css';
 import { useEffect, useRef, type ReactNode } from 'react';
 import { useSession } from '../../api/session';
-import { Icon, type IconName } from '../../ui/icons';
+import { SETTINGS_SECTIONS, type SettingsSection } from '../../shell/screens';
+import { Icon } from '../../ui/icons';
 import { AppLink } from '../../ui/link';
 import { State } from '../../ui/list-states';
 import { Page } from '../../ui/page';
@@ -11,13 +12,13 @@ import { Keys } from './keys';
 import { Retention } from './retention';
 import { SessionSection } from './session';
 
-const SECTIONS: { id: string; label: string; icon: IconName; show(): ReactNode }[] = [
-  { id: 'keys', label: 'Keys', icon: 'key', show: () => <Keys /> },
-  { id: 'retention', label: 'Retention', icon: 'calendar', show: () => <Retention /> },
-  { id: 'configuration', label: 'Configuration', icon: 'settings', show: () => <Configuration /> },
-  { id: 'session', label: 'Session', icon: 'user', show: () => <SessionSection /> },
-  { id: 'about', label: 'About', icon: 'info', show: () => <About /> },
-];
+const SHOW: Record<SettingsSection, () => ReactNode> = {
+  keys: () => <Keys />,
+  retention: () => <Retention />,
+  configuration: () => <Configuration />,
+  session: () => <SessionSection />,
+  about: () => <About />,
+};
 
 /** Whether one section was left for another by its link: the focus goes on from there. */
 let cameFromLink = false;
@@ -25,7 +26,7 @@ let cameFromLink = false;
 export default function Settings({ section }: { section: string | undefined }) {
   const { session } = useSession();
   const first = session?.role === 'admin' ? 'keys' : 'session';
-  const open = SECTIONS.find(({ id }) => id === (section ?? first));
+  const open = SETTINGS_SECTIONS.find(({ id }) => id === (section ?? first));
   const nav = useRef<HTMLElement>(null);
   useEffect(() => {
     // Each section is an address of its own, and with it the link that had the focus is another.
@@ -39,7 +40,7 @@ export default function Settings({ section }: { section: string | undefined }) {
       <div className="settings">
         <nav ref={nav} className="settings-nav" aria-label="Settings">
           <ul>
-            {SECTIONS.map(({ id, label, icon }) => (
+            {SETTINGS_SECTIONS.map(({ id, label, icon }) => (
               <li key={id}>
                 <AppLink
                   to={`/settings/${id}`}
@@ -57,7 +58,7 @@ export default function Settings({ section }: { section: string | undefined }) {
           </ul>
         </nav>
         <div className="stack settings-section">
-          {open?.show() ?? (
+          {(open && SHOW[open.id]()) ?? (
             <State icon="search" title="There is no such section">
               The ones that are there stand beside this.
             </State>
