@@ -8,9 +8,9 @@ export async function sees(locator) {
   return locator;
 }
 
-/** Waits until it is not there, or no more. */
+/** Waits until none of it is there, or no more. */
 export async function gone(locator) {
-  await locator.waitFor({ state: 'hidden' });
+  await locator.first().waitFor({ state: 'hidden' });
 }
 
 /** Waits until something with this text is in it. */
