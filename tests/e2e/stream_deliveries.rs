@@ -140,10 +140,9 @@ async fn where_very_many_change_the_last_are_shown_and_the_rest_counted() {
             other => panic!("{other}"),
         }
         // Some are counted when they are made, and shown or counted again when they are delivered.
-        (skipped > 0 && shown + skipped >= 1_000).then_some(())
+        (skipped > 0 && shown > 0 && shown + skipped >= 1_000).then_some(())
     })
     .await;
-    assert!(shown > 0, "{shown} shown, {skipped} skipped");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
