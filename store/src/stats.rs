@@ -19,7 +19,7 @@ pub trait Stats: Send + Sync {
     /// Adds to what is kept, all or nothing.
     async fn add_stats(&self, more: Additions) -> Result<(), StoreError>;
 
-    /// The counts that are kept of a series, by their begin, then by type.
+    /// The counts that are kept of a series, by their begin.
     async fn stats(&self, of: StatsFilter) -> Result<Vec<Counted>, StoreError>;
 
     /// The same for each type by itself, over the whole time.
@@ -118,6 +118,12 @@ impl Span {
     /// The begin of the span that `at` is in.
     pub fn begin(self, at: Timestamp) -> Timestamp {
         Timestamp(at.0.div_euclid(self.micros()) * self.micros())
+    }
+
+    /// The begins of the first and the last span that begin at or after, and before.
+    pub(crate) fn ends(self, since: Timestamp, until: Timestamp) -> (Timestamp, Timestamp) {
+        let first = self.begin(Timestamp(since.0.saturating_add(self.micros() - 1)));
+        (first, self.begin(Timestamp(until.0.saturating_sub(1))))
     }
 }
 

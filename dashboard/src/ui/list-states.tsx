@@ -64,3 +64,8 @@ export function Skeleton({
 }) {
   return <span className="skeleton" style={{ width, height }} aria-hidden="true" />;
 }
+
+/** As high as a chart, which takes its place. */
+export function ChartSkeleton() {
+  return <Skeleton width="100%" height={232} />;
+}

@@ -154,11 +154,11 @@ async fn list_part(
     most: Most,
 ) -> Result<Listed<Delivery>> {
     let mut best: Option<Listed<Delivery>> = None;
-    for most in most.steps() {
+    'looking: for most in most.steps() {
         for lead in leads(filter, part) {
             let listed = by_lead(db, filter, (part, statuses), lead, after, most).await?;
             if Listed::keep_further(&mut best, listed) {
-                return Ok(best.unwrap_or_else(|| Listed::whole(Vec::new())));
+                break 'looking;
             }
         }
     }

@@ -139,10 +139,10 @@ pub(super) async fn by_type(db: &Object, of: &StatsFilter) -> Result<CountsByTyp
 /// One by one, the newest first. Without `one` of each type.
 async fn rows_of(db: &Object, of: &StatsFilter, one: Option<&str>) -> Result<RowStream> {
     let (tenant, webhook) = (name(of.tenant.as_ref()), webhook_or_all(of.webhook));
-    let (first, last, step) = begins(of.span, of.since, of.until);
+    let ((first, last), step) = (of.span.ends(of.since, of.until), of.span.micros());
     let most = i64::from(STATS_ROWS_MAX);
     let values: super::batch::Values<'_, 8> =
-        [&span(of.span), &last, &first, &-step, &tenant, &webhook, &one, &most];
+        [&span(of.span), &last.0, &first.0, &-step, &tenant, &webhook, &one, &most];
     let statement = db.prepare_cached(const { sql("stats") }).await?;
     Ok(db.query_raw(&statement, values).await?)
 }
@@ -155,9 +155,9 @@ pub(super) async fn stats_of(
 ) -> Result<Vec<Vec<Counted>>> {
     let tenants: Vec<_> = webhooks.iter().map(|(tenant, _)| tenant.as_str()).collect();
     let ids: Vec<_> = webhooks.iter().map(|(_, id)| rows::uuid(id.0)).collect();
-    let (first, last, step) = begins(Span::FiveMinutes, since, until);
-    let values: super::batch::Values<'_, 6> =
-        [&span(Span::FiveMinutes), &first, &last, &step, &tenants, &ids];
+    let of = Span::FiveMinutes;
+    let ((first, last), step) = (of.ends(since, until), of.micros());
+    let values: super::batch::Values<'_, 6> = [&span(of), &first.0, &last.0, &step, &tenants, &ids];
     let mut found = vec![Vec::new(); webhooks.len()];
     for row in query(db, const { sql("stats_of") }, &values).await? {
         let (begin, counts) = (rows::time(&row, 0)?, counts_of(&row, 1)?);
@@ -168,14 +168,6 @@ pub(super) async fn stats_of(
     }
     found.iter_mut().for_each(|counted| counted.sort_by_key(|counted| counted.begin));
     Ok(found)
-}
-
-/// The begins of the first and the last span in a time, and how far they are apart.
-fn begins(span: Span, since: Timestamp, until: Timestamp) -> (i64, i64, i64) {
-    let step = span.micros();
-    let first = span.begin(Timestamp(since.0.saturating_add(step - 1))).0;
-    let last = span.begin(Timestamp(until.0.saturating_sub(1))).0;
-    (first, last, step)
 }
 
 pub(super) async fn causes(

@@ -51,7 +51,7 @@ fn add_counts(db: &Connection, more: &[(Series, Counts)]) -> Result<()> {
     for (series, counts) in more {
         let (tenant, event_type) =
             (name(series.tenant.as_ref()), type_name(series.event_type.as_ref()));
-        let webhook = series.webhook.map_or(ALL_WEBHOOKS, |id| id.0.0);
+        let webhook = webhook_or_all(series.webhook);
         let key = params![series.span.secs(), series.begin.0, tenant, webhook, event_type];
         let there = find.query_row(key, |row| counts_of(row, 0)).optional()?;
         let encoded = match there {
@@ -115,8 +115,7 @@ pub(super) fn by_type(db: &Connection, of: &StatsFilter) -> Result<CountsByType>
 /// From the newest on, so that it is the oldest that are left out.
 fn begins(of: &StatsFilter) -> impl Iterator<Item = Timestamp> {
     let step = of.span.micros();
-    let first = of.span.begin(Timestamp(of.since.0.saturating_add(step - 1)));
-    let last = of.span.begin(Timestamp(of.until.0.saturating_sub(1)));
+    let (first, last) = of.span.ends(of.since, of.until);
     std::iter::successors(Some(last), move |begin| Some(Timestamp(begin.0 - step)))
         .take_while(move |begin| *begin >= first)
 }

@@ -5,7 +5,7 @@ import { rangePatch } from '../../state/range';
 import { useUrlState } from '../../state/url';
 import { Chart, type Series } from '../../ui/chart';
 import { duration, shortCount } from '../../ui/format';
-import { Skeleton } from '../../ui/list-states';
+import { ChartSkeleton } from '../../ui/list-states';
 import { Panel } from '../../ui/page';
 import { OUTCOMES } from '../../ui/words';
 
@@ -100,8 +100,4 @@ function line(
   pick: (counts: Counts) => number | null,
 ): Series {
   return { id, label, color, values: stats?.buckets.map(pick) ?? [] };
-}
-
-function ChartSkeleton() {
-  return <Skeleton width="100%" height={232} />;
 }

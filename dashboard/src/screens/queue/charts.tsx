@@ -4,7 +4,7 @@ import { rangePatch } from '../../state/range';
 import { useUrlState } from '../../state/url';
 import { Chart, type Series } from '../../ui/chart';
 import { duration, shortCount } from '../../ui/format';
-import { Skeleton } from '../../ui/list-states';
+import { ChartSkeleton } from '../../ui/list-states';
 import { Panel } from '../../ui/page';
 import { attemptsTotal } from '../../ui/words';
 import { ended, perMinute, rate } from './rates';
@@ -58,7 +58,7 @@ export function QueueCharts({ stats, ownOnly }: { stats: Stats | undefined; ownO
             {...shared}
           />
         ) : (
-          <Space />
+          <ChartSkeleton />
         )}
       </Panel>
       {!ownOnly && (
@@ -69,7 +69,7 @@ export function QueueCharts({ stats, ownOnly }: { stats: Stats | undefined; ownO
             ) : stats ? (
               <Chart kind="area" label="Queued" series={depth} format={shortCount} {...shared} />
             ) : (
-              <Space />
+              <ChartSkeleton />
             )}
           </Panel>
           <Panel title="Waiting longest" about="of what could be sent now">
@@ -84,7 +84,7 @@ export function QueueCharts({ stats, ownOnly }: { stats: Stats | undefined; ownO
                 {...shared}
               />
             ) : (
-              <Space />
+              <ChartSkeleton />
             )}
           </Panel>
         </>
@@ -121,8 +121,4 @@ function perMinuteLine(
   pick: (counts: Counts) => number | null,
 ): Series {
   return { id, label, color, values: perMinute(stats, pick).values };
-}
-
-function Space() {
-  return <Skeleton width="100%" height={232} />;
 }

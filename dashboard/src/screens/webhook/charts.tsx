@@ -4,7 +4,7 @@ import { rangePatch } from '../../state/range';
 import { useUrlState } from '../../state/url';
 import { Chart, type ChartProps, type Series } from '../../ui/chart';
 import { duration, percent, shortCount } from '../../ui/format';
-import { Skeleton } from '../../ui/list-states';
+import { ChartSkeleton } from '../../ui/list-states';
 import { Panel } from '../../ui/page';
 import { attemptsTotal, OUTCOMES } from '../../ui/words';
 
@@ -21,7 +21,7 @@ export default function WebhookCharts({ stats }: { stats: Stats | undefined }) {
   );
   const chart = (props: Pick<ChartProps, 'kind' | 'label' | 'series' | 'format' | 'max'>) =>
     stats === undefined ? (
-      <Skeleton width="100%" height={232} />
+      <ChartSkeleton />
     ) : (
       <Chart
         at={at}
